@@ -32,6 +32,45 @@ seconds_since() {
 # part_dir NAME: where a part is found once it is there; the same for every version of it
 part_dir() { printf '%s/parts/%s\n' "$CACHE" "$1"; }
 
+# wait_for SECONDS COMMAND...: tries COMMAND every 0.2 s; fails when the time is over
+wait_for() {
+    local until_ms=$(($(now_ms) + $1 * 1000))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ "$(now_ms)" -lt "$until_ms" ] || return 1
+        sleep 0.2
+    done
+}
+
+# process_start PID: when it was started, in the kernel's ticks; nothing if there is none.
+# Kept beside a pid, so that no stranger that got the same number is ever ended.
+process_start() { { sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f20; } 2>/dev/null || true; }
+
+# process_note PID FILE: writes the pid and its start
+process_note() { echo "$1 $(process_start "$1")" >"$2"; }
+
+# process_is_alive FILE: the process that process_note wrote down still runs
+process_is_alive() {
+    local pid started
+    [ -s "$1" ] || return 1
+    read -r pid started <"$1"
+    [ -n "$started" ] && [ "$(process_start "$pid")" = "$started" ]
+}
+
+process_is_gone() { ! process_is_alive "$1"; }
+
+# process_end FILE [SECONDS]: asks it to end, ends it after SECONDS, removes FILE
+process_end() {
+    local pid
+    if process_is_alive "$1"; then
+        read -r pid _ <"$1"
+        kill -TERM "$pid" 2>/dev/null || true
+        wait_for "${2:-10}" process_is_gone "$1" || kill -KILL "$pid" 2>/dev/null || true
+        wait_for 10 process_is_gone "$1" || fail "process $pid does not end"
+    fi
+    rm -f "$1"
+}
+
 digest_of() { cat "$@" | sha256sum | cut -c1-24; }
 
 # part_is_current NAME WHAT: true when NAME is there and was made from exactly WHAT

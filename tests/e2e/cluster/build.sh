@@ -16,17 +16,17 @@ pause_image() {
     rm -rf "$root"
 }
 
+# A shell and curl. (The static busybox cannot look up names: its C library would need parts
+# that no image has.)
 busybox_image() {
     local root applet
     root=$(mktemp -d "$CACHE/scratch/busybox.XXXXXX")
-    mkdir -p "$root"/{bin,tmp,etc,proc,sys,dev,root,var,home}
     chmod 755 "$root"
-    chmod 1777 "$root/tmp"
+    "$CLUSTER_DIR/mkroot.sh" "$root" /usr/bin/curl
     cp /bin/busybox "$root/bin/busybox"
     for applet in $("$root/bin/busybox" --list); do
         [ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"
     done
-    printf 'root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n' >"$root/etc/passwd"
     "$CLUSTER_DIR/mkimage.sh" "$root" localhost/busybox:1 "$1/busybox.tar" -- /bin/sh
     rm -rf "$root"
 }
@@ -50,8 +50,9 @@ case ${1:-real} in
     fake) "$get" apt-parts k8s kwok ;;
     real)
         "$get" apt-parts k8s coredns
-        part_make k8s-images "$(digest_of "${BASH_SOURCE[0]}" "$CLUSTER_DIR/mkimage.sh" \
-            "$CLUSTER_DIR/image/pause.c" "$(part_dir coredns)/.made-from" /bin/busybox)" all_images
+        made_from=$(digest_of "${BASH_SOURCE[0]}" "$CLUSTER_DIR"/{mkimage.sh,mkroot.sh,image/pause.c} \
+            "$(part_dir coredns)/.made-from" /bin/busybox /usr/bin/curl)
+        part_make k8s-images "$made_from" all_images
         ;;
     *) fail "'$1' is no kind of node; hint: real or fake" ;;
 esac

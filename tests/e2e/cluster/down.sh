@@ -8,16 +8,6 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=env.sh
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
-process_is_gone() { [ ! -e "/proc/$1" ]; }
-
-stop_node() {
-    local pid
-    read -r pid _ <"$CLUSTER_STATE/init.pid"
-    kill -TERM "$pid" 2>/dev/null || true
-    wait_for 5 process_is_gone "$pid" || kill -KILL "$pid" 2>/dev/null || true
-    wait_for 10 process_is_gone "$pid" || fail "process $pid of the node does not end"
-}
-
 # remove_cgroup DIR: it and all below it, deepest first. Processes that were just killed may
 # hold it for a moment.
 cgroup_removed() {
@@ -39,8 +29,7 @@ remove_cgroups() {
 }
 
 [ -d "$CLUSTER_STATE" ] || exit 0
-! cluster_is_up || stop_node
-rm -f "$CLUSTER_STATE/init.pid"
+process_end "$CLUSTER_STATE/init.pid" 5
 ip link del "$VETH_HOST" 2>/dev/null || true
 [ ! -e "$CLUSTER_STATE/cgroup" ] || remove_cgroups
 [ "${KEEP:-0}" = 1 ] || rm -rf "$CLUSTER_STATE"

@@ -33,25 +33,6 @@ KUBECONFIG_ADMIN=$CLUSTER_STATE/pki/admin.kubeconfig
 
 cgroup_is_v2() { [ "$(stat -fc %T /sys/fs/cgroup)" = cgroup2fs ]; }
 
-# process_start PID: when it was started, in the kernel's ticks; nothing if there is none.
-# Kept beside a pid, so that no stranger that got the same number is ever ended.
-process_start() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
-
-cluster_is_up() {
-    local pid started
-    [ -s "$CLUSTER_STATE/init.pid" ] || return 1
-    read -r pid started <"$CLUSTER_STATE/init.pid"
-    [ -n "$started" ] && [ "$(process_start "$pid")" = "$started" ]
-}
+cluster_is_up() { process_is_alive "$CLUSTER_STATE/init.pid"; }
 
 kubectl() { "$K8S_BIN/kubectl" --kubeconfig "$KUBECONFIG_ADMIN" "$@"; }
-
-# wait_for SECONDS COMMAND...: tries COMMAND every 0.2 s; fails when the time is over
-wait_for() {
-    local until_ms=$(($(now_ms) + $1 * 1000))
-    shift
-    until "$@" >/dev/null 2>&1; do
-        [ "$(now_ms)" -lt "$until_ms" ] || return 1
-        sleep 0.2
-    done
-}

@@ -232,7 +232,7 @@ start_node() {
     wait_for 10 init_pid || fail "the node's first process did not start;" \
         "hint: $CLUSTER_STATE/log/init.log"
     init=$(init_pid)
-    echo "$init $(process_start "$init")" >"$CLUSTER_STATE/init.pid"
+    process_note "$init" "$CLUSTER_STATE/init.pid"
 
     # The machine's end of the link; deleting the namespace deletes the pair and its routes.
     wait_for 10 other_network "$init" || fail "the node has no network namespace of its own"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Gives the running node one more image, from an archive that mkimage.sh (or docker save) made.
 #
-#   import-image.sh ARCHIVE.tar...
+#   load.sh ARCHIVE.tar...
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=env.sh
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
