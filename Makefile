@@ -133,6 +133,17 @@ $(O)/tests/fuzz/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/driver.o $(O)/l
 corpora: $(FUZZ_BINS)
 	@for b in $(FUZZ_BINS); do n=$${b##*/fuzz_}; $$b tests/fuzz/corpus/$$n || exit 1; done
 
+# --- what is generated -------------------------------------------------------------------------------
+
+# The reference of the API and the chart's copies of the definitions.
+docs: $(O)/tests/tools/yaml-to-json
+	tools/gen-api-docs $< > docs/api.md
+crds:
+	cp crd/*.yaml deploy/helm/neo4j-backup/files/crds/
+docs-check: $(O)/tests/tools/yaml-to-json
+	@tools/gen-api-docs $< --check docs/api.md
+	@diff -r crd deploy/helm/neo4j-backup/files/crds
+
 # --- everything, with all the set-up ----------------------------------------------------------------
 
 # Both bring what they need (Debian packages, pinned Go and JDK, test servers), need root or sudo, and
@@ -153,7 +164,7 @@ image: all
 
 .PRECIOUS: $(O)/%.o
 .PHONY: all controller worker build-tests unit test-tools corpora clean test demo clean-demo e2e bench \
-        image help
+        image help docs docs-check crds
 
 clean:
 	rm -rf $(B)
