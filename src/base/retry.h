@@ -3,7 +3,7 @@
 
 /*
  * How long to wait before the next try. Delay n is base * 2^n up to cap, with full jitter (a random share of it);
- * a peer's Retry-After (err->retry_after_ms) is a lower bound. Ends after max_tries or when the deadline would be
+ * a peer's Retry-After (err->retry_after_ms) is a lower bound (of at most five minutes). Ends after max_tries or when the deadline would be
  * passed, whichever is first (0 / INT64_MAX: no such end).
  *
  *   struct nb_retry r = NB_RETRY_INIT(500, 20000, 6, INT64_MAX);
@@ -12,6 +12,7 @@
 
 #include "base/cancel.h"
 
+enum { NB_RETRY_AFTER_MAX_MS = 300000 };
 struct nb_retry {
     int64_t base_ms, cap_ms;
     unsigned max_tries;

@@ -1,0 +1,199 @@
+#include "base/yaml.h"
+
+#include <yaml.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/yaml_scalar.h"
+
+enum { YAML_MAX_DEPTH = 64 };
+
+/* One open mapping (keys: those seen, to refuse doubled ones) or sequence (keys NULL). */
+struct level {
+    struct nb_map *keys;
+    bool at_value; /* mapping: a key was read, its value comes */
+};
+
+struct reader {
+    yaml_parser_t parser;
+    const char *name;
+    struct nb_jw w;
+    struct level levels[YAML_MAX_DEPTH];
+    unsigned depth;
+    bool has_document;
+    struct nb_error *err;
+};
+
+static bool fault(struct reader *r, yaml_mark_t at, const char *what)
+{
+    return nb_fail(r->err, NB_E_INVALID, "InvalidYaml", "'%s', line %zu, column %zu: %s", r->name,
+                   at.line + 1, at.column + 1, what);
+}
+
+static bool parser_fault(struct reader *r)
+{
+    const char *problem = r->parser.problem ? r->parser.problem : "not YAML";
+
+    if (r->parser.error == YAML_READER_ERROR)
+        return nb_fail(r->err, NB_E_INVALID, "InvalidYaml", "'%s', byte %zu: %s", r->name,
+                       r->parser.problem_offset, problem);
+    return fault(r, r->parser.problem_mark, problem);
+}
+
+static bool open_level(struct reader *r, const yaml_event_t *e, bool mapping)
+{
+    if (r->depth == YAML_MAX_DEPTH)
+        return fault(r, e->start_mark, "nested deeper than 64");
+    r->levels[r->depth++] =
+        (struct level){ .keys = mapping ? nb_map_new(NULL) : NULL, .at_value = false };
+    if (mapping)
+        nb_jw_object(&r->w);
+    else
+        nb_jw_array(&r->w);
+    return true;
+}
+
+static void close_level(struct reader *r, bool mapping)
+{
+    r->depth--;
+    nb_map_free(r->levels[r->depth].keys);
+    r->levels[r->depth].keys = NULL;
+    if (mapping)
+        nb_jw_object_end(&r->w);
+    else
+        nb_jw_array_end(&r->w);
+}
+
+static bool at_key(const struct reader *r)
+{
+    return r->depth && r->levels[r->depth - 1].keys && !r->levels[r->depth - 1].at_value;
+}
+
+static void value_done(struct reader *r)
+{
+    if (r->depth)
+        r->levels[r->depth - 1].at_value = false;
+}
+
+static bool read_key(struct reader *r, const yaml_event_t *e)
+{
+    struct level *level = &r->levels[r->depth - 1];
+    const char *key = (const char *)e->data.scalar.value;
+    size_t n = e->data.scalar.length;
+
+    if (memchr(key, '\0', n))
+        return fault(r, e->start_mark, "a key with a NUL character");
+    if (nb_map_get(level->keys, key, n))
+        return fault(r, e->start_mark, "key is there twice");
+    nb_map_put(level->keys, key, n, level);
+    nb_jw_key(&r->w, key);
+    level->at_value = true;
+    return true;
+}
+
+static bool read_scalar(struct reader *r, const yaml_event_t *e)
+{
+    const char *tag = (const char *)e->data.scalar.tag, *problem;
+    const char *value = (const char *)e->data.scalar.value;
+
+    if (e->data.scalar.anchor)
+        return fault(r, e->start_mark, "anchors are not supported");
+    if (at_key(r))
+        return tag ? fault(r, e->start_mark, "a tag on a key is not supported") : read_key(r, e);
+    problem = nb_yaml_scalar_write((struct nb_str){ value, e->data.scalar.length }, tag,
+                                   e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE, &r->w);
+    if (problem)
+        return fault(r, e->start_mark, problem);
+    value_done(r);
+    return true;
+}
+
+static bool read_start(struct reader *r, const yaml_event_t *e)
+{
+    bool mapping = e->type == YAML_MAPPING_START_EVENT;
+    const yaml_char_t *anchor =
+        mapping ? e->data.mapping_start.anchor : e->data.sequence_start.anchor;
+    const char *tag =
+        (const char *)(mapping ? e->data.mapping_start.tag : e->data.sequence_start.tag);
+
+    if (anchor)
+        return fault(r, e->start_mark, "anchors are not supported");
+    if (tag && strcmp(tag, mapping ? YAML_MAP_TAG : YAML_SEQ_TAG) != 0)
+        return fault(r, e->start_mark, "tag is not supported");
+    if (at_key(r))
+        return fault(r, e->start_mark, "a key must be a plain word or a string");
+    return open_level(r, e, mapping);
+}
+
+static bool read_event(struct reader *r, const yaml_event_t *e)
+{
+    switch (e->type) {
+    case YAML_DOCUMENT_START_EVENT:
+        if (r->has_document)
+            return fault(r, e->start_mark, "more than one document");
+        r->has_document = true;
+        return true;
+    case YAML_ALIAS_EVENT:
+        return fault(r, e->start_mark, "aliases are not supported");
+    case YAML_SCALAR_EVENT:
+        return read_scalar(r, e);
+    case YAML_SEQUENCE_START_EVENT:
+    case YAML_MAPPING_START_EVENT:
+        return read_start(r, e);
+    case YAML_SEQUENCE_END_EVENT:
+    case YAML_MAPPING_END_EVENT:
+        close_level(r, e->type == YAML_MAPPING_END_EVENT);
+        value_done(r);
+        return true;
+    case YAML_NO_EVENT:
+    case YAML_STREAM_START_EVENT:
+    case YAML_STREAM_END_EVENT:
+    case YAML_DOCUMENT_END_EVENT:
+        return true;
+    }
+    return true;
+}
+
+static bool read_events(struct reader *r)
+{
+    bool ok = true, end = false;
+
+    while (ok && !end) {
+        yaml_event_t e;
+
+        if (!yaml_parser_parse(&r->parser, &e))
+            return parser_fault(r);
+        end = e.type == YAML_STREAM_END_EVENT;
+        ok = read_event(r, &e);
+        yaml_event_delete(&e);
+    }
+    return ok;
+}
+
+bool nb_yaml_parse(const char *text, size_t n, size_t max_bytes, const char *name,
+                   struct nb_json **ret, struct nb_error *err)
+{
+    /* One byte may become an escape of six. */
+    nb_auto_done(nb_buf_done) struct nb_buf json = NB_BUF_INIT(max_bytes * 6 + 64);
+    struct reader r = { .name = name, .w = NB_JW_INIT(&json), .err = err };
+    bool ok;
+
+    if (n > max_bytes)
+        return nb_fail(err, NB_E_LIMIT, "SizeLimit", "'%s': %zu bytes are above the limit of %zu",
+                       name, n, max_bytes);
+    if (!yaml_parser_initialize(&r.parser))
+        return nb_fail(err, NB_E_LIMIT, "OutOfMemory", "'%s': memory is out", name);
+    yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, n);
+    yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
+    ok = read_events(&r);
+    while (r.depth)
+        nb_map_free(r.levels[--r.depth].keys);
+    yaml_parser_delete(&r.parser);
+    if (!ok)
+        return false;
+    if (!r.has_document)
+        nb_jw_null(&r.w);
+    if (!nb_buf_check(&json, err))
+        return nb_wrap(err, "'%s'", name);
+    return nb_json_parse(json.data, json.len, json.max, ret, err) || nb_wrap(err, "'%s'", name);
+}
