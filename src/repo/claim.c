@@ -1,0 +1,605 @@
+#include <assert.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "repo/repo_priv.h"
+#include "s3/list.h"
+
+struct repo_claim {
+    struct repo *repo;
+    struct repo_name name; /* kind DUMP */
+    char stem[REPO_KEY_MAX + 1], key[REPO_KEY_MAX + 1];
+    char dump_key[REPO_KEY_MAX + 1], manifest_key[REPO_KEY_MAX + 1];
+    /* Held over the request on purpose: writes of the one claim object must not overtake each other. */
+    pthread_mutex_t write_lock;
+    struct repo_claim_text text;
+    char etag[S3_ETAG_MAX];
+    bool unconditional; /* the service has no If-Match on writes */
+};
+
+/* ---- the claim object ---- */
+
+bool repo_claim_is_live(struct repo *r, const struct s3_object *claim)
+{
+    return s3_client_now_unix_ms(r->client) / 1000 - claim->last_modified_unix_seconds <
+           REPO_CLAIM_LIVE_SECONDS;
+}
+
+bool repo_claim_read(struct repo *r, const char *key, const struct nb_cancel *cancel,
+                     struct repo_claim_text *ret, struct s3_object *ret_object,
+                     struct nb_error *err)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf b = NB_BUF_INIT(REPO_CLAIM_MAX_BYTES);
+
+    return s3_get_buf(r->client, key, &b, cancel, ret_object, err) &&
+           (repo_claim_text_parse(nb_buf_cstr(&b), b.len, ret, err) || nb_wrap(err, "'%s'", key));
+}
+
+/* etag: "" for a claim that must not exist yet. A service without conditions on writes (501) gets a plain one. */
+static bool claim_put(struct repo *r, const char *key, const struct repo_claim_text *t,
+                      char etag[S3_ETAG_MAX], bool *unconditional, const struct nb_cancel *cancel,
+                      struct nb_error *err)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf b = NB_BUF_INIT(REPO_CLAIM_MAX_BYTES);
+    struct s3_put_opts o = { .content_type = "application/json", .if_none_match = !etag[0] };
+    struct s3_object stored;
+
+    repo_claim_text_format(t, &b);
+    if (!nb_buf_check(&b, err))
+        return false;
+    if (etag[0] && !*unconditional)
+        o.if_match = etag;
+    if (!s3_put(r->client, key, b.data, b.len, &o, cancel, &stored, err)) {
+        if (!o.if_match || !nb_streq(err->reason, "StorageRejected"))
+            return false;
+        nb_error_clear(err);
+        *unconditional = true;
+        return claim_put(r, key, t, etag, unconditional, cancel, err);
+    }
+    snprintf(etag, S3_ETAG_MAX, "%s", stored.etag);
+    return true;
+}
+
+static void text_make(struct repo *r, const struct repo_claim_opts *o, struct repo_claim_text *t)
+{
+    uint8_t bytes[8];
+    char hex[2 * sizeof(bytes) + 1];
+
+    nb_random_bytes(bytes, sizeof(bytes));
+    nb_hex(bytes, sizeof(bytes), hex);
+    t->owner = nb_xstrdup(r->owner);
+    t->owner_uid = r->owner_uid[0] ? nb_xstrdup(r->owner_uid) : NULL;
+    t->run_id = nb_xstrdup(r->run_id);
+    t->nonce = nb_xstrdup(hex);
+    t->database = nb_xstrdup(o->database);
+    t->base_manifest = nb_xstrdup_null(o->base_manifest);
+    t->start_unix_seconds = t->refresh_unix_seconds = s3_client_now_unix_ms(r->client) / 1000;
+}
+
+static bool claim_lost(struct nb_error *err, const char *key)
+{
+    nb_error_clear(err);
+    return nb_fail(err, NB_E_CONFLICT, "ClaimLost", "another run has taken over the claim '%s'", key);
+}
+
+/* ---- cleaning up under a stem ---- */
+
+struct keys {
+    struct repo_strings all;
+    const char *stem;
+};
+
+static bool on_dump_key(void *ctx, const struct s3_list_entry *e, struct nb_error *err)
+{
+    struct keys *k = ctx;
+    char stem[REPO_KEY_MAX + 1];
+
+    (void)err;
+    if (repo_key_stem(e->key, stem) && nb_streq(stem, k->stem) &&
+        nb_starts_with(e->key + strlen(stem), ".cypher"))
+        repo_strings_add(&k->all, e->key);
+    return true;
+}
+
+static bool on_upload(void *ctx, const struct s3_list_upload *u, struct nb_error *err)
+{
+    struct keys *k = ctx;
+    char stem[REPO_KEY_MAX + 1];
+    nb_auto(nb_free) char *both = NULL;
+
+    (void)err;
+    if (!repo_key_stem(u->key, stem) || !nb_streq(stem, k->stem))
+        return true;
+    both = nb_xasprintf("%s\n%s", u->key, u->upload_id);
+    repo_strings_add(&k->all, both);
+    return true;
+}
+
+static void keys_done(struct keys *k)
+{
+    for (size_t i = 0; i < k->all.n; i++)
+        free(k->all.items[i]);
+    free(k->all.items);
+}
+NB_AUTO_DONE_DEFINE(struct keys, keys_done)
+
+/* "key\nid" */
+static bool abort_noted(struct repo *r, const char *both, const char *stem,
+                        const struct nb_cancel *cancel, struct nb_error *err)
+{
+    const char *id = strchr(both, '\n');
+    char key[REPO_KEY_MAX + 1], of[REPO_KEY_MAX + 1];
+
+    snprintf(key, sizeof(key), "%.*s", (int)(id - both), both);
+    if (!repo_key_stem(key, of) || !nb_streq(of, stem))
+        return true; /* a claim speaks for its own stem only */
+    return s3_multipart_abort(r->client, key, id + 1, cancel, err);
+}
+
+static bool stem_uploads_abort(struct repo *r, const char *stem, const struct repo_strings *noted,
+                               const struct nb_cancel *cancel, unsigned *aborted,
+                               struct nb_error *err)
+{
+    nb_auto_done(keys_done) struct keys found = { .stem = stem };
+    struct nb_error ignored = NB_ERROR_INIT;
+    bool complete;
+
+    for (size_t i = 0; i < noted->n; i++) {
+        if (!abort_noted(r, noted->items[i], stem, cancel, err))
+            return false;
+        ++*aborted;
+    }
+    /* One whose creation was never answered is noted nowhere. Not every key may list uploads. */
+    if (!s3_list_uploads(r->client, stem, on_upload, &found, cancel, &complete, &ignored))
+        return true;
+    for (size_t i = 0; i < found.all.n; i++) {
+        if (!abort_noted(r, found.all.items[i], stem, cancel, err))
+            return false;
+        ++*aborted;
+    }
+    return true;
+}
+
+bool repo_stem_clean(struct repo *r, const char *stem, const struct repo_strings *uploads,
+                     const struct nb_cancel *cancel, unsigned *uploads_aborted,
+                     struct nb_error *err)
+{
+    nb_auto_done(keys_done) struct keys dumps = { .stem = stem };
+    const struct s3_list_opts o = { .prefix = stem };
+    bool complete;
+
+    if (!stem_uploads_abort(r, stem, uploads, cancel, uploads_aborted, err) ||
+        !s3_list(r->client, &o, on_dump_key, &dumps, cancel, &complete, err))
+        return false;
+    for (size_t i = 0; i < dumps.all.n; i++)
+        if (!s3_delete(r->client, dumps.all.items[i], cancel, err))
+            return false;
+    return true;
+}
+
+bool repo_claim_take_over(struct repo *r, const char *stem, struct repo_claim_text *text,
+                          const char *etag, const struct nb_cancel *cancel,
+                          char ret_etag[S3_ETAG_MAX], unsigned *uploads_aborted,
+                          struct nb_error *err)
+{
+    char key[REPO_KEY_MAX + 16];
+    bool unconditional = false;
+
+    snprintf(key, sizeof(key), "%s.claim.json", stem);
+    snprintf(ret_etag, S3_ETAG_MAX, "%s", etag);
+    text->refresh_unix_seconds = s3_client_now_unix_ms(r->client) / 1000;
+    if (!claim_put(r, key, text, ret_etag, &unconditional, cancel, err))
+        return err->code == NB_E_CONFLICT || err->code == NB_E_NOT_FOUND ? claim_lost(err, key)
+                                                                         : false;
+    return repo_stem_clean(r, stem, &text->uploads, cancel, uploads_aborted, err);
+}
+
+/* ---- choosing a name ---- */
+
+struct taken {
+    bool claim, manifest, dump;
+};
+
+struct survey {
+    struct repo *r;
+    const struct repo_name *name;
+    struct taken by_suffix[REPO_SUFFIX_TRIES + 1]; /* 0: none */
+};
+
+static bool on_same_second(void *ctx, const struct s3_list_entry *e, struct nb_error *err)
+{
+    struct survey *s = ctx;
+    struct repo_name n;
+    struct taken *t;
+
+    (void)err;
+    if (!repo_name_parse(s->r->prefix, e->key, &n) || strcmp(n.database, s->name->database) != 0 ||
+        n.time_unix_seconds != s->name->time_unix_seconds || n.suffix > REPO_SUFFIX_TRIES)
+        return true;
+    t = &s->by_suffix[n.suffix];
+    t->claim = t->claim || n.kind == REPO_NAME_CLAIM;
+    t->manifest = t->manifest || n.kind == REPO_NAME_MANIFEST;
+    t->dump = t->dump || n.kind == REPO_NAME_DUMP || n.kind == REPO_NAME_PIN;
+    return true;
+}
+
+static bool survey_make(struct repo_claim *c, struct survey *s, const struct nb_cancel *cancel,
+                        struct nb_error *err)
+{
+    char stem[REPO_KEY_MAX + 1];
+    const struct s3_list_opts o = { .prefix = stem };
+    struct repo_name bare = c->name;
+    bool complete;
+
+    memset(s, 0, sizeof(*s));
+    s->r = c->repo;
+    s->name = &c->name;
+    bare.suffix = 0;
+    return repo_name_stem(c->repo->prefix, &bare, stem, err) &&
+           s3_list(c->repo->client, &o, on_same_second, s, cancel, &complete, err);
+}
+
+static bool set_keys(struct repo_claim *c, unsigned suffix, struct nb_error *err)
+{
+    struct repo_name n = c->name;
+
+    c->name.suffix = n.suffix = suffix;
+    n.kind = REPO_NAME_CLAIM;
+    if (!repo_name_stem(c->repo->prefix, &n, c->stem, err) ||
+        !repo_name_format(c->repo->prefix, &n, c->key, err))
+        return false;
+    n.kind = REPO_NAME_MANIFEST;
+    if (!repo_name_format(c->repo->prefix, &n, c->manifest_key, err))
+        return false;
+    return repo_name_format(c->repo->prefix, &c->name, c->dump_key, err);
+}
+
+enum verdict { CLAIM_OURS, CLAIM_NEXT_NAME, CLAIM_LOOK_AGAIN, CLAIM_DONE, CLAIM_FAILED };
+
+/* There is a manifest: ours from an earlier try of this run? */
+static enum verdict judge_manifest(struct repo_claim *c, const struct nb_cancel *cancel,
+                                   struct repo_manifest **ret_done, struct nb_error *err)
+{
+    nb_auto(repo_manifest_free) struct repo_manifest *m = NULL;
+
+    if (!repo_manifest_read(c->repo, c->manifest_key, cancel, &m, err)) {
+        bool other = err->code == NB_E_CORRUPT || err->code == NB_E_INVALID;
+
+        if (nb_streq(err->reason, "NoBackup"))
+            return CLAIM_LOOK_AGAIN;
+        return other ? CLAIM_NEXT_NAME : CLAIM_FAILED;
+    }
+    if (strcmp(m->owner, c->repo->owner) != 0 || strcmp(m->run_id, c->repo->run_id) != 0)
+        return CLAIM_NEXT_NAME;
+    /* Ours, but not whole: it stays to be looked at, and the backup is made anew under another name. */
+    if (!repo_objects_check(c->repo, m, cancel, err))
+        return err->code == NB_E_CORRUPT ? CLAIM_NEXT_NAME : CLAIM_FAILED;
+    *ret_done = nb_steal(m);
+    return CLAIM_DONE;
+}
+
+static enum verdict conflict_or_fail(struct nb_error *err)
+{
+    return err->code == NB_E_CONFLICT ? CLAIM_LOOK_AGAIN : CLAIM_FAILED;
+}
+
+/* There is a claim and no manifest. */
+static enum verdict judge_claim(struct repo_claim *c, const struct nb_cancel *cancel,
+                                struct nb_error *err)
+{
+    nb_auto_done(repo_claim_text_done) struct repo_claim_text old = { 0 };
+    struct s3_object object;
+    unsigned aborted = 0;
+    bool same_run;
+
+    if (!repo_claim_read(c->repo, c->key, cancel, &old, &object, err)) {
+        if (err->code == NB_E_NOT_FOUND)
+            return CLAIM_LOOK_AGAIN;
+        return nb_streq(err->reason, "InvalidClaim") ? CLAIM_NEXT_NAME : CLAIM_FAILED;
+    }
+    if (strcmp(old.owner, c->repo->owner) != 0)
+        return CLAIM_NEXT_NAME;
+    same_run = strcmp(old.run_id, c->repo->run_id) == 0;
+    if (!same_run && repo_claim_is_live(c->repo, &object)) {
+        nb_fail(err, NB_E_CONFLICT, "ClaimHeld",
+                "run '%s' is making the backup '%s' at this moment", old.run_id, c->stem);
+        return CLAIM_FAILED;
+    }
+    /* What the old claim noted stays noted until it is cleaned up. */
+    c->text.uploads = old.uploads;
+    memset(&old.uploads, 0, sizeof(old.uploads));
+    if (!repo_claim_take_over(c->repo, c->stem, &c->text, object.etag, cancel, c->etag, &aborted,
+                              err))
+        return conflict_or_fail(err);
+    return CLAIM_OURS;
+}
+
+static enum verdict judge_free_name(struct repo_claim *c, const struct nb_cancel *cancel,
+                                    struct nb_error *err)
+{
+    c->etag[0] = '\0';
+    if (!claim_put(c->repo, c->key, &c->text, c->etag, &c->unconditional, cancel, err))
+        return conflict_or_fail(err);
+    return CLAIM_OURS;
+}
+
+static enum verdict judge(struct repo_claim *c, const struct survey *s,
+                          const struct nb_cancel *cancel, struct repo_manifest **ret_done,
+                          struct nb_error *err)
+{
+    for (unsigned suffix = 0; suffix <= REPO_SUFFIX_TRIES; suffix += suffix ? 1 : 2) {
+        const struct taken *t = &s->by_suffix[suffix];
+        enum verdict v = CLAIM_NEXT_NAME;
+
+        nb_error_clear(err);
+        if (!set_keys(c, suffix, err))
+            return CLAIM_FAILED;
+        if (t->manifest)
+            v = judge_manifest(c, cancel, ret_done, err);
+        else if (t->claim)
+            v = judge_claim(c, cancel, err);
+        else if (!t->dump)
+            v = judge_free_name(c, cancel, err);
+        if (v != CLAIM_NEXT_NAME)
+            return v;
+    }
+    nb_error_clear(err);
+    nb_fail(err, NB_E_CONFLICT, "NamesExhausted", "'%s' and %d names after it are taken", c->stem,
+            REPO_SUFFIX_TRIES);
+    return CLAIM_FAILED;
+}
+
+/* An earlier try of this run was killed between its manifest and the end: its claim is of no use any more. */
+static void drop_claim_of_done(struct repo_claim *c, const struct nb_cancel *cancel)
+{
+    nb_auto_done(repo_claim_text_done) struct repo_claim_text old = { 0 };
+    struct s3_object object;
+    struct nb_error ignored = NB_ERROR_INIT;
+
+    if (repo_claim_read(c->repo, c->key, cancel, &old, &object, &ignored) &&
+        nb_streq(old.run_id, c->repo->run_id) &&
+        !s3_delete(c->repo->client, c->key, cancel, &ignored))
+        nb_error_clear(&ignored);
+}
+
+static bool claim_find(struct repo_claim *c, const struct nb_cancel *cancel,
+                       struct repo_manifest **ret_done, struct nb_error *err)
+{
+    for (int look = 0; look < 10; look++) {
+        struct survey s;
+
+        if (!survey_make(c, &s, cancel, err))
+            return false;
+        switch (judge(c, &s, cancel, ret_done, err)) {
+        case CLAIM_OURS:
+            nb_error_clear(err);
+            return true;
+        case CLAIM_DONE:
+            drop_claim_of_done(c, cancel);
+            nb_error_clear(err);
+            return true;
+        case CLAIM_LOOK_AGAIN:
+            nb_error_clear(err);
+            break;
+        case CLAIM_NEXT_NAME:
+        case CLAIM_FAILED:
+            return false;
+        }
+    }
+    return nb_fail(err, NB_E_CONFLICT, "ClaimHeld", "others keep taking the name '%s'", c->stem);
+}
+
+bool repo_claim_new(struct repo *r, const struct repo_claim_opts *o, const struct nb_cancel *cancel,
+                    struct repo_claim **ret, struct repo_manifest **ret_done, struct nb_error *err)
+{
+    nb_auto(repo_claim_free) struct repo_claim *c = NULL;
+
+    *ret = NULL;
+    *ret_done = NULL;
+    if (!o->database[0] || strlen(o->database) > REPO_DATABASE_MAX)
+        return nb_fail(err, NB_E_INVALID, "InvalidName",
+                       "a database's name must be 1 to %d bytes long", REPO_DATABASE_MAX);
+    c = NB_NEW(struct repo_claim);
+    nb_mutex_init(&c->write_lock);
+    c->repo = r;
+    c->name = (struct repo_name){ .kind = REPO_NAME_DUMP, .gz = o->gz, .age = o->age,
+                                  .time_unix_seconds = o->scheduled_unix_seconds };
+    snprintf(c->name.database, sizeof(c->name.database), "%s", o->database);
+    text_make(r, o, &c->text);
+    if (!claim_find(c, cancel, ret_done, err))
+        return nb_wrap(err, "claim a name for the backup of '%s'", o->database);
+    for (size_t i = 0; i < c->text.uploads.n; i++)
+        free(c->text.uploads.items[i]);
+    c->text.uploads.n = 0;
+    if (!*ret_done)
+        *ret = nb_steal(c);
+    return true;
+}
+
+void repo_claim_free(struct repo_claim *c)
+{
+    if (!c)
+        return;
+    repo_claim_text_done(&c->text);
+    pthread_mutex_destroy(&c->write_lock);
+    free(c);
+}
+
+const char *repo_claim_dump_key(const struct repo_claim *c)
+{
+    return c->dump_key;
+}
+
+const char *repo_claim_manifest_key(const struct repo_claim *c)
+{
+    return c->manifest_key;
+}
+
+bool repo_claim_object_key(const struct repo_claim *c, unsigned n, char out[REPO_KEY_MAX + 1],
+                           struct nb_error *err)
+{
+    struct repo_name name = c->name;
+
+    name.object = n;
+    return repo_name_format(c->repo->prefix, &name, out, err);
+}
+
+/* ---- while it lives ---- */
+
+/* Locked. */
+static bool claim_write(struct repo_claim *c, const struct nb_cancel *cancel, struct nb_error *err)
+{
+    c->text.refresh_unix_seconds = s3_client_now_unix_ms(c->repo->client) / 1000;
+    if (claim_put(c->repo, c->key, &c->text, c->etag, &c->unconditional, cancel, err))
+        return true;
+    if (err->code == NB_E_CONFLICT || err->code == NB_E_NOT_FOUND)
+        return claim_lost(err, c->key);
+    return nb_wrap(err, "refresh the claim");
+}
+
+bool repo_claim_refresh(struct repo_claim *c, const struct nb_cancel *cancel, struct nb_error *err)
+{
+    bool ok;
+
+    pthread_mutex_lock(&c->write_lock);
+    ok = claim_write(c, cancel, err);
+    pthread_mutex_unlock(&c->write_lock);
+    return ok;
+}
+
+bool repo_claim_add_upload(struct repo_claim *c, const char *key, const char *upload_id,
+                           const struct nb_cancel *cancel, struct nb_error *err)
+{
+    nb_auto(nb_free) char *both = nb_xasprintf("%s\n%s", key, upload_id);
+    bool ok;
+
+    pthread_mutex_lock(&c->write_lock);
+    repo_strings_add(&c->text.uploads, both);
+    ok = claim_write(c, cancel, err);
+    pthread_mutex_unlock(&c->write_lock);
+    return ok;
+}
+
+bool repo_claim_abandon(struct repo_claim *c, const struct nb_cancel *cancel, struct nb_error *err)
+{
+    unsigned aborted = 0;
+    bool ok;
+
+    pthread_mutex_lock(&c->write_lock);
+    /* Only while it is still ours: another run may have taken over and be at work under this very stem. */
+    ok = claim_write(c, cancel, err) &&
+         repo_stem_clean(c->repo, c->stem, &c->text.uploads, cancel, &aborted, err) &&
+         s3_delete(c->repo->client, c->key, cancel, err);
+    pthread_mutex_unlock(&c->write_lock);
+    return ok || nb_wrap(err, "clean up '%s'", c->stem);
+}
+
+/* ---- commit ---- */
+
+static void set_default(char **at, const char *s)
+{
+    if (!*at && s && s[0])
+        *at = nb_xstrdup(s);
+}
+
+/* All chunks the manifest names, by one listing. */
+static bool chunks_check(struct repo *r, const struct repo_manifest *m,
+                         const struct nb_cancel *cancel, struct nb_error *err)
+{
+    nb_auto(nb_map_free) struct nb_map *chunks = NULL;
+    bool complete;
+
+    if (m->type != REPO_INCREMENTAL)
+        return true;
+    if (!repo_chunks_list(r, m->database, cancel, &chunks, &complete, err))
+        return false;
+    for (size_t i = 0; i < m->objects_n; i++) {
+        const struct repo_object *o = &m->objects[i];
+        const struct repo_chunk *c = nb_map_get(chunks, o->key, strlen(o->key));
+
+        if (!c && repo_is_chunk_of(r, m->owner, m->database, o->key))
+            return nb_fail(err, NB_E_CORRUPT, "ObjectMissing",
+                           "chunk '%s' is not in the bucket (any more)", o->key);
+        if (c && c->size != o->size)
+            return nb_fail(err, NB_E_CORRUPT, "ChecksumMismatch",
+                           "chunk '%s' has %llu bytes in the bucket, %llu were stored", o->key,
+                           (unsigned long long)c->size, (unsigned long long)o->size);
+    }
+    return true;
+}
+
+static bool manifest_read_back(struct repo_claim *c, const struct nb_buf *text,
+                               const struct nb_cancel *cancel, struct nb_error *err)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf back = NB_BUF_INIT(REPO_MANIFEST_MAX_BYTES);
+
+    if (!s3_get_buf(c->repo->client, c->manifest_key, &back, cancel, NULL, err))
+        return false;
+    return nb_str_equal(nb_buf_str(text), nb_buf_str(&back)) ||
+           nb_fail(err, NB_E_CORRUPT, "ChecksumMismatch",
+                   "the manifest read back from the bucket differs from what was written");
+}
+
+/* What is reported as a failure must not be found as a backup later. */
+static void manifest_take_back(struct repo_claim *c, const struct nb_cancel *cancel)
+{
+    struct nb_error ignored = NB_ERROR_INIT;
+
+    if (!s3_delete(c->repo->client, c->manifest_key, cancel, &ignored))
+        nb_error_clear(&ignored);
+}
+
+/* Nothing of what comes after the manifest can undo a success. */
+static void claim_end(struct repo_claim *c, const struct nb_cancel *cancel)
+{
+    static const struct repo_strings none = { 0 };
+    struct nb_error ignored = NB_ERROR_INIT;
+    unsigned aborted = 0;
+
+    if (!stem_uploads_abort(c->repo, c->stem, &none, cancel, &aborted, &ignored) ||
+        !s3_delete(c->repo->client, c->key, cancel, &ignored))
+        nb_error_clear(&ignored);
+}
+
+static bool commit(struct repo_claim *c, struct repo_manifest *m, const struct nb_cancel *cancel,
+                   struct nb_error *err)
+{
+    const struct s3_put_opts o = { .content_type = "application/json", .if_none_match = true };
+    nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(REPO_MANIFEST_MAX_BYTES);
+
+    set_default(&m->owner, c->repo->owner);
+    set_default(&m->owner_uid, c->repo->owner_uid);
+    set_default(&m->run_id, c->repo->run_id);
+    set_default(&m->tool_version, NB_VERSION);
+    if (!repo_manifest_format(m, &text, err) || !repo_objects_check(c->repo, m, cancel, err))
+        return false;
+    /* Still ours? A run that was frozen for long must not write beside the one that took over. */
+    if (!claim_write(c, cancel, err))
+        return false;
+    if (!s3_put(c->repo->client, c->manifest_key, text.data, text.len, &o, cancel, NULL, err)) {
+        if (err->code != NB_E_CONFLICT)
+            manifest_take_back(c, cancel);
+        return false;
+    }
+    if (!manifest_read_back(c, &text, cancel, err) || !chunks_check(c->repo, m, cancel, err)) {
+        manifest_take_back(c, cancel);
+        return false;
+    }
+    claim_end(c, cancel);
+    return true;
+}
+
+bool repo_commit(struct repo_claim *c, struct repo_manifest *m, const struct nb_cancel *cancel,
+                 struct nb_error *err)
+{
+    bool ok;
+
+    pthread_mutex_lock(&c->write_lock);
+    ok = commit(c, m, cancel, err);
+    pthread_mutex_unlock(&c->write_lock);
+    return ok || nb_wrap(err, "commit '%s'", c->stem);
+}

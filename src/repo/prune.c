@@ -1,0 +1,322 @@
+#include <stdio.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "repo/repo_priv.h"
+
+struct prune {
+    struct repo *repo;
+    const struct repo_prune_opts *opts;
+    const struct nb_cancel *cancel;
+    struct repo_prune_result *ret;
+    struct repo_backups all; /* of every database asked for */
+    int64_t now_unix_seconds;
+};
+
+void repo_prune_result_done(struct repo_prune_result *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        free(p->items[i].manifest_key);
+    free(p->items);
+    memset(p, 0, sizeof(*p));
+}
+
+static struct repo_pruned *add_item(struct repo_prune_result *r, const struct repo_backup *b,
+                                    enum retention_reason why)
+{
+    struct repo_pruned *p;
+
+    if (r->n == r->cap) {
+        r->cap = r->cap ? 2 * r->cap : 16;
+        r->items = nb_xreallocarray(r->items, r->cap, sizeof(*r->items));
+    }
+    p = &r->items[r->n++];
+    *p = (struct repo_pruned){ .manifest_key = nb_xstrdup_null(b->manifest_key),
+                               .bytes = b->stored_bytes, .reason = why };
+    return p;
+}
+
+/* ---- deleting one backup ---- */
+
+/* A manifest may name only objects of its own stem, and chunks: whatever else it says, nothing else is deleted. */
+static bool is_own_object(const struct repo_backup *b, const char *key)
+{
+    char stem[REPO_KEY_MAX + 1];
+
+    return repo_key_stem(key, stem) && nb_streq(stem, b->stem) &&
+           nb_starts_with(key + strlen(stem), ".cypher");
+}
+
+/* *ret_locked: a lock keeps it; where that is so for the first object nothing was changed. */
+static bool delete_key(struct prune *p, const char *key, bool *ret_locked, struct nb_error *err)
+{
+    if (s3_delete(p->repo->client, key, p->cancel, err))
+        return true;
+    if (!nb_streq(err->reason, "ObjectLocked"))
+        return false;
+    nb_error_clear(err);
+    *ret_locked = true;
+    return true;
+}
+
+static bool delete_backup(struct prune *p, const struct repo_backup *b, bool *ret_locked,
+                          struct nb_error *err)
+{
+    *ret_locked = false;
+    for (size_t i = 0; i < b->manifest->objects_n && !*ret_locked; i++)
+        if (is_own_object(b, b->manifest->objects[i].key) &&
+            !delete_key(p, b->manifest->objects[i].key, ret_locked, err))
+            return false;
+    return *ret_locked || delete_key(p, b->manifest_key, ret_locked, err);
+}
+
+static bool prune_one(struct prune *p, const struct repo_backup *b, enum retention_reason why,
+                      struct nb_error *err)
+{
+    struct repo_pruned *item = add_item(p->ret, b, why);
+
+    if (p->opts->on_delete)
+        p->opts->on_delete(p->opts->ctx, b, why);
+    if (!p->opts->dry_run && !delete_backup(p, b, &item->locked, err))
+        return nb_wrap(err, "delete backup '%s'", b->stem);
+    item->deleted = !item->locked;
+    if (item->locked) {
+        p->ret->locked++;
+        return true;
+    }
+    p->ret->deleted++;
+    p->ret->bytes_deleted += item->bytes;
+    return true;
+}
+
+/* ---- retention of one database: items[from, to) of the list ---- */
+
+static bool is_subject(const struct repo_backup *b)
+{
+    return b->ours && b->manifest && (b->state == REPO_COMPLETE || b->state == REPO_DAMAGED);
+}
+
+static bool retain(struct prune *p, size_t from, size_t to, bool *ret_blocked,
+                   struct nb_error *err)
+{
+    nb_auto(nb_free) struct retention_item *items = nb_xcalloc(to - from + 1, sizeof(*items));
+    nb_auto(nb_free) struct repo_backup **backups = nb_xcalloc(to - from + 1, sizeof(*backups));
+    size_t n = 0;
+
+    for (size_t i = from; i < to; i++) {
+        struct repo_backup *b = &p->all.items[i];
+
+        if (!is_subject(b))
+            continue;
+        items[n] = (struct retention_item){ .time_unix_seconds = b->manifest->start_unix_seconds,
+                                            .good = b->state == REPO_COMPLETE,
+                                            .pinned = b->pinned,
+                                            .owner_uid = b->manifest->owner_uid };
+        backups[n++] = b;
+    }
+    retention_decide(items, n, &p->opts->rules, p->repo->owner_uid, p->now_unix_seconds,
+                     ret_blocked);
+    p->ret->blocked = p->ret->blocked || *ret_blocked;
+    for (size_t i = 0; i < n; i++) {
+        if (items[i].keep) {
+            add_item(p->ret, backups[i], items[i].reason);
+            p->ret->kept++;
+        } else if (!prune_one(p, backups[i], items[i].reason, err)) {
+            return false;
+        } else if (!p->opts->dry_run && p->ret->items[p->ret->n - 1].deleted) {
+            backups[i]->ours = false; /* gone: its chunks need no keeping */
+        }
+    }
+    return true;
+}
+
+/* ---- sweeping ---- */
+
+/* A deletion that was cut off. The listing said that the dump is gone; asked once more before the rest goes. */
+static bool finish_deleting(struct prune *p, struct repo_backup *b, struct nb_error *err)
+{
+    const char *first = b->manifest->objects[0].key;
+    bool locked = false;
+
+    if (b->pinned || !is_own_object(b, first))
+        return true;
+    if (s3_head(p->repo->client, first, p->cancel, NULL, NULL, err))
+        return true;
+    if (err->code != NB_E_NOT_FOUND)
+        return false;
+    nb_error_clear(err);
+    if (!p->opts->dry_run && !delete_backup(p, b, &locked, err))
+        return nb_wrap(err, "finish deleting '%s'", b->stem);
+    p->ret->finished += !locked;
+    return true;
+}
+
+static bool sweep_stale(struct prune *p, struct repo_backup *b, struct nb_error *err)
+{
+    nb_auto_done(repo_claim_text_done) struct repo_claim_text t = { 0 };
+    struct s3_object object;
+    char etag[S3_ETAG_MAX];
+
+    if (p->opts->dry_run) {
+        p->ret->claims_swept++;
+        return true;
+    }
+    /* Read again: what counts is what it says now. */
+    if (!repo_claim_read(p->repo, b->claim_key, p->cancel, &t, &object, err)) {
+        if (err->code != NB_E_NOT_FOUND)
+            return false;
+        nb_error_clear(err);
+        return true;
+    }
+    if (strcmp(t.owner, p->repo->owner) != 0 || repo_claim_is_live(p->repo, &object))
+        return true;
+    if (!repo_claim_take_over(p->repo, b->stem, &t, object.etag, p->cancel, etag,
+                              &p->ret->uploads_aborted, err)) {
+        if (!nb_streq(err->reason, "ClaimLost"))
+            return nb_wrap(err, "sweep the stale claim '%s'", b->claim_key);
+        nb_error_clear(err);
+        return true;
+    }
+    if (!s3_delete(p->repo->client, b->claim_key, p->cancel, err))
+        return false;
+    p->ret->claims_swept++;
+    return true;
+}
+
+/* A claim whose run wrote its manifest and was killed before it could delete the claim. */
+static bool sweep_leftover_claim(struct prune *p, struct repo_backup *b, struct nb_error *err)
+{
+    if (!nb_streq(b->claim_owner, p->repo->owner) ||
+        !nb_streq(b->claim_run_id, b->manifest->run_id))
+        return true;
+    if (!p->opts->dry_run && !s3_delete(p->repo->client, b->claim_key, p->cancel, err))
+        return false;
+    p->ret->claims_swept++;
+    return true;
+}
+
+static bool sweep_one(struct prune *p, struct repo_backup *b, struct nb_error *err)
+{
+    if (!b->ours)
+        return true;
+    if (b->state == REPO_DELETING)
+        return finish_deleting(p, b, err);
+    if (b->state == REPO_STALE)
+        return sweep_stale(p, b, err);
+    if (b->state == REPO_COMPLETE && b->claim_key)
+        return sweep_leftover_claim(p, b, err);
+    return true;
+}
+
+static void name_chunks(struct nb_map *chunks, const struct repo_manifest *m)
+{
+    for (size_t i = 0; i < m->objects_n; i++) {
+        struct repo_chunk *c =
+            nb_map_get(chunks, m->objects[i].key, strlen(m->objects[i].key));
+
+        if (c)
+            c->named = true;
+    }
+}
+
+/* False: it cannot be known what is named, so every chunk stays. A run at work has stored chunks that no manifest names yet, and
+ * a manifest that cannot be read may name any. */
+static bool mark_chunks(struct prune *p, size_t from, size_t to, struct nb_map *chunks)
+{
+    for (size_t i = from; i < to; i++) {
+        const struct repo_backup *b = &p->all.items[i];
+
+        if (b->state == REPO_RUNNING && (b->ours || !b->claim_owner))
+            return false;
+        if (b->manifest_key && !b->manifest)
+            return false;
+        if (b->manifest && b->ours)
+            name_chunks(chunks, b->manifest);
+    }
+    return true;
+}
+
+static bool sweep_chunks(struct prune *p, size_t from, size_t to, struct nb_error *err)
+{
+    nb_auto(nb_map_free) struct nb_map *chunks = NULL;
+    const char *database = p->all.items[from].name.database;
+    struct nb_str key;
+    void *value;
+    size_t pos = 0;
+    bool complete;
+
+    if (p->all.chunk_count == 0)
+        return true;
+    if (!repo_chunks_list(p->repo, database, p->cancel, &chunks, &complete, err))
+        return false;
+    if (!complete || !mark_chunks(p, from, to, chunks))
+        return true;
+    while (nb_map_next(chunks, &pos, &key, &value)) {
+        const struct repo_chunk *c = value;
+        bool locked = false;
+        /* A young one may be of a run whose claim came after our listing. */
+        bool young = p->now_unix_seconds - c->last_modified_unix_seconds < REPO_CLAIM_LIVE_SECONDS;
+
+        if (c->named || (young && !p->opts->rules.everything))
+            continue;
+        if (!p->opts->dry_run && !delete_key(p, key.p, &locked, err))
+            return nb_wrap(err, "delete chunk");
+        p->ret->chunks_deleted += !locked;
+        p->ret->bytes_deleted += locked ? 0 : c->size;
+    }
+    return true;
+}
+
+/* ---- all of it ---- */
+
+static bool prune_database(struct prune *p, size_t from, size_t to, struct nb_error *err)
+{
+    bool blocked;
+
+    if (!retain(p, from, to, &blocked, err))
+        return false;
+    if (blocked)
+        return true; /* nothing at all is deleted of it */
+    for (size_t i = from; i < to; i++)
+        if (!sweep_one(p, &p->all.items[i], err))
+            return false;
+    return sweep_chunks(p, from, to, err);
+}
+
+static bool prune_all(struct prune *p, struct nb_error *err)
+{
+    size_t from = 0;
+
+    while (from < p->all.n) {
+        size_t to = from + 1;
+
+        while (to < p->all.n &&
+               nb_streq(p->all.items[to].name.database, p->all.items[from].name.database))
+            to++;
+        if (!prune_database(p, from, to, err))
+            return false;
+        from = to;
+    }
+    return true;
+}
+
+bool repo_prune(struct repo *r, const struct repo_prune_opts *opts, const struct nb_cancel *cancel,
+                struct repo_prune_result *ret, struct nb_error *err)
+{
+    const struct repo_list_opts o = { .database = opts->database, .with_chunks = true };
+    struct prune p = { .repo = r, .opts = opts, .cancel = cancel, .ret = ret };
+    bool ok;
+
+    memset(ret, 0, sizeof(*ret));
+    if (!repo_list(r, &o, cancel, &p.all, err))
+        return false;
+    p.now_unix_seconds = s3_client_now_unix_ms(r->client) / 1000;
+    if (!p.all.complete)
+        ok = nb_fail(err, NB_E_UNAVAILABLE, "ListingIncomplete",
+                     "the listing of bucket '%s' is not complete, so nothing is deleted",
+                     s3_client_bucket(r->client));
+    else
+        ok = prune_all(&p, err);
+    repo_backups_done(&p.all);
+    return ok;
+}

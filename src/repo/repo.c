@@ -1,0 +1,238 @@
+#include "repo/repo.h"
+
+#include <stdio.h>
+
+#include "base/hash.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "repo/repo_priv.h"
+#include "s3/list.h"
+
+/* ---- open ---- */
+
+static char *random_id(void)
+{
+    uint8_t bytes[12];
+    char hex[2 * sizeof(bytes) + 1];
+
+    nb_random_bytes(bytes, sizeof(bytes));
+    nb_hex(bytes, sizeof(bytes), hex);
+    return nb_xstrdup(hex);
+}
+
+static bool text_ok(const char *s, size_t max)
+{
+    size_t n = strlen(s);
+
+    if (n == 0 || n > max || !nb_utf8_valid(s, n))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
+            return false;
+    return true;
+}
+
+bool repo_open(const struct repo_opts *o, struct repo **ret, struct nb_error *err)
+{
+    nb_auto(repo_free) struct repo *r = NB_NEW(struct repo);
+
+    if (!o->owner || !text_ok(o->owner, REPO_OWNER_MAX))
+        return nb_fail(err, NB_E_INVALID, "InvalidOwner",
+                       "the owner of backups must be 1 to %d bytes of text", REPO_OWNER_MAX);
+    if ((o->run_id && !text_ok(o->run_id, 255)) ||
+        (o->owner_uid && o->owner_uid[0] && !text_ok(o->owner_uid, 255)))
+        return nb_fail(err, NB_E_INVALID, "InvalidOwner",
+                       "the run's id and the owner's UID must be 1 to 255 bytes of text");
+    if (!repo_prefix_clean(o->prefix, r->prefix, err))
+        return false;
+    r->client = o->client;
+    r->owner = nb_xstrdup(o->owner);
+    r->owner_uid = nb_xstrdup(o->owner_uid ? o->owner_uid : "");
+    r->run_id = o->run_id ? nb_xstrdup(o->run_id) : random_id();
+    *ret = nb_steal(r);
+    return true;
+}
+
+void repo_free(struct repo *r)
+{
+    if (!r)
+        return;
+    free(r->owner);
+    free(r->owner_uid);
+    free(r->run_id);
+    free(r);
+}
+
+const char *repo_prefix(const struct repo *r)
+{
+    return r->prefix;
+}
+
+const char *repo_owner(const struct repo *r)
+{
+    return r->owner;
+}
+
+const char *repo_run_id(const struct repo *r)
+{
+    return r->run_id;
+}
+
+struct s3_client *repo_client(const struct repo *r)
+{
+    return r->client;
+}
+
+/* ---- manifests ---- */
+
+bool repo_manifest_read(struct repo *r, const char *manifest_key, const struct nb_cancel *cancel,
+                        struct repo_manifest **ret, struct nb_error *err)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(REPO_MANIFEST_MAX_BYTES);
+
+    if (!s3_get_buf(r->client, manifest_key, &text, cancel, NULL, err)) {
+        if (!nb_streq(err->reason, "ObjectNotFound"))
+            return false;
+        nb_error_clear(err);
+        return nb_fail(err, NB_E_NOT_FOUND, "NoBackup", "there is no backup '%s' in bucket '%s'",
+                       manifest_key, s3_client_bucket(r->client));
+    }
+    return repo_manifest_parse(nb_buf_cstr(&text), text.len, ret, err) ||
+           nb_wrap(err, "'%s'", manifest_key);
+}
+
+/* "<stem>.manifest.json" and so on; the stem of any of a backup's keys. */
+static bool sibling(const char *key, const char *ending, char out[REPO_KEY_MAX + 1],
+                    struct nb_error *err)
+{
+    size_t n;
+
+    if (!repo_key_stem(key, out) || strlen(out) + strlen(ending) > REPO_KEY_MAX)
+        return nb_fail(err, NB_E_INVALID, "InvalidName",
+                       "'%.200s' is the key of neither a dump nor a manifest", key);
+    n = strlen(out);
+    snprintf(out + n, REPO_KEY_MAX + 1 - n, "%s", ending);
+    return true;
+}
+
+bool repo_manifest_get(struct repo *r, const char *key, const struct nb_cancel *cancel,
+                       struct repo_manifest **ret, char ret_manifest_key[REPO_KEY_MAX + 1],
+                       struct nb_error *err)
+{
+    return sibling(key, ".manifest.json", ret_manifest_key, err) &&
+           repo_manifest_read(r, ret_manifest_key, cancel, ret, err);
+}
+
+bool repo_find(struct repo *r, const char *database, int64_t before_unix_seconds,
+               const struct nb_cancel *cancel, struct repo_manifest **ret,
+               char ret_manifest_key[REPO_KEY_MAX + 1], struct nb_error *err)
+{
+    const struct repo_list_opts o = { .database = database, .ours_only = true, .with_chunks = true };
+    nb_auto_done(repo_backups_done) struct repo_backups all = REPO_BACKUPS_INIT;
+    struct repo_backup *best = NULL;
+
+    if (!repo_list(r, &o, cancel, &all, err))
+        return false;
+    for (size_t i = 0; i < all.n; i++) {
+        struct repo_backup *b = &all.items[i];
+
+        if (b->state != REPO_COMPLETE ||
+            (before_unix_seconds && b->manifest->start_unix_seconds > before_unix_seconds))
+            continue;
+        if (!best || b->manifest->start_unix_seconds >= best->manifest->start_unix_seconds)
+            best = b;
+    }
+    if (!best)
+        return nb_fail(err, NB_E_NOT_FOUND, "NoBackup",
+                       "there is no %sbackup of database '%s' by owner '%s' under '%s' in bucket '%s'",
+                       before_unix_seconds ? "old enough " : "", database, r->owner, r->prefix,
+                       s3_client_bucket(r->client));
+    snprintf(ret_manifest_key, REPO_KEY_MAX + 1, "%s", best->manifest_key);
+    *ret = nb_steal(best->manifest);
+    return true;
+}
+
+bool repo_pin(struct repo *r, const char *key, bool pinned, const struct nb_cancel *cancel,
+              struct nb_error *err)
+{
+    static const char text[] = "Retention leaves this backup alone while this object exists.\n";
+    const struct s3_put_opts o = { .content_type = "text/plain" };
+    nb_auto(repo_manifest_free) struct repo_manifest *m = NULL;
+    char pin[REPO_KEY_MAX + 1], manifest_key[REPO_KEY_MAX + 1];
+
+    if (!sibling(key, ".pin", pin, err) ||
+        !repo_manifest_get(r, key, cancel, &m, manifest_key, err))
+        return false;
+    return pinned ? s3_put(r->client, pin, text, sizeof(text) - 1, &o, cancel, NULL, err)
+                  : s3_delete(r->client, pin, cancel, err);
+}
+
+/* ---- objects ---- */
+
+bool repo_is_chunk_of(const struct repo *r, const char *owner, const char *database,
+                      const char *key)
+{
+    char dir[REPO_KEY_MAX + 1];
+    struct nb_error ignored = NB_ERROR_INIT;
+    size_t n;
+
+    if (!repo_chunk_dir(r->prefix, owner, database, dir, &ignored) || !nb_starts_with(key, dir))
+        return false;
+    n = strlen(dir);
+    return strspn(key + n, "0123456789abcdef") == 64 && nb_streq(key + n + 64, ".cypher.gz");
+}
+
+bool repo_objects_check(struct repo *r, const struct repo_manifest *m,
+                        const struct nb_cancel *cancel, struct nb_error *err)
+{
+    for (size_t i = 0; i < m->objects_n; i++) {
+        const struct repo_object *want = &m->objects[i];
+        struct s3_object got;
+
+        if (repo_is_chunk_of(r, m->owner, m->database, want->key))
+            continue;
+        if (!s3_head(r->client, want->key, cancel, &got, NULL, err)) {
+            if (!nb_streq(err->reason, "ObjectNotFound"))
+                return false;
+            nb_error_clear(err);
+            return nb_fail(err, NB_E_CORRUPT, "ObjectMissing",
+                           "'%s' is not in the bucket though it was stored", want->key);
+        }
+        if (got.size != want->size)
+            return nb_fail(err, NB_E_CORRUPT, "ChecksumMismatch",
+                           "'%s' has %llu bytes in the bucket, %llu were stored", want->key,
+                           (unsigned long long)got.size, (unsigned long long)want->size);
+        if (want->etag[0] && strcmp(got.etag, want->etag) != 0)
+            return nb_fail(err, NB_E_CORRUPT, "ChecksumMismatch",
+                           "'%s' has ETag %s in the bucket, %s was stored", want->key, got.etag,
+                           want->etag);
+    }
+    return true;
+}
+
+/* ---- chunks ---- */
+
+static bool on_chunk(void *ctx, const struct s3_list_entry *e, struct nb_error *err)
+{
+    struct repo_chunk *c = NB_NEW(struct repo_chunk);
+
+    (void)err;
+    c->size = e->object.size;
+    c->last_modified_unix_seconds = e->object.last_modified_unix_seconds;
+    nb_map_put(ctx, e->key, strlen(e->key), c);
+    return true;
+}
+
+bool repo_chunks_list(struct repo *r, const char *database, const struct nb_cancel *cancel,
+                      struct nb_map **ret, bool *ret_complete, struct nb_error *err)
+{
+    char dir[REPO_KEY_MAX + 1];
+    const struct s3_list_opts o = { .prefix = dir };
+    nb_auto(nb_map_free) struct nb_map *m = nb_map_new(free);
+
+    if (!repo_chunk_dir(r->prefix, r->owner, database, dir, err) ||
+        !s3_list(r->client, &o, on_chunk, m, cancel, ret_complete, err))
+        return false;
+    *ret = nb_steal(m);
+    return true;
+}

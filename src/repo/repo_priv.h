@@ -1,0 +1,70 @@
+#ifndef NB_REPO_REPO_PRIV_H
+#define NB_REPO_REPO_PRIV_H
+
+/* Of the files in this folder and their tests only. */
+
+#include "repo/repo.h"
+
+enum { REPO_CLAIM_MAX_BYTES = 1 << 20, REPO_SUFFIX_TRIES = 100 };
+
+struct repo {
+    struct s3_client *client;
+    char prefix[REPO_PREFIX_MAX + 1];
+    char *owner, *owner_uid, *run_id;
+};
+
+/* What a claim says. Strings are owned; NULL: not said. */
+struct repo_claim_text {
+    char *owner, *owner_uid, *run_id, *nonce, *database, *base_manifest;
+    int64_t start_unix_seconds, refresh_unix_seconds;
+    struct repo_strings uploads; /* "key\nupload id" each */
+};
+void repo_claim_text_done(struct repo_claim_text *t);
+NB_AUTO_DONE_DEFINE(struct repo_claim_text, repo_claim_text_done)
+void repo_claim_text_format(const struct repo_claim_text *t, struct nb_buf *out);
+/* NB_E_CORRUPT "InvalidClaim". */
+NB_NODISCARD bool repo_claim_text_parse(const char *p, size_t n, struct repo_claim_text *ret,
+                                        struct nb_error *err);
+
+/* Reads a claim; its ETag and age go to ret_object. */
+NB_NODISCARD bool repo_claim_read(struct repo *r, const char *key, const struct nb_cancel *cancel,
+                                  struct repo_claim_text *ret, struct s3_object *ret_object,
+                                  struct nb_error *err);
+bool repo_claim_is_live(struct repo *r, const struct s3_object *claim);
+/*
+ * A claim of ours that nobody works under any more: makes it ours anew (so that two who find it don't both clean up, and a run that still lives
+ * notices), then aborts what it names and every other upload under its stem, and deletes the dump's objects. The claim object itself stays.
+ * NB_E_CONFLICT "ClaimLost": somebody was quicker. ret_etag: of the claim now.
+ */
+NB_NODISCARD bool repo_claim_take_over(struct repo *r, const char *stem,
+                                       struct repo_claim_text *text, const char *etag,
+                                       const struct nb_cancel *cancel, char ret_etag[S3_ETAG_MAX],
+                                       unsigned *uploads_aborted, struct nb_error *err);
+/* All uploads under the stem aborted, all dump objects of the stem deleted. The stem must be ours by a claim. */
+NB_NODISCARD bool repo_stem_clean(struct repo *r, const char *stem,
+                                  const struct repo_strings *uploads,
+                                  const struct nb_cancel *cancel, unsigned *uploads_aborted,
+                                  struct nb_error *err);
+/* size and, where known, ETag of every object that is no chunk. */
+NB_NODISCARD bool repo_objects_check(struct repo *r, const struct repo_manifest *m,
+                                     const struct nb_cancel *cancel, struct nb_error *err);
+/* True when the key is a chunk of this owner and database. */
+bool repo_is_chunk_of(const struct repo *r, const char *owner, const char *database, const char *key);
+/* Reads and parses one manifest; NB_E_NOT_FOUND "NoBackup". */
+NB_NODISCARD bool repo_manifest_read(struct repo *r, const char *manifest_key,
+                                     const struct nb_cancel *cancel, struct repo_manifest **ret,
+                                     struct nb_error *err);
+
+/* One of our chunks, as listed. */
+struct repo_chunk {
+    uint64_t size;
+    int64_t last_modified_unix_seconds;
+    bool named; /* by a manifest: set by prune */
+};
+struct nb_map;
+/* The chunks of our owner and one database, by key; values are struct repo_chunk, freed with the map. */
+NB_NODISCARD bool repo_chunks_list(struct repo *r, const char *database,
+                                   const struct nb_cancel *cancel, struct nb_map **ret,
+                                   bool *ret_complete, struct nb_error *err);
+
+#endif

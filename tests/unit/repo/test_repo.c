@@ -1,0 +1,850 @@
+#include "repo/repo.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "net/http.h"
+#include "s3/upload.h"
+#include "tests/fakes/s3_fixture.h"
+
+enum { T0 = 1759888800, DAY = 86400 }; /* 2025-10-08 02:00:00 UTC */
+#define STEM "p/neo4j_2025-10-08_02-00-00"
+
+struct story {
+    struct fake_s3 *f;
+    struct s3_client *c;
+    struct nb_error err;
+};
+
+static int set_up(void **state)
+{
+    struct story *s = NB_NEW(struct story);
+
+    s->f = fake_s3_new();
+    s->c = s3_fixture_client(s->f, NULL);
+    s->err = (struct nb_error)NB_ERROR_INIT;
+    *state = s;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct story *s = *state;
+    bool fine = fake_s3_complaint(s->f)[0] == '\0';
+
+    if (!fine)
+        fprintf(stderr, "the fake says: %s\n", fake_s3_complaint(s->f));
+    s3_client_free(s->c);
+    fake_s3_free(s->f);
+    free(s);
+    return fine ? 0 : -1;
+}
+
+#define OK(s, call)                                                                                \
+    do {                                                                                           \
+        nb_error_clear(&(s)->err);                                                                 \
+        if (!(call))                                                                               \
+            fail_msg("%s [%s]", (s)->err.text, (s)->err.reason);                                   \
+    } while (0)
+#define FAILS(s, call, reason_)                                                                    \
+    do {                                                                                           \
+        nb_error_clear(&(s)->err);                                                                 \
+        assert_false(call);                                                                        \
+        if (strcmp((s)->err.reason, reason_) != 0)                                                 \
+            fail_msg("%s [%s]", (s)->err.text, (s)->err.reason);                                   \
+    } while (0)
+
+static struct repo *repo_of(struct story *s, const char *owner, const char *uid, const char *run)
+{
+    const struct repo_opts o = { .client = s->c, .prefix = "/p/", .owner = owner, .owner_uid = uid,
+                                 .run_id = run };
+    struct repo *r = NULL;
+
+    OK(s, repo_open(&o, &r, &s->err));
+    return r;
+}
+
+static bool claim(struct story *s, struct repo *r, int64_t when, struct repo_claim **ret,
+                  struct repo_manifest **done)
+{
+    const struct repo_claim_opts o = { .database = "neo4j", .scheduled_unix_seconds = when,
+                                       .gz = true };
+
+    nb_error_clear(&s->err);
+    return repo_claim_new(r, &o, NULL, ret, done, &s->err);
+}
+
+/* A manifest for `data` stored at the claim's key. */
+static struct repo_manifest *manifest_for(struct repo_claim *c, int64_t when, const char *data,
+                                          const struct s3_object *o)
+{
+    struct repo_manifest *m = repo_manifest_new();
+    struct repo_object *x = repo_manifest_add_object(m, repo_claim_dump_key(c));
+    uint8_t sha[NB_SHA256_BYTES];
+
+    nb_sha256(data, strlen(data), sha);
+    nb_hex(sha, sizeof(sha), x->sha256);
+    memcpy(m->plain_sha256, x->sha256, sizeof(m->plain_sha256));
+    x->size = strlen(data);
+    snprintf(x->etag, sizeof(x->etag), "%s", o ? o->etag : "");
+    m->database = nb_xstrdup("neo4j");
+    m->engine = nb_xstrdup("cypher");
+    m->compression = nb_xstrdup("gzip");
+    m->start_unix_seconds = when;
+    m->completion_unix_seconds = when + 5;
+    return m;
+}
+
+static bool upload(struct story *s, struct repo_claim *c, const char *data, struct s3_object *o)
+{
+    const struct s3_put_opts put = { .if_none_match = true };
+
+    return s3_put(s->c, repo_claim_dump_key(c), data, strlen(data), &put, NULL, o, &s->err);
+}
+
+static bool backup_run(struct story *s, struct repo *r, int64_t when, char stem[REPO_KEY_MAX + 1])
+{
+    nb_auto(repo_claim_free) struct repo_claim *c = NULL;
+    nb_auto(repo_manifest_free) struct repo_manifest *done = NULL;
+    nb_auto(repo_manifest_free) struct repo_manifest *m = NULL;
+    struct s3_object o;
+
+    if (!claim(s, r, when, &c, &done))
+        return false;
+    if (done)
+        return repo_key_stem(done->objects[0].key, stem);
+    if (!repo_key_stem(repo_claim_dump_key(c), stem))
+        return false;
+    if (upload(s, c, "dump", &o)) {
+        m = manifest_for(c, when, "dump", &o);
+        if (repo_commit(c, m, NULL, &s->err))
+            return true;
+    }
+    {
+        struct nb_error ignored = NB_ERROR_INIT;
+
+        if (!repo_claim_abandon(c, NULL, &ignored))
+            nb_error_clear(&ignored);
+    }
+    return false;
+}
+
+static void backup_ok(struct story *s, struct repo *r, int64_t when)
+{
+    char stem[REPO_KEY_MAX + 1];
+
+    if (!backup_run(s, r, when, stem))
+        fail_msg("%s [%s]", s->err.text, s->err.reason);
+}
+
+static void expect_bucket(struct story *s, const char *want)
+{
+    struct nb_buf b = NB_BUF_INIT(1 << 20), keys = NB_BUF_INIT(1 << 20);
+
+    fake_s3_dump(s->f, &b);
+    for (const char *p = nb_buf_cstr(&b); *p; p += strcspn(p, "\n") + 1)
+        nb_buf_printf(&keys, "%.*s\n", (int)strcspn(p, " \n"), p);
+    assert_string_equal(nb_buf_cstr(&keys), want);
+    nb_buf_done(&b);
+    nb_buf_done(&keys);
+}
+
+/* ---- making ---- */
+
+static void backup_leaves_dump_and_manifest_only(void **state)
+{
+    struct story *s = *state;
+    struct repo *r = repo_of(s, "ns/a", "uid", "run1");
+    struct repo_manifest *m = NULL;
+    char key[REPO_KEY_MAX + 1];
+
+    backup_ok(s, r, T0);
+    expect_bucket(s, STEM ".cypher.gz\n" STEM ".manifest.json\n");
+    OK(s, repo_manifest_get(r, STEM ".cypher.gz", NULL, &m, key, &s->err));
+    assert_string_equal(key, STEM ".manifest.json");
+    assert_string_equal(m->owner, "ns/a");
+    assert_string_equal(m->owner_uid, "uid");
+    assert_string_equal(m->run_id, "run1");
+    repo_manifest_free(m);
+    FAILS(s, repo_manifest_get(r, "p/x.txt", NULL, &m, key, &s->err), "InvalidName");
+    FAILS(s, repo_manifest_get(r, "p/neo4j_2020-01-01_00-00-00.cypher", NULL, &m, key, &s->err),
+          "NoBackup");
+    repo_free(r);
+}
+
+static void run_tried_again_finds_its_own_backup(void **state)
+{
+    struct story *s = *state;
+    struct repo *r = repo_of(s, "ns/a", "uid", "run1");
+    struct repo_claim *c = NULL;
+    struct repo_manifest *done = NULL;
+
+    backup_ok(s, r, T0);
+    assert_true(claim(s, r, T0, &c, &done));
+    assert_null(c);
+    assert_non_null(done);
+    repo_manifest_free(done);
+    /* A run killed right before it deleted its claim: the claim goes as well. */
+    expect_bucket(s, STEM ".cypher.gz\n" STEM ".manifest.json\n");
+    repo_free(r);
+}
+
+static void backup_of_the_same_second_gets_a_suffix(void **state)
+{
+    struct story *s = *state;
+    struct repo *a = repo_of(s, "ns/a", "uid", "run1"), *b = repo_of(s, "ns/b", "x", "run2");
+    char stem[REPO_KEY_MAX + 1];
+
+    backup_ok(s, a, T0);
+    assert_true(backup_run(s, b, T0, stem));
+    assert_string_equal(stem, STEM "-2");
+    fake_s3_put(s->f, STEM "-3.cypher", "old sidecar", 11);
+    {
+        struct repo *c = repo_of(s, "ns/a", "uid", "run3");
+
+        assert_true(backup_run(s, c, T0, stem));
+        assert_string_equal(stem, STEM "-4");
+        repo_free(c);
+    }
+    repo_free(a);
+    repo_free(b);
+}
+
+static void live_claim_of_another_run_of_ours_is_held(void **state)
+{
+    struct story *s = *state;
+    struct repo *a = repo_of(s, "ns/a", "uid", "run1"), *b = repo_of(s, "ns/a", "uid", "run2"),
+                *other = repo_of(s, "ns/b", "uid", "run3");
+    struct repo_claim *c = NULL, *d = NULL;
+    struct repo_manifest *done = NULL;
+    char stem[REPO_KEY_MAX + 1];
+
+    assert_true(claim(s, a, T0, &c, &done));
+    assert_false(claim(s, b, T0, &d, &done));
+    assert_string_equal(s->err.reason, "ClaimHeld");
+    assert_int_equal(s->err.code, NB_E_CONFLICT);
+    assert_non_null(strstr(s->err.text, "'run1'"));
+    assert_true(backup_run(s, other, T0, stem)); /* another owner: no concern of ours */
+    assert_string_equal(stem, STEM "-2");
+    repo_claim_free(c);
+    repo_free(a);
+    repo_free(b);
+    repo_free(other);
+}
+
+static bool note_upload(void *ctx, const char *key, const char *id, struct nb_error *err)
+{
+    return repo_claim_add_upload(ctx, key, id, NULL, err);
+}
+
+/* A run that is killed in the middle of a multipart upload: all that is in the bucket is what it left. */
+static void half_done(struct story *s, struct repo *r, struct repo_claim **ret)
+{
+    struct repo_manifest *done = NULL;
+    char id[S3_UPLOAD_ID_MAX], key2[REPO_KEY_MAX + 1];
+    struct s3_part part;
+
+    assert_true(claim(s, r, T0, ret, &done));
+    assert_true(repo_claim_object_key(*ret, 2, key2, &s->err));
+    OK(s, s3_put(s->c, repo_claim_dump_key(*ret), "first object", 12, NULL, NULL, NULL, &s->err));
+    OK(s, s3_multipart_create(s->c, key2, NULL, NULL, id, &s->err));
+    assert_true(note_upload(*ret, key2, id, &s->err));
+    OK(s, s3_multipart_put(s->c, key2, id, 1, "x", 1, NULL, &part, &s->err));
+    /* One whose creation was never answered: in no claim. */
+    OK(s, s3_multipart_create(s->c, key2, NULL, NULL, id, &s->err));
+    assert_int_equal(fake_s3_upload_count(s->f), 2);
+}
+
+static void stale_claim_of_ours_is_taken_over_and_cleaned_up(void **state)
+{
+    struct story *s = *state;
+
+    for (int same_run = 0; same_run < 2; same_run++) {
+        struct repo *a = repo_of(s, "ns/a", "uid", "run1");
+        struct repo *b = repo_of(s, "ns/a", "uid", same_run ? "run1" : "run2");
+        struct repo_claim *old = NULL;
+        char stem[REPO_KEY_MAX + 1];
+
+        half_done(s, a, &old);
+        if (!same_run) /* an earlier try of the very run is dead however young its claim */
+            fake_s3_age(s->f, STEM ".claim.json", REPO_CLAIM_LIVE_SECONDS + 1);
+        assert_true(backup_run(s, b, T0, stem));
+        assert_string_equal(stem, STEM);
+        assert_int_equal(fake_s3_upload_count(s->f), 0);
+        expect_bucket(s, STEM ".cypher.gz\n" STEM ".manifest.json\n");
+        /* The one that was thought dead wakes up: it must notice, and must not write. */
+        FAILS(s, repo_claim_refresh(old, NULL, &s->err), "ClaimLost");
+        {
+            struct repo_manifest *m = manifest_for(old, T0, "dump", NULL);
+
+            FAILS(s, repo_commit(old, m, NULL, &s->err), "ClaimLost");
+            FAILS(s, repo_claim_abandon(old, NULL, &s->err), "ClaimLost");
+            repo_manifest_free(m);
+        }
+        expect_bucket(s, STEM ".cypher.gz\n" STEM ".manifest.json\n");
+        repo_claim_free(old);
+        repo_free(a);
+        repo_free(b);
+        assert_true(fake_s3_delete(s->f, STEM ".cypher.gz"));
+        assert_true(fake_s3_delete(s->f, STEM ".manifest.json"));
+    }
+}
+
+static void claim_refreshed_stays_live_also_without_conditional_writes(void **state)
+{
+    struct story *s = *state;
+    struct repo *a = repo_of(s, "ns/a", "uid", "run1"), *b = repo_of(s, "ns/a", "uid", "run2");
+    struct repo_claim *c = NULL, *d = NULL;
+    struct repo_manifest *done = NULL;
+
+    for (int drop = 0; drop < 2; drop++) {
+        fake_s3_drop_conditions(s->f, drop);
+        assert_true(claim(s, a, T0, &c, &done));
+        fake_s3_age(s->f, STEM ".claim.json", 2 * REPO_CLAIM_LIVE_SECONDS);
+        OK(s, repo_claim_refresh(c, NULL, &s->err));
+        assert_false(claim(s, b, T0, &d, &done));
+        assert_string_equal(s->err.reason, "ClaimHeld");
+        OK(s, repo_claim_abandon(c, NULL, &s->err));
+        assert_int_equal(fake_s3_count(s->f), 0);
+        repo_claim_free(c);
+        c = NULL;
+    }
+    repo_free(a);
+    repo_free(b);
+}
+
+static void failed_run_leaves_nothing(void **state)
+{
+    struct story *s = *state;
+    struct repo *a = repo_of(s, "ns/a", "uid", "run1");
+    struct repo_claim *c = NULL;
+
+    half_done(s, a, &c);
+    OK(s, repo_claim_abandon(c, NULL, &s->err));
+    assert_int_equal(fake_s3_count(s->f), 0);
+    assert_int_equal(fake_s3_upload_count(s->f), 0);
+    repo_claim_free(c);
+    repo_free(a);
+}
+
+static void commit_of_what_the_bucket_does_not_hold_is_refused(void **state)
+{
+    struct story *s = *state;
+    struct repo *r = repo_of(s, "ns/a", "uid", "run1");
+    struct repo_claim *c = NULL;
+    struct repo_manifest *done = NULL, *m;
+    struct s3_object o;
+
+    assert_true(claim(s, r, T0, &c, &done));
+    m = manifest_for(c, T0, "dump", NULL);
+    FAILS(s, repo_commit(c, m, NULL, &s->err), "ObjectMissing");
+    assert_true(upload(s, c, "dump", &o));
+    m->objects[0].size = 5;
+    FAILS(s, repo_commit(c, m, NULL, &s->err), "ChecksumMismatch");
+    m->objects[0].size = 4;
+    snprintf(m->objects[0].etag, S3_ETAG_MAX, "\"other\"");
+    FAILS(s, repo_commit(c, m, NULL, &s->err), "ChecksumMismatch");
+    assert_false(fake_s3_has(s->f, STEM ".manifest.json"));
+    snprintf(m->objects[0].etag, S3_ETAG_MAX, "%s", o.etag);
+    OK(s, repo_commit(c, m, NULL, &s->err));
+    expect_bucket(s, STEM ".cypher.gz\n" STEM ".manifest.json\n");
+    repo_manifest_free(m);
+    repo_claim_free(c);
+    repo_free(r);
+}
+
+static void manifest_that_is_there_already_is_never_overwritten(void **state)
+{
+    struct story *s = *state;
+    struct repo *r = repo_of(s, "ns/a", "uid", "run1");
+    struct repo_claim *c = NULL;
+    struct repo_manifest *done = NULL, *m;
+    struct s3_object o;
+    struct nb_buf b = NB_BUF_INIT(100);
+
+    assert_true(claim(s, r, T0, &c, &done));
+    assert_true(upload(s, c, "dump", &o));
+    fake_s3_put(s->f, STEM ".manifest.json", "theirs", 6);
+    m = manifest_for(c, T0, "dump", &o);
+    FAILS(s, repo_commit(c, m, NULL, &s->err), "PreconditionFailed");
+    assert_true(fake_s3_get(s->f, STEM ".manifest.json", &b));
+    assert_string_equal(nb_buf_cstr(&b), "theirs");
+    nb_buf_done(&b);
+    repo_manifest_free(m);
+    repo_claim_free(c);
+    repo_free(r);
+}
+
+/* ---- a kill after every request ---- */
+
+struct killer {
+    unsigned after; /* requests that still go through */
+    bool carried_out; /* the next one is carried out, but its answer never comes */
+};
+
+static void kill_hook(void *ctx, const struct fake_s3_op *op, struct fake_s3_fault *fault)
+{
+    const struct killer *k = ctx;
+
+    if (op->number <= k->after)
+        return;
+    fault->close = true;
+    fault->after = k->carried_out && op->number == k->after + 1;
+}
+
+static void no_retry(struct s3_client_opts *o)
+{
+    o->retry_window_ms = -1;
+}
+
+/* A whole try of a run whose machine dies after k requests. True: it ended in success before that. */
+static bool doomed_try(struct story *s, unsigned k, bool carried_out)
+{
+    struct killer killer = { k, carried_out };
+    struct s3_client *healthy = s->c;
+    struct repo *r;
+    char stem[REPO_KEY_MAX + 1];
+    bool ok;
+
+    s->c = s3_fixture_client(s->f, no_retry);
+    r = repo_of(s, "ns/a", "uid", "run1");
+    fake_s3_set_hook(s->f, kill_hook, &killer);
+    ok = backup_run(s, r, T0, stem);
+    fake_s3_set_hook(s->f, NULL, NULL);
+    repo_free(r);
+    s3_client_free(s->c);
+    s->c = healthy;
+    return ok;
+}
+
+static void run_killed_after_any_request_is_made_good_by_the_next_try(void **state)
+{
+    struct story *s = *state;
+
+    for (int carried_out = 0; carried_out < 2; carried_out++) {
+        bool success = false;
+        unsigned k;
+
+        for (k = 0; !success && k < 60; k++) {
+            struct repo *r = repo_of(s, "ns/a", "uid", "run1");
+            struct repo_backups all = REPO_BACKUPS_INIT;
+            unsigned complete = 0;
+
+            success = doomed_try(s, k, carried_out);
+            backup_ok(s, r, T0);
+            OK(s, repo_list(r, NULL, NULL, &all, &s->err));
+            for (size_t i = 0; i < all.n; i++)
+                complete += all.items[i].state == REPO_COMPLETE;
+            if (complete != 1 || all.n != 1 || all.items[0].claim_key)
+                fail_msg("killed after %u: %u complete of %zu", k, complete, all.n);
+            assert_int_equal(fake_s3_count(s->f), 2);
+            repo_backups_done(&all);
+            assert_true(fake_s3_delete(s->f, STEM ".cypher.gz"));
+            assert_true(fake_s3_delete(s->f, STEM ".manifest.json"));
+            repo_free(r);
+        }
+        assert_true(success);
+        assert_true(k > 8);
+    }
+}
+
+/* ---- listing ---- */
+
+static const struct repo_backup *find(const struct repo_backups *all, const char *stem)
+{
+    for (size_t i = 0; i < all->n; i++)
+        if (nb_streq(all->items[i].stem, stem))
+            return &all->items[i];
+    fail_msg("'%s' is not listed", stem);
+    return NULL;
+}
+
+static void list_tells_every_state_apart(void **state)
+{
+    struct story *s = *state;
+    struct repo *a = repo_of(s, "ns/a", "uid", NULL), *b = repo_of(s, "ns/b", "uid", NULL);
+    struct repo_claim *live = NULL, *stale = NULL;
+    struct repo_manifest *done = NULL;
+    struct repo_backups all = REPO_BACKUPS_INIT;
+    struct repo_list_opts o = { .ours_only = true };
+
+    for (int i = 0; i < 3; i++)
+        backup_ok(s, a, T0 + i * DAY);
+    backup_ok(s, b, T0 + 3 * DAY);
+    assert_true(claim(s, a, T0 + 4 * DAY, &live, &done));
+    assert_true(claim(s, a, T0 + 5 * DAY, &stale, &done));
+    fake_s3_age(s->f, "p/neo4j_2025-10-13_02-00-00.claim.json", 3600);
+    fake_s3_put(s->f, "p/neo4j_2024-01-01_00-00-00.cypher.gz", "sidecar", 7);
+    fake_s3_put(s->f, "p/neo4j_2023-01-01_00-00-00.manifest.json", "{", 1);
+    fake_s3_put(s->f, "p/neo4j_2023-01-02_00-00-00.pin", "", 0);
+    fake_s3_put(s->f, "p/readme.txt", "x", 1);
+    fake_s3_put(s->f, "p/sub/neo4j_2024-01-01_00-00-00.cypher.gz", "x", 1);
+    fake_s3_put(s->f, "p/neo4j-2_2024-01-01_00-00-00.cypher.gz", "x", 1);
+    assert_true(fake_s3_delete(s->f, "p/neo4j_2025-10-09_02-00-00.cypher.gz"));
+    fake_s3_put(s->f, "p/neo4j_2025-10-10_02-00-00.cypher.gz", "dump!", 5);
+    OK(s, repo_pin(a, STEM ".manifest.json", true, NULL, &s->err));
+
+    for (unsigned page = 0; page < 3; page++) {
+        fake_s3_set_page(s->f, page);
+        OK(s, repo_list(a, NULL, NULL, &all, &s->err));
+        assert_true(all.complete);
+        assert_int_equal(all.n, 9);
+        assert_int_equal(find(&all, STEM)->state, REPO_COMPLETE);
+        assert_true(find(&all, STEM)->pinned);
+        assert_true(find(&all, STEM)->ours);
+        assert_int_equal(find(&all, STEM)->stored_bytes, 4);
+        assert_int_equal(find(&all, "p/neo4j_2025-10-09_02-00-00")->state, REPO_DELETING);
+        assert_int_equal(find(&all, "p/neo4j_2025-10-10_02-00-00")->state, REPO_DAMAGED);
+        assert_non_null(find(&all, "p/neo4j_2025-10-10_02-00-00")->problem);
+        assert_int_equal(find(&all, "p/neo4j_2025-10-11_02-00-00")->state, REPO_COMPLETE);
+        assert_false(find(&all, "p/neo4j_2025-10-11_02-00-00")->ours);
+        assert_int_equal(find(&all, "p/neo4j_2025-10-12_02-00-00")->state, REPO_RUNNING);
+        assert_int_equal(find(&all, "p/neo4j_2025-10-13_02-00-00")->state, REPO_STALE);
+        assert_int_equal(find(&all, "p/neo4j_2024-01-01_00-00-00")->state, REPO_UNMANAGED);
+        assert_false(find(&all, "p/neo4j_2024-01-01_00-00-00")->ours);
+        assert_int_equal(find(&all, "p/neo4j_2023-01-01_00-00-00")->state, REPO_DAMAGED);
+        assert_int_equal(find(&all, "p/neo4j-2_2024-01-01_00-00-00")->state, REPO_UNMANAGED);
+        repo_backups_done(&all);
+    }
+    OK(s, repo_list(a, &o, NULL, &all, &s->err));
+    assert_int_equal(all.n, 5);
+    repo_backups_done(&all);
+    o = (struct repo_list_opts){ .database = "neo4j" };
+    OK(s, repo_list(a, &o, NULL, &all, &s->err));
+    assert_int_equal(all.n, 8);
+    repo_backups_done(&all);
+    repo_claim_free(live);
+    repo_claim_free(stale);
+    repo_free(a);
+    repo_free(b);
+}
+
+static void find_gives_the_newest_complete_one_before_a_time(void **state)
+{
+    struct story *s = *state;
+    struct repo *a = repo_of(s, "ns/a", "uid", NULL), *b = repo_of(s, "ns/b", "uid", NULL);
+    struct repo_manifest *m = NULL;
+    char key[REPO_KEY_MAX + 1];
+
+    FAILS(s, repo_find(a, "neo4j", 0, NULL, &m, key, &s->err), "NoBackup");
+    for (int i = 0; i < 3; i++)
+        backup_ok(s, a, T0 + i * DAY);
+    backup_ok(s, b, T0 + 9 * DAY);
+    OK(s, repo_find(a, "neo4j", 0, NULL, &m, key, &s->err));
+    assert_string_equal(key, "p/neo4j_2025-10-10_02-00-00.manifest.json");
+    repo_manifest_free(m);
+    OK(s, repo_find(a, "neo4j", T0 + DAY, NULL, &m, key, &s->err));
+    assert_string_equal(key, "p/neo4j_2025-10-09_02-00-00.manifest.json");
+    repo_manifest_free(m);
+    assert_true(fake_s3_delete(s->f, "p/neo4j_2025-10-09_02-00-00.cypher.gz"));
+    OK(s, repo_find(a, "neo4j", T0 + DAY, NULL, &m, key, &s->err));
+    assert_string_equal(key, STEM ".manifest.json");
+    repo_manifest_free(m);
+    FAILS(s, repo_find(a, "neo4j", T0 - 1, NULL, &m, key, &s->err), "NoBackup");
+    FAILS(s, repo_find(a, "other", 0, NULL, &m, key, &s->err), "NoBackup");
+    repo_free(a);
+    repo_free(b);
+}
+
+/* ---- pruning ---- */
+
+static void prune_deletes_ours_that_expired_and_nothing_else(void **state)
+{
+    struct story *s = *state;
+    struct repo *a = repo_of(s, "ns/a", "uid", NULL), *b = repo_of(s, "ns/b", "uid", NULL);
+    const struct repo_prune_opts o = { .database = "neo4j", .rules = { .days = 7 } };
+    struct repo_prune_opts dry = o;
+    struct repo_prune_result p;
+    struct repo_claim *stale = NULL;
+    struct repo_manifest *done = NULL;
+
+    for (int i = 0; i < 4; i++)
+        backup_ok(s, a, T0 + i * DAY);
+    backup_ok(s, b, T0 - DAY);
+    fake_s3_put(s->f, "p/neo4j_2020-01-01_00-00-00.cypher.gz", "sidecar", 7);
+    OK(s, repo_pin(a, STEM ".cypher.gz", true, NULL, &s->err));
+    fake_s3_lock_prefix(s->f, "p/neo4j_2025-10-09");
+    assert_true(claim(s, a, T0 - 30 * DAY, &stale, &done));
+    fake_s3_age(s->f, "p/neo4j_2025-09-08_02-00-00.claim.json", 3600);
+
+    dry.dry_run = true;
+    OK(s, repo_prune(a, &dry, NULL, &p, &s->err));
+    assert_int_equal(p.deleted, 2);
+    repo_prune_result_done(&p);
+    assert_int_equal(fake_s3_count(s->f), 13);
+
+    OK(s, repo_prune(a, &o, NULL, &p, &s->err));
+    assert_int_equal(p.n, 4);
+    assert_int_equal(p.kept, 2);
+    assert_int_equal(p.deleted, 1);
+    assert_int_equal(p.locked, 1);
+    assert_int_equal(p.claims_swept, 1);
+    assert_int_equal(p.bytes_deleted, 4);
+    assert_false(p.blocked);
+    repo_prune_result_done(&p);
+    expect_bucket(s, "p/neo4j_2020-01-01_00-00-00.cypher.gz\n"
+                     "p/neo4j_2025-10-07_02-00-00.cypher.gz\n"
+                     "p/neo4j_2025-10-07_02-00-00.manifest.json\n" STEM ".cypher.gz\n" STEM
+                     ".manifest.json\n" STEM ".pin\n"
+                     "p/neo4j_2025-10-09_02-00-00.cypher.gz\n"
+                     "p/neo4j_2025-10-09_02-00-00.manifest.json\n"
+                     "p/neo4j_2025-10-11_02-00-00.cypher.gz\n"
+                     "p/neo4j_2025-10-11_02-00-00.manifest.json\n");
+    OK(s, repo_pin(a, STEM ".cypher.gz", false, NULL, &s->err));
+    fake_s3_lock_prefix(s->f, NULL);
+    OK(s, repo_prune(a, &o, NULL, &p, &s->err));
+    assert_int_equal(p.deleted, 2);
+    assert_int_equal(p.kept, 1);
+    repo_prune_result_done(&p);
+    repo_claim_free(stale);
+    repo_free(a);
+    repo_free(b);
+}
+
+static void prune_with_another_uid_of_ours_is_blocked_until_adopted(void **state)
+{
+    struct story *s = *state;
+    struct repo *old = repo_of(s, "ns/a", "old", NULL), *new = repo_of(s, "ns/a", "new", NULL);
+    struct repo_prune_opts o = { .rules = { .days = 1 } };
+    struct repo_prune_result p;
+
+    backup_ok(s, old, T0);
+    backup_ok(s, old, T0 + DAY);
+    backup_ok(s, new, T0 + 2 * DAY);
+    OK(s, repo_prune(new, &o, NULL, &p, &s->err));
+    assert_true(p.blocked);
+    assert_int_equal(p.deleted, 0);
+    repo_prune_result_done(&p);
+    o.rules.adopt = true;
+    OK(s, repo_prune(new, &o, NULL, &p, &s->err));
+    assert_false(p.blocked);
+    assert_int_equal(p.deleted, 2);
+    repo_prune_result_done(&p);
+    repo_free(old);
+    repo_free(new);
+}
+
+static void prune_cut_off_after_any_request_is_finished_by_the_next(void **state)
+{
+    struct story *s = *state;
+    bool success = false;
+
+    for (unsigned k = 0; !success; k++) {
+        struct killer killer = { k, k % 2 };
+        struct s3_client *healthy = s->c, *doomed = s3_fixture_client(s->f, no_retry);
+        const struct repo_prune_opts o = { .rules = { .days = 1 } };
+        struct repo_prune_result p;
+        struct repo *r;
+
+        assert_true(k < 60);
+        r = repo_of(s, "ns/a", "uid", NULL);
+        for (int i = 0; i < 3; i++)
+            backup_ok(s, r, T0 + i * DAY);
+        repo_free(r);
+        s->c = doomed;
+        r = repo_of(s, "ns/a", "uid", NULL);
+        fake_s3_set_hook(s->f, kill_hook, &killer);
+        nb_error_clear(&s->err);
+        success = repo_prune(r, &o, NULL, &p, &s->err);
+        fake_s3_set_hook(s->f, NULL, NULL);
+        repo_prune_result_done(&p);
+        repo_free(r);
+        s3_client_free(doomed);
+        s->c = healthy;
+        r = repo_of(s, "ns/a", "uid", NULL);
+        OK(s, repo_prune(r, &o, NULL, &p, &s->err));
+        repo_prune_result_done(&p);
+        expect_bucket(s, "p/neo4j_2025-10-10_02-00-00.cypher.gz\n"
+                         "p/neo4j_2025-10-10_02-00-00.manifest.json\n");
+        repo_free(r);
+        assert_true(fake_s3_delete(s->f, "p/neo4j_2025-10-10_02-00-00.cypher.gz"));
+        assert_true(fake_s3_delete(s->f, "p/neo4j_2025-10-10_02-00-00.manifest.json"));
+    }
+}
+
+static void prune_never_touches_what_a_manifest_says_of_other_keys(void **state)
+{
+    struct story *s = *state;
+    struct repo *r = repo_of(s, "ns/a", "uid", NULL);
+    struct repo_claim *c = NULL;
+    struct repo_manifest *done = NULL, *m;
+    const struct repo_prune_opts o = { .rules = { .days = 1, .everything = true } };
+    struct repo_prune_result p;
+    struct s3_object stored;
+    struct repo_object *x;
+
+    fake_s3_put(s->f, "p/precious.txt", "1234", 4);
+    assert_true(claim(s, r, T0, &c, &done));
+    assert_true(upload(s, c, "dump", &stored));
+    m = manifest_for(c, T0, "dump", &stored);
+    x = repo_manifest_add_object(m, "p/precious.txt");
+    memcpy(x->sha256, m->plain_sha256, sizeof(x->sha256));
+    x->size = 4;
+    OK(s, repo_commit(c, m, NULL, &s->err));
+    OK(s, repo_prune(r, &o, NULL, &p, &s->err));
+    assert_int_equal(p.deleted, 1);
+    repo_prune_result_done(&p);
+    expect_bucket(s, "p/precious.txt\n");
+    repo_manifest_free(m);
+    repo_claim_free(c);
+    repo_free(r);
+}
+
+/* ---- chunks ---- */
+
+#define CHUNK(c) "p/chunks/ns~2Fa/neo4j/" c c c c c c c c "00000000000000000000000000000000.cypher.gz"
+
+static void incremental(struct story *s, struct repo *r, int64_t when, const char *const *chunks,
+                        size_t n, bool works)
+{
+    struct repo_claim *c = NULL;
+    struct repo_manifest *done = NULL, *m;
+
+    assert_true(claim(s, r, when, &c, &done));
+    m = manifest_for(c, when, "dump", NULL);
+    free(m->objects[0].key);
+    m->objects_n = 0;
+    m->type = REPO_INCREMENTAL;
+    for (size_t i = 0; i < n; i++) {
+        struct repo_object *o = repo_manifest_add_object(m, chunks[i]);
+
+        o->size = 4;
+        memcpy(o->sha256, m->plain_sha256, sizeof(o->sha256));
+    }
+    nb_error_clear(&s->err);
+    if (repo_commit(c, m, NULL, &s->err) != works)
+        fail_msg("%s", s->err.text);
+    if (!works)
+        OK(s, repo_claim_abandon(c, NULL, &s->err));
+    repo_manifest_free(m);
+    repo_claim_free(c);
+}
+
+static void chunks_are_swept_when_no_manifest_names_them(void **state)
+{
+    struct story *s = *state;
+    struct repo *r = repo_of(s, "ns/a", "uid", NULL);
+    const char *const first[] = { CHUNK("aaaa"), CHUNK("bbbb") };
+    const char *const second[] = { CHUNK("aaaa"), CHUNK("cccc") };
+    const char *const missing[] = { CHUNK("aaaa"), CHUNK("dddd") };
+    const struct repo_prune_opts o = { .rules = { .days = -1, .keep_last = 1 } };
+    struct repo_prune_result p;
+    struct repo_claim *live = NULL;
+    struct repo_manifest *done = NULL;
+    struct repo_backups all = REPO_BACKUPS_INIT;
+    const struct repo_list_opts with_chunks = { .with_chunks = true };
+
+    fake_s3_put(s->f, CHUNK("aaaa"), "1234", 4);
+    fake_s3_put(s->f, CHUNK("bbbb"), "1234", 4);
+    fake_s3_put(s->f, CHUNK("cccc"), "1234", 4);
+    fake_s3_put(s->f, CHUNK("eeee"), "1234", 4); /* of a run that died; still young */
+    fake_s3_put(s->f, "p/chunks/ns~2Fb/neo4j/x.cypher.gz", "1234", 4);
+    incremental(s, r, T0, first, 2, true);
+    incremental(s, r, T0 + DAY, second, 2, true);
+    incremental(s, r, T0 + 2 * DAY, missing, 2, false);
+    assert_string_equal(s->err.reason, "");
+    OK(s, repo_list(r, &with_chunks, NULL, &all, &s->err));
+    assert_int_equal(all.n, 2);
+    assert_int_equal(all.chunk_count, 4);
+    assert_int_equal(all.chunk_bytes, 16);
+    assert_int_equal(all.items[0].state, REPO_COMPLETE);
+    repo_backups_done(&all);
+    fake_s3_age(s->f, CHUNK("aaaa"), 3600);
+    fake_s3_age(s->f, CHUNK("bbbb"), 3600);
+    fake_s3_age(s->f, CHUNK("cccc"), 3600);
+
+    assert_true(claim(s, r, T0 + 5 * DAY, &live, &done));
+    OK(s, repo_prune(r, &o, NULL, &p, &s->err));
+    assert_int_equal(p.deleted, 1);
+    assert_int_equal(p.chunks_deleted, 0); /* a run at work may build on them */
+    repo_prune_result_done(&p);
+    OK(s, repo_claim_abandon(live, NULL, &s->err));
+    OK(s, repo_prune(r, &o, NULL, &p, &s->err));
+    assert_int_equal(p.chunks_deleted, 1);
+    repo_prune_result_done(&p);
+    assert_true(fake_s3_has(s->f, CHUNK("aaaa")));
+    assert_false(fake_s3_has(s->f, CHUNK("bbbb")));
+    assert_true(fake_s3_has(s->f, CHUNK("cccc")));
+    assert_true(fake_s3_has(s->f, CHUNK("eeee")));
+    assert_true(fake_s3_delete(s->f, CHUNK("cccc")));
+    OK(s, repo_list(r, &with_chunks, NULL, &all, &s->err));
+    assert_int_equal(all.items[0].state, REPO_DAMAGED);
+    repo_backups_done(&all);
+    repo_claim_free(live);
+    repo_free(r);
+}
+
+static void owner_gone_leaves_nothing_of_its_own(void **state)
+{
+    struct story *s = *state;
+    struct repo *r = repo_of(s, "ns/a", "uid", NULL);
+    const char *const chunks[] = { CHUNK("aaaa") };
+    const struct repo_prune_opts o = { .rules = { .everything = true } };
+    struct repo_prune_result p;
+
+    fake_s3_put(s->f, CHUNK("aaaa"), "1234", 4);
+    backup_ok(s, r, T0);
+    incremental(s, r, T0 + DAY, chunks, 1, true);
+    OK(s, repo_prune(r, &o, NULL, &p, &s->err));
+    assert_int_equal(p.deleted, 2);
+    assert_int_equal(p.chunks_deleted, 1);
+    assert_int_equal(fake_s3_count(s->f), 0);
+    repo_prune_result_done(&p);
+    repo_free(r);
+}
+
+static void settings_that_are_wrong_are_refused(void **state)
+{
+    struct story *s = *state;
+    struct repo *r = NULL;
+    struct repo_opts o = { .client = s->c, .owner = "" };
+
+    FAILS(s, repo_open(&o, &r, &s->err), "InvalidOwner");
+    o.owner = "a\nb";
+    FAILS(s, repo_open(&o, &r, &s->err), "InvalidOwner");
+    o.owner = "a";
+    o.prefix = "../x";
+    FAILS(s, repo_open(&o, &r, &s->err), "InvalidPrefix");
+    o.prefix = NULL;
+    OK(s, repo_open(&o, &r, &s->err));
+    assert_true(strlen(repo_run_id(r)) > 10);
+    assert_string_equal(repo_owner(r), "a");
+    assert_string_equal(repo_prefix(r), "");
+    repo_free(r);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(backup_leaves_dump_and_manifest_only),
+        T(run_tried_again_finds_its_own_backup),
+        T(backup_of_the_same_second_gets_a_suffix),
+        T(live_claim_of_another_run_of_ours_is_held),
+        T(stale_claim_of_ours_is_taken_over_and_cleaned_up),
+        T(claim_refreshed_stays_live_also_without_conditional_writes),
+        T(failed_run_leaves_nothing),
+        T(commit_of_what_the_bucket_does_not_hold_is_refused),
+        T(manifest_that_is_there_already_is_never_overwritten),
+        T(run_killed_after_any_request_is_made_good_by_the_next_try),
+        T(list_tells_every_state_apart),
+        T(find_gives_the_newest_complete_one_before_a_time),
+        T(prune_deletes_ours_that_expired_and_nothing_else),
+        T(prune_with_another_uid_of_ours_is_blocked_until_adopted),
+        T(prune_cut_off_after_any_request_is_finished_by_the_next),
+        T(prune_never_touches_what_a_manifest_says_of_other_keys),
+        T(chunks_are_swept_when_no_manifest_names_them),
+        T(owner_gone_leaves_nothing_of_its_own),
+        T(settings_that_are_wrong_are_refused),
+    };
+
+    http_global_init();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
