@@ -1,0 +1,233 @@
+#include "engine/backup.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "engine/target.h"
+
+enum { EXPORTS_DEFAULT = 3, MANIFEST_FILE_MODE = 0600 };
+
+struct backup {
+    const struct eng_backup_opts *opts;
+    struct eng_meter *meter;
+    struct eng_pulse *pulse;
+    struct eng_source *source;
+    struct repo_claim *claim;
+    int64_t start_unix_seconds;
+    struct eng_backup_result *result;
+};
+
+void eng_backup_result_done(struct eng_backup_result *r)
+{
+    repo_manifest_free(r->manifest);
+    free(r->key);
+    free(r->manifest_key);
+    memset(r, 0, sizeof(*r));
+}
+
+static void on_wait(void *ctx, const struct nb_error *why)
+{
+    struct backup *b = ctx;
+
+    atomic_store(&b->meter->waiting, (int)ENG_WAITING_FOR_NEO4J);
+    if (b->opts->waiting)
+        b->opts->waiting(b->opts->ctx, why);
+}
+
+static bool open_source(struct backup *b, struct nb_error *err)
+{
+    struct eng_source_opts opts = {
+        .bolt = b->opts->neo4j,
+        .database = b->opts->database,
+        .fetch_size = b->opts->fetch_size,
+        .retry_window_ms = b->opts->retry_window_ms,
+        .cancel = eng_pulse_run(b->pulse),
+        .on_wait = on_wait,
+        .ctx = b,
+    };
+
+    eng_meter_stage(b->meter, ENG_CONNECTING);
+    if (!eng_source_open(&opts, &b->source, err))
+        return false;
+    atomic_store(&b->meter->waiting, 0);
+    if (b->opts->resolved)
+        b->opts->resolved(b->opts->ctx, eng_source_server(b->source)->database);
+    return true;
+}
+
+/* The name is reserved before anything is exported. True with b->claim NULL: an earlier try did it all. */
+static bool take_claim(struct backup *b, struct nb_error *err)
+{
+    struct repo_claim_opts opts = {
+        .database = eng_source_server(b->source)->database,
+        .scheduled_unix_seconds = b->opts->scheduled_unix_seconds,
+        .gz = b->opts->gzip_level > 0,
+    };
+
+    if (!repo_claim_new(b->opts->repo, &opts, eng_pulse_run(b->pulse), &b->claim,
+                        &b->result->manifest, err))
+        return false;
+    if (b->claim)
+        eng_pulse_set_claim(b->pulse, b->claim);
+    return true;
+}
+
+static bool describe_done(struct backup *b, struct nb_error *err)
+{
+    struct repo_manifest *m = b->result->manifest;
+    char stem[REPO_KEY_MAX + 1];
+
+    b->result->already = true;
+    if (m->objects_n == 0 || !repo_key_stem(m->objects[0].key, stem))
+        return nb_fail(err, NB_E_CORRUPT, "InvalidManifest",
+                       "the manifest of an earlier try of this run names no dump");
+    b->result->key = nb_xstrdup(m->objects[0].key);
+    b->result->manifest_key = nb_xasprintf("%s.manifest.json", stem);
+    return true;
+}
+
+/* One reading of the database into one target. */
+static bool export_once(struct backup *b, struct repo_manifest *m, struct nb_error *err)
+{
+    nb_auto(eng_target_free) struct eng_target *target = NULL;
+    struct eng_export_opts opts = {
+        .source = b->source,
+        .meter = b->meter,
+        .consistency = b->opts->consistency,
+        .max_passes = b->opts->max_passes,
+        .rows_per_statement = b->opts->rows_per_statement,
+        .tool = "neo4j-backup " NB_VERSION,
+        .created_unix_seconds = b->start_unix_seconds,
+        .digest = !b->opts->no_digest,
+    };
+    bool ok;
+
+    atomic_store(&b->meter->nodes, 0);
+    atomic_store(&b->meter->rels, 0);
+    atomic_store(&b->meter->exported_bytes, 0);
+    if (!eng_target_open(b->opts, b->claim, b->meter, eng_pulse_run(b->pulse), &target, err))
+        return false;
+    opts.out = eng_target_sink(target);
+    ok = eng_export_run(&opts, m, err);
+    if (ok) {
+        eng_meter_stage(b->meter, ENG_UPLOADING);
+        ok = eng_target_finish(target, m, err);
+    }
+    /* Before the target is freed: its threads may be waiting for a bucket that is away. A graph that would not hold
+     * still is no reason to stop: the next export follows. */
+    if (!ok && !nb_streq(err->reason, "NotClosed"))
+        eng_pulse_fail(b->pulse, err);
+    return ok;
+}
+
+static bool export_all(struct backup *b, struct repo_manifest **ret, struct nb_error *err)
+{
+    unsigned tries = b->opts->max_exports ? b->opts->max_exports : EXPORTS_DEFAULT;
+
+    for (;;) {
+        nb_auto(repo_manifest_free) struct repo_manifest *m = repo_manifest_new();
+
+        m->scheduled_unix_seconds = b->opts->scheduled_unix_seconds;
+        m->start_unix_seconds = nb_clock_unix_seconds();
+        if (export_once(b, m, err)) {
+            m->completion_unix_seconds = nb_clock_unix_seconds();
+            m->verification = REPO_VERIFIED_CHECKSUM;
+            *ret = nb_steal(m);
+            return true;
+        }
+        /* Standard output cannot be taken back. */
+        if (!nb_streq(err->reason, "NotClosed") || --tries == 0 || nb_streq(b->opts->output, "-"))
+            return false;
+        nb_error_clear(err);
+    }
+}
+
+static bool commit_bucket(struct backup *b, struct nb_error *err)
+{
+    eng_meter_stage(b->meter, ENG_VERIFYING);
+    if (!repo_commit(b->claim, b->result->manifest, eng_pulse_run(b->pulse), err))
+        return false;
+    b->result->key = nb_xstrdup(repo_claim_dump_key(b->claim));
+    b->result->manifest_key = nb_xstrdup(repo_claim_manifest_key(b->claim));
+    return true;
+}
+
+static bool commit_file(struct backup *b, struct nb_error *err)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(REPO_MANIFEST_MAX_BYTES);
+    struct repo_manifest *m = b->result->manifest;
+    char stem[REPO_KEY_MAX + 1];
+
+    b->result->key = nb_xstrdup(b->opts->output);
+    if (nb_streq(b->opts->output, "-"))
+        return true;
+    m->owner = nb_xstrdup(b->opts->owner);
+    m->tool_version = nb_xstrdup(NB_VERSION);
+    b->result->manifest_key = nb_xasprintf(
+        "%s.manifest.json", repo_key_stem(b->opts->output, stem) ? stem : b->opts->output);
+    return repo_manifest_format(m, &text, err) &&
+           nb_file_write_atomic(b->result->manifest_key, text.data, text.len, MANIFEST_FILE_MODE,
+                                err);
+}
+
+static bool run(struct backup *b, struct nb_error *err)
+{
+    if (!open_source(b, err))
+        return false;
+    if (!b->opts->repo)
+        return export_all(b, &b->result->manifest, err) && commit_file(b, err);
+    if (!take_claim(b, err))
+        return false;
+    if (!b->claim)
+        return describe_done(b, err);
+    return export_all(b, &b->result->manifest, err) && commit_bucket(b, err);
+}
+
+/* What is left in the bucket goes; if it cannot, the claim says what is to go another day. */
+static void abandon(struct backup *b, const struct nb_error *why)
+{
+    struct nb_error error = NB_ERROR_INIT;
+
+    if (!b->claim || nb_streq(why->reason, "ClaimLost"))
+        return;
+    if (!repo_claim_abandon(b->claim, eng_pulse_grace(b->pulse), &error) && b->opts->waiting)
+        b->opts->waiting(b->opts->ctx, &error);
+}
+
+bool eng_backup_run(const struct eng_backup_opts *opts, struct eng_backup_result *ret,
+                    struct nb_error *err)
+{
+    nb_auto(eng_pulse_stop) struct eng_pulse *pulse = NULL;
+    struct eng_meter own_meter = { .stage = ENG_CONNECTING };
+    struct eng_pulse_opts pulse_opts = {
+        .user = opts->cancel,
+        .meter = opts->meter ? opts->meter : &own_meter,
+        .interval_ms = opts->report_interval_ms,
+        .report = opts->report,
+        .ctx = opts->ctx,
+    };
+    struct backup b = {
+        .opts = opts,
+        .meter = pulse_opts.meter,
+        .start_unix_seconds = nb_clock_unix_seconds(),
+        .result = ret,
+    };
+    bool ok;
+
+    memset(ret, 0, sizeof(*ret));
+    if (!nb_cancel_check(opts->cancel, err) || !eng_pulse_start(&pulse_opts, &pulse, err))
+        return false;
+    b.pulse = pulse;
+    ok = run(&b, err);
+    eng_pulse_set_claim(pulse, NULL);
+    if (!ok) {
+        eng_pulse_fail(pulse, err);
+        abandon(&b, err);
+        eng_backup_result_done(ret);
+    }
+    repo_claim_free(b.claim);
+    eng_source_close(b.source);
+    return ok;
+}

@@ -1,0 +1,48 @@
+#ifndef NB_ENGINE_PROGRESS_H
+#define NB_ENGINE_PROGRESS_H
+
+/*
+ * How far a run has come. eng_meter is written by the threads that do the work and may be read at any time by any
+ * other; eng_progress is one reading of it.
+ */
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum eng_stage {
+    ENG_CONNECTING,
+    ENG_WAITING_FOR_NEO4J,
+    ENG_WAITING_FOR_STORAGE,
+    ENG_EXPORTING_NODES,
+    ENG_EXPORTING_RELATIONSHIPS,
+    ENG_CLOSING_GRAPH,
+    ENG_EXPORTING_SCHEMA,
+    ENG_UPLOADING,
+    ENG_VERIFYING,
+    ENG_PRUNING,
+};
+const char *eng_stage_name(enum eng_stage stage); /* "ExportingNodes", ... */
+
+struct eng_meter {
+    _Atomic int stage;   /* enum eng_stage */
+    _Atomic int waiting; /* 0, ENG_WAITING_FOR_NEO4J or ENG_WAITING_FOR_STORAGE: until more is done */
+    _Atomic uint64_t nodes, rels;
+    _Atomic uint64_t total_nodes, total_rels; /* as the count store has them; 0: not known yet */
+    _Atomic uint64_t exported_bytes;          /* of script */
+    _Atomic uint64_t uploaded_bytes;
+};
+
+struct eng_progress {
+    enum eng_stage stage;
+    int percent; /* 0 to 100 */
+    uint64_t nodes, rels, exported_bytes, uploaded_bytes;
+};
+
+static inline void eng_meter_add(_Atomic uint64_t *counter, uint64_t n)
+{
+    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+void eng_meter_stage(struct eng_meter *m, enum eng_stage stage);
+void eng_meter_read(struct eng_meter *m, struct eng_progress *ret);
+
+#endif

@@ -1,0 +1,613 @@
+#include "engine/source.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/retry.h"
+
+enum {
+    FETCH_SIZE_DEFAULT = 2000,
+    RETRY_BASE_MS = 500,
+    RETRY_CAP_MS = 15000,
+};
+/* Ours instead of the server's default, which may be seconds (4.2 to 5.2 take the smaller one all the same). */
+static const int64_t TX_TIMEOUT_MS = INT64_C(7) * 24 * 3600 * 1000;
+
+struct eng_source {
+    struct eng_source_opts opts;
+    struct bolt_conn *conn;
+    struct eng_server server;
+    char *bookmark; /* of the last eng_source_mark(): reads wait until it is applied */
+    uint64_t bytes_before; /* received by connections that are gone */
+};
+
+typedef bool(row_fn)(void *ctx, const struct ps_value *fields, size_t n, struct nb_error *err);
+
+/* One query and what becomes of its rows. */
+struct query {
+    const char *text;
+    struct nb_str params;
+    size_t fields; /* every row must have as many */
+    row_fn *row;
+    void *ctx;
+    bool rows_failed; /* the failure is the callback's own: never tried again */
+    uint64_t rows;
+};
+
+static void drop_conn(struct eng_source *s)
+{
+    if (!s->conn)
+        return;
+    s->bytes_before += bolt_conn_bytes_received(s->conn);
+    bolt_conn_close(nb_steal(s->conn));
+}
+
+static struct nb_retry new_retry(const struct eng_source *s)
+{
+    int64_t deadline = s->opts.retry_window_ms > 0 ? nb_clock_mono_ms() + s->opts.retry_window_ms
+                                                   : nb_clock_mono_ms();
+
+    return (struct nb_retry)NB_RETRY_INIT(RETRY_BASE_MS, RETRY_CAP_MS, 0, deadline);
+}
+
+/* True: wait is over, try again. */
+static bool wait_again(struct eng_source *s, struct nb_retry *retry, struct nb_error *err)
+{
+    if (s->opts.retry_window_ms <= 0 || !nb_error_is_transient(err))
+        return false;
+    if (s->opts.on_wait)
+        s->opts.on_wait(s->opts.ctx, err);
+    return nb_retry_again(retry, s->opts.cancel, err);
+}
+
+static bool ensure_conn(struct eng_source *s, struct nb_retry *retry, struct nb_error *err)
+{
+    if (s->conn && bolt_conn_is_alive(s->conn))
+        return true;
+    drop_conn(s);
+    while (!bolt_conn_open(&s->opts.bolt, s->opts.cancel, &s->conn, err)) {
+        if (!wait_again(s, retry, err))
+            return false;
+    }
+    return true;
+}
+
+static bool each_row(struct bolt_cursor *cursor, struct query *q, struct nb_error *err)
+{
+    const struct ps_value *fields;
+    bool done = false;
+    size_t n;
+
+    for (;;) {
+        if (!bolt_cursor_next(cursor, &fields, &n, &done, err))
+            return false;
+        if (done)
+            return true;
+        if (n < q->fields)
+            return nb_fail(err, NB_E_PROTOCOL, "Neo4jProtocolError", "a row has %zu fields, not %zu",
+                           n, q->fields);
+        q->rows++;
+        if (q->row && !q->row(q->ctx, fields, n, err)) {
+            q->rows_failed = true;
+            return false;
+        }
+    }
+}
+
+static bool run_once(struct eng_source *s, struct query *q, struct nb_error *err)
+{
+    nb_auto(bolt_cursor_close) struct bolt_cursor *cursor = NULL;
+    const char *bookmarks[1] = { s->bookmark };
+    struct bolt_run_opts opts = {
+        .db = s->opts.database,
+        .mode = BOLT_MODE_READ,
+        .tx_timeout_ms = TX_TIMEOUT_MS,
+        .bookmarks = bookmarks,
+        .nbookmarks = s->bookmark ? 1 : 0,
+        .fetch_size = s->opts.fetch_size > 0 ? s->opts.fetch_size : FETCH_SIZE_DEFAULT,
+    };
+    const struct bolt_summary *summary;
+
+    if (!bolt_run(s->conn, q->text, q->params, &opts, &cursor, err) || !each_row(cursor, q, err))
+        return false;
+    summary = bolt_cursor_summary(cursor);
+    if (!s->server.database[0] && summary && summary->db[0])
+        snprintf(s->server.database, sizeof(s->server.database), "%s", summary->db);
+    return true;
+}
+
+/* A query with few rows: tried again as long as none of them was handed out. */
+static bool run_small(struct eng_source *s, struct query *q, struct nb_error *err)
+{
+    struct nb_retry retry = new_retry(s);
+
+    for (;;) {
+        if (!ensure_conn(s, &retry, err))
+            return false;
+        if (run_once(s, q, err))
+            return true;
+        if (q->rows_failed || q->rows > 0 || !wait_again(s, &retry, err))
+            return false;
+    }
+}
+
+static void copy_str(struct nb_str s, char *out, size_t size)
+{
+    snprintf(out, size, "%.*s", (int)(s.n < size ? s.n : size - 1), s.p ? s.p : "");
+}
+
+static struct nb_str str_of(const struct ps_value *v)
+{
+    return v->type == PS_STRING ? v->string : (struct nb_str){ NULL, 0 };
+}
+
+/* --- what the server is ---------------------------------------------------------------------------- */
+
+static bool components_row(void *ctx, const struct ps_value *fields, size_t n, struct nb_error *err)
+{
+    struct eng_server *server = ctx;
+    struct nb_str name = str_of(&fields[0]);
+
+    (void)n;
+    (void)err;
+    /* 2026 lists the query languages beside the kernel. */
+    if (!nb_str_is(name, "Neo4j Kernel"))
+        return true;
+    copy_str(str_of(&fields[1]), server->version, sizeof(server->version));
+    copy_str(str_of(&fields[2]), server->edition, sizeof(server->edition));
+    return true;
+}
+
+static bool has_vector_procedures(const char *version)
+{
+    unsigned major = 0, minor = 0;
+    char *end;
+
+    major = (unsigned)strtoul(version, &end, 10);
+    if (*end == '.')
+        minor = (unsigned)strtoul(end + 1, NULL, 10);
+    return major > 5 || (major == 5 && minor >= 13);
+}
+
+struct databases {
+    eng_database_fn *fn;
+    void *ctx;
+};
+
+static bool database_details_row(void *ctx, const struct ps_value *fields, size_t n,
+                                 struct nb_error *err)
+{
+    struct eng_server *server = ctx;
+
+    (void)n;
+    (void)err;
+    copy_str(str_of(&fields[0]), server->store_format, sizeof(server->store_format));
+    if (fields[1].type == PS_INT)
+        server->database_start_unix_ms = fields[1].integer;
+    return true;
+}
+
+/* Nice to have: not every version has the columns, and not every user may ask. */
+static bool load_database_details(struct eng_source *s, struct nb_error *err)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf params = NB_BUF_INIT(4096);
+    struct nb_error ignored = NB_ERROR_INIT;
+    struct ps_encoder e = bolt_conn_encoder(s->conn, &params);
+    struct query q = {
+        .text = "SHOW DATABASES YIELD name, store, lastStartTime WHERE name = $name "
+                "RETURN store, lastStartTime.epochMillis",
+        .fields = 2,
+        .row = database_details_row,
+        .ctx = &s->server,
+    };
+
+    ps_put_map(&e, 1);
+    ps_put_cstr(&e, "name");
+    ps_put_cstr(&e, s->server.database);
+    q.params = nb_buf_str(&params);
+    if (run_once(s, &q, &ignored) || (bolt_conn_is_alive(s->conn) && ignored.code != NB_E_CANCELLED))
+        return true;
+    *err = ignored;
+    return false;
+}
+
+static bool load_server(struct eng_source *s, struct nb_error *err)
+{
+    struct query q = {
+        .text = "CALL dbms.components() YIELD name, versions, edition "
+                "RETURN name, versions[0], edition",
+        .fields = 3,
+        .row = components_row,
+        .ctx = &s->server,
+    };
+    struct eng_mark mark;
+    const char *agent;
+
+    if (!run_small(s, &q, err))
+        return nb_wrap(err, "ask for the server's version");
+    agent = bolt_conn_server_agent(s->conn);
+    if (!s->server.version[0] && nb_starts_with(agent, "Neo4j/"))
+        snprintf(s->server.version, sizeof(s->server.version), "%s", agent + strlen("Neo4j/"));
+    s->server.vector_procedures = has_vector_procedures(s->server.version);
+    if (!eng_source_mark(s, &mark, err))
+        return false;
+    snprintf(s->server.database_id, sizeof(s->server.database_id), "%s", mark.database_id);
+    if (!s->server.database[0])
+        snprintf(s->server.database, sizeof(s->server.database), "%s",
+                 s->opts.database ? s->opts.database : "neo4j");
+    return load_database_details(s, err);
+}
+
+bool eng_source_open(const struct eng_source_opts *opts, struct eng_source **ret,
+                     struct nb_error *err)
+{
+    nb_auto(eng_source_close) struct eng_source *s = NB_NEW(struct eng_source);
+
+    s->opts = *opts;
+    if (!load_server(s, err))
+        return false;
+    *ret = nb_steal(s);
+    return true;
+}
+
+void eng_source_close(struct eng_source *s)
+{
+    if (!s)
+        return;
+    bolt_conn_close(s->conn);
+    free(s->bookmark);
+    free(s);
+}
+
+const struct eng_server *eng_source_server(const struct eng_source *s)
+{
+    return &s->server;
+}
+
+uint64_t eng_source_bytes_received(const struct eng_source *s)
+{
+    return s->bytes_before + (s->conn ? bolt_conn_bytes_received(s->conn) : 0);
+}
+
+bool eng_source_mark(struct eng_source *s, struct eng_mark *ret, struct nb_error *err)
+{
+    struct query q = { .text = "RETURN 1", .fields = 1 };
+
+    if (!run_small(s, &q, err))
+        return nb_wrap(err, "ask for the database's bookmark");
+    eng_mark_parse(bolt_conn_last_bookmark(s->conn), ret);
+    free(s->bookmark);
+    s->bookmark = ret->text[0] ? nb_xstrdup(ret->text) : NULL;
+    return true;
+}
+
+static bool count_row(void *ctx, const struct ps_value *fields, size_t n, struct nb_error *err)
+{
+    (void)n;
+    if (fields[0].type != PS_INT || fields[0].integer < 0)
+        return nb_fail(err, NB_E_PROTOCOL, "Neo4jProtocolError", "a count is no number");
+    *(uint64_t *)ctx = (uint64_t)fields[0].integer;
+    return true;
+}
+
+bool eng_source_counts(struct eng_source *s, uint64_t *ret_nodes, uint64_t *ret_rels,
+                       struct nb_error *err)
+{
+    struct query nodes = {
+        .text = "MATCH (n) RETURN count(n)", .fields = 1, .row = count_row, .ctx = ret_nodes
+    };
+    struct query rels = {
+        .text = "MATCH ()-[r]->() RETURN count(r)", .fields = 1, .row = count_row, .ctx = ret_rels
+    };
+
+    *ret_nodes = *ret_rels = 0;
+    return (run_small(s, &nodes, err) && run_small(s, &rels, err)) ||
+           nb_wrap(err, "count nodes and relationships");
+}
+
+/* --- long reads ------------------------------------------------------------------------------------ */
+
+struct scan {
+    eng_node_fn *node_fn;
+    eng_rel_fn *rel_fn;
+    void *ctx;
+    int64_t last_id;  /* -1: none yet */
+    bool ascending;   /* so far */
+    uint64_t rows;    /* handed out in all */
+};
+
+static void note_id(struct scan *scan, int64_t id)
+{
+    if (id <= scan->last_id)
+        scan->ascending = false;
+    scan->last_id = id;
+    scan->rows++;
+}
+
+static bool node_row(void *ctx, const struct ps_value *fields, size_t n, struct nb_error *err)
+{
+    struct scan *scan = ctx;
+
+    (void)n;
+    if (fields[0].type != PS_NODE)
+        return nb_fail(err, NB_E_PROTOCOL, "Neo4jProtocolError", "a row holds a %s, not a node",
+                       ps_type_name(fields[0].type));
+    if (!scan->node_fn(scan->ctx, fields[0].node, err))
+        return false;
+    note_id(scan, fields[0].node->id);
+    return true;
+}
+
+static bool rel_row(void *ctx, const struct ps_value *fields, size_t n, struct nb_error *err)
+{
+    struct scan *scan = ctx;
+    struct eng_rel rel;
+
+    (void)n;
+    if (fields[0].type != PS_INT || fields[1].type != PS_INT || fields[2].type != PS_INT ||
+        fields[3].type != PS_STRING || fields[4].type != PS_MAP)
+        return nb_fail(err, NB_E_PROTOCOL, "Neo4jProtocolError",
+                       "a row does not describe a relationship");
+    rel = (struct eng_rel){
+        .id = fields[0].integer,
+        .start_id = fields[1].integer,
+        .end_id = fields[2].integer,
+        .type = fields[3].string,
+        .props = fields[4].map,
+    };
+    if (!scan->rel_fn(scan->ctx, &rel, err))
+        return false;
+    note_id(scan, rel.id);
+    return true;
+}
+
+/* The server ended our transaction, not our query: its time was up, or somebody stopped it. */
+static bool was_cut_off(const struct eng_source *s)
+{
+    const struct bolt_failure *f = s->conn ? bolt_conn_last_failure(s->conn) : NULL;
+
+    return f && (nb_starts_with(f->code, "Neo.ClientError.Transaction.TransactionTimedOut") ||
+                 nb_streq(f->code, "Neo.TransientError.Transaction.Terminated") ||
+                 nb_streq(f->code, "Neo.ClientError.Transaction.Terminated"));
+}
+
+/* all and rest: the query from the start, and behind $last. */
+static bool run_scan(struct eng_source *s, struct scan *scan, const char *all, const char *rest,
+                     struct query *q, struct nb_error *err)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf params = NB_BUF_INIT(256);
+    struct nb_retry retry = new_retry(s);
+    uint64_t rows_before = 0;
+
+    for (;;) {
+        bool resume = scan->last_id >= 0 && scan->ascending;
+
+        if (!ensure_conn(s, &retry, err))
+            return false;
+        nb_buf_clear(&params);
+        if (resume) {
+            struct ps_encoder e = bolt_conn_encoder(s->conn, &params);
+
+            ps_put_map(&e, 1);
+            ps_put_cstr(&e, "last");
+            ps_put_int(&e, scan->last_id);
+        } else {
+            scan->last_id = -1;
+        }
+        q->text = resume ? rest : all;
+        q->params = nb_buf_str(&params);
+        if (run_once(s, q, err))
+            return true;
+        if (q->rows_failed || err->code == NB_E_CANCELLED)
+            return false;
+        if (scan->rows > rows_before) { /* it moved: the window begins anew */
+            retry = new_retry(s);
+            rows_before = scan->rows;
+            if (was_cut_off(s)) {
+                nb_error_clear(err);
+                continue;
+            }
+        }
+        if (!wait_again(s, &retry, err))
+            return false;
+    }
+}
+
+bool eng_source_nodes(struct eng_source *s, eng_node_fn *fn, void *ctx, struct nb_error *err)
+{
+    struct scan scan = { .node_fn = fn, .ctx = ctx, .last_id = -1, .ascending = true };
+    struct query q = { .fields = 1, .row = node_row, .ctx = &scan };
+
+    return run_scan(s, &scan, "MATCH (n) RETURN n", "MATCH (n) WHERE id(n) > $last RETURN n", &q,
+                    err) ||
+           nb_wrap(err, "read nodes");
+}
+
+bool eng_source_rels(struct eng_source *s, eng_rel_fn *fn, void *ctx, struct nb_error *err)
+{
+    struct scan scan = { .rel_fn = fn, .ctx = ctx, .last_id = -1, .ascending = true };
+    struct query q = { .fields = 5, .row = rel_row, .ctx = &scan };
+
+    /* A quarter of the bytes of RETURN r, whose element ids nobody needs here. */
+    return run_scan(s, &scan,
+                    "MATCH (a)-[r]->(b) RETURN id(r), id(a), id(b), type(r), properties(r)",
+                    "MATCH (a)-[r]->(b) WHERE id(r) > $last "
+                    "RETURN id(r), id(a), id(b), type(r), properties(r)",
+                    &q, err) ||
+           nb_wrap(err, "read relationships");
+}
+
+/* --- names, schema, databases ---------------------------------------------------------------------- */
+
+struct names {
+    eng_name_fn *fn;
+    void *ctx;
+};
+
+static bool name_row(void *ctx, const struct ps_value *fields, size_t n, struct nb_error *err)
+{
+    const struct names *names = ctx;
+
+    (void)n;
+    return fields[0].type != PS_STRING || names->fn(names->ctx, fields[0].string, err);
+}
+
+bool eng_source_names(struct eng_source *s, const char *prefix, eng_name_fn *fn, void *ctx,
+                      struct nb_error *err)
+{
+    static const char *const texts[] = {
+        "CALL db.labels() YIELD label AS name WITH name WHERE name STARTS WITH $prefix RETURN name",
+        "CALL db.propertyKeys() YIELD propertyKey AS name WITH name WHERE name STARTS WITH $prefix "
+        "RETURN name",
+    };
+    nb_auto_done(nb_buf_done) struct nb_buf params = NB_BUF_INIT(4096);
+    struct names names = { fn, ctx };
+    struct ps_encoder e = bolt_conn_encoder(s->conn, &params);
+
+    ps_put_map(&e, 1);
+    ps_put_cstr(&e, "prefix");
+    ps_put_cstr(&e, prefix);
+    for (size_t i = 0; i < NB_ARRAY_LEN(texts); i++) {
+        struct query q = {
+            .text = texts[i], .params = nb_buf_str(&params), .fields = 1, .row = name_row,
+            .ctx = &names,
+        };
+
+        if (!run_small(s, &q, err))
+            return nb_wrap(err, "list labels and property keys");
+    }
+    return true;
+}
+
+struct schema {
+    eng_schema_fn *fn;
+    void *ctx;
+    bool constraints;
+    struct nb_buf owned; /* names of constraints, each followed by NUL: their indexes bear the same */
+};
+
+/* What Community Edition has no part of; names differ between versions. */
+static bool is_enterprise_constraint(struct nb_str type)
+{
+    return memmem(type.p, type.n, "KEY", 3) || memmem(type.p, type.n, "EXISTENCE", 9) ||
+           memmem(type.p, type.n, "PROPERTY_TYPE", 13);
+}
+
+static bool is_owned(const struct schema *schema, struct nb_str name)
+{
+    const char *p = nb_buf_cstr(&schema->owned), *end = p + schema->owned.len;
+
+    for (; p < end; p += strlen(p) + 1) {
+        if (nb_str_is(name, p))
+            return true;
+    }
+    return false;
+}
+
+static bool schema_row(void *ctx, const struct ps_value *fields, size_t n, struct nb_error *err)
+{
+    struct schema *schema = ctx;
+    struct eng_schema_item item = {
+        .item = {
+            .kind = schema->constraints ? CYP_CONSTRAINT : CYP_INDEX,
+            .name = str_of(&fields[0]),
+            .type = str_of(&fields[1]),
+            .statement = str_of(&fields[2]),
+        },
+    };
+
+    (void)n;
+    if (item.item.name.n == 0 || item.item.type.n == 0 || item.item.statement.n == 0)
+        return nb_fail(err, NB_E_PROTOCOL, "Neo4jProtocolError",
+                       "the server describes a %s without name, type or statement",
+                       schema->constraints ? "constraint" : "index");
+    if (schema->constraints) {
+        item.item.enterprise = is_enterprise_constraint(item.item.type);
+        nb_buf_append(&schema->owned, item.item.name.p, item.item.name.n);
+        nb_buf_putc(&schema->owned, '\0');
+        if (!nb_buf_check(&schema->owned, err))
+            return false;
+    } else {
+        /* An index that belongs to a constraint repeats the constraint's statement. */
+        if (is_owned(schema, item.item.name))
+            return true;
+        item.failed = nb_str_is(str_of(&fields[3]), "FAILED");
+    }
+    return schema->fn(schema->ctx, &item, err);
+}
+
+bool eng_source_schema(struct eng_source *s, eng_schema_fn *fn, void *ctx, struct nb_error *err)
+{
+    struct schema schema = { .fn = fn, .ctx = ctx, .constraints = true,
+                             .owned = NB_BUF_INIT(64 << 20) };
+    struct query constraints = {
+        .text = "SHOW CONSTRAINTS YIELD name, type, createStatement "
+                "RETURN name, type, createStatement ORDER BY name",
+        .fields = 3, .row = schema_row, .ctx = &schema,
+    };
+    struct query indexes = {
+        .text = "SHOW INDEXES YIELD name, type, createStatement, state "
+                "RETURN name, type, createStatement, state ORDER BY name",
+        .fields = 4, .row = schema_row, .ctx = &schema,
+    };
+    bool ok = run_small(s, &constraints, err);
+
+    schema.constraints = false;
+    ok = ok && run_small(s, &indexes, err);
+    nb_buf_done(&schema.owned);
+    return ok || nb_wrap(err, "read constraints and indexes");
+}
+
+static bool database_row(void *ctx, const struct ps_value *fields, size_t n, struct nb_error *err)
+{
+    const struct databases *all = ctx;
+    struct eng_database db = { .name = str_of(&fields[0]) };
+
+    (void)n;
+    db.system = nb_str_is(db.name, "system");
+    db.home = fields[2].type == PS_BOOL && fields[2].boolean;
+    if (!nb_str_is(str_of(&fields[1]), "online") || db.name.n == 0)
+        return true;
+    return all->fn(all->ctx, &db, err);
+}
+
+bool eng_source_databases(struct eng_source *s, eng_database_fn *fn, void *ctx,
+                          struct nb_error *err)
+{
+    struct databases all = { fn, ctx };
+    struct query q = {
+        .text = "SHOW DATABASES YIELD name, currentStatus, home ORDER BY name "
+                "RETURN name, currentStatus, home",
+        .fields = 3, .row = database_row, .ctx = &all,
+    };
+
+    return run_small(s, &q, err) || nb_wrap(err, "list databases");
+}
+
+static bool procedure_row(void *ctx, const struct ps_value *fields, size_t n, struct nb_error *err)
+{
+    (void)n;
+    (void)err;
+    *(bool *)ctx = fields[0].type == PS_BOOL && fields[0].boolean;
+    return true;
+}
+
+bool eng_source_has_procedure(struct eng_source *s, const char *name, bool *ret,
+                              struct nb_error *err)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf params = NB_BUF_INIT(4096);
+    struct ps_encoder e = bolt_conn_encoder(s->conn, &params);
+    struct query q = {
+        .text = "SHOW PROCEDURES YIELD name WHERE name = $name RETURN count(*) > 0",
+        .fields = 1, .row = procedure_row, .ctx = ret,
+    };
+
+    *ret = false;
+    ps_put_map(&e, 1);
+    ps_put_cstr(&e, "name");
+    ps_put_cstr(&e, name);
+    q.params = nb_buf_str(&params);
+    return run_small(s, &q, err) || nb_wrap(err, "look for the procedure '%s'", name);
+}

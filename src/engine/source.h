@@ -1,0 +1,95 @@
+#ifndef NB_ENGINE_SOURCE_H
+#define NB_ENGINE_SOURCE_H
+
+/*
+ * eng_source: a database to read out, over one Bolt connection: what it is, its schema, its nodes and relationships.
+ *
+ * Everything runs in read mode. Where the connection breaks, or the server ends a long read (its transaction timeout),
+ * the source connects again and goes on behind the last id it has handed out, until nothing has moved for the
+ * retry window. Wrong passwords, missing databases and the like are never tried again. If ids did not come in
+ * ascending order, the read starts over and the callback sees elements that it has seen: it must know them by id.
+ *
+ * One thread at a time. The cancel token and all that opts point to must outlive the source.
+ */
+
+#include "base/cancel.h"
+#include "bolt/bolt.h"
+#include "cypher/script.h"
+#include "engine/mark.h"
+
+struct eng_source;
+
+struct eng_source_opts {
+    struct bolt_conn_opts bolt;
+    const char *database;    /* NULL: the user's home database */
+    int64_t fetch_size;      /* records; 0: 2000 */
+    int64_t retry_window_ms; /* 0: one try */
+    const struct nb_cancel *cancel;
+    /* Before a wait for Neo4j to come back. May be NULL. */
+    void (*on_wait)(void *ctx, const struct nb_error *why);
+    void *ctx;
+};
+
+struct eng_server { /* "" where it is not known */
+    char version[64];      /* "5.26.30" */
+    char edition[32];      /* "community" */
+    char database[128];    /* resolved name */
+    char database_id[64];
+    char store_format[64]; /* "record-aligned-1.1" */
+    int64_t database_start_unix_ms; /* 0: not known */
+    bool vector_procedures; /* db.create.setNodeVectorProperty: 5.13 and later */
+};
+
+NB_NODISCARD bool eng_source_open(const struct eng_source_opts *opts, struct eng_source **ret,
+                                  struct nb_error *err);
+void eng_source_close(struct eng_source *s);
+NB_AUTO_DEFINE(struct eng_source *, eng_source_close)
+const struct eng_server *eng_source_server(const struct eng_source *s);
+uint64_t eng_source_bytes_received(const struct eng_source *s);
+
+/* How far the database is now. Reads that begin later see at least that. */
+NB_NODISCARD bool eng_source_mark(struct eng_source *s, struct eng_mark *ret, struct nb_error *err);
+/* From the count store: cheap. */
+NB_NODISCARD bool eng_source_counts(struct eng_source *s, uint64_t *ret_nodes, uint64_t *ret_rels,
+                                    struct nb_error *err);
+
+/* False (err set) ends the read with that error. Borrowed for the call. */
+typedef bool(eng_node_fn)(void *ctx, const struct ps_node *node, struct nb_error *err);
+struct eng_rel {
+    int64_t id, start_id, end_id;
+    struct nb_str type;
+    struct ps_map props;
+};
+typedef bool(eng_rel_fn)(void *ctx, const struct eng_rel *rel, struct nb_error *err);
+NB_NODISCARD bool eng_source_nodes(struct eng_source *s, eng_node_fn *fn, void *ctx,
+                                   struct nb_error *err);
+NB_NODISCARD bool eng_source_rels(struct eng_source *s, eng_rel_fn *fn, void *ctx,
+                                  struct nb_error *err);
+
+/* Labels and property keys that begin with prefix: what a helper name must not be. */
+typedef bool(eng_name_fn)(void *ctx, struct nb_str name, struct nb_error *err);
+NB_NODISCARD bool eng_source_names(struct eng_source *s, const char *prefix, eng_name_fn *fn,
+                                   void *ctx, struct nb_error *err);
+
+/* Constraints and indexes; not the indexes that belong to a constraint. Borrowed for the call. */
+struct eng_schema_item {
+    struct cyp_schema item;
+    bool failed; /* an index that the server could not build */
+};
+typedef bool(eng_schema_fn)(void *ctx, const struct eng_schema_item *item, struct nb_error *err);
+NB_NODISCARD bool eng_source_schema(struct eng_source *s, eng_schema_fn *fn, void *ctx,
+                                    struct nb_error *err);
+
+/* The databases of a server, as SHOW DATABASES names them. Aliases and offline ones are left out. */
+struct eng_database {
+    struct nb_str name;
+    bool system, home;
+};
+typedef bool(eng_database_fn)(void *ctx, const struct eng_database *db, struct nb_error *err);
+NB_NODISCARD bool eng_source_databases(struct eng_source *s, eng_database_fn *fn, void *ctx,
+                                       struct nb_error *err);
+/* Whether the server has a procedure of that name. */
+NB_NODISCARD bool eng_source_has_procedure(struct eng_source *s, const char *name, bool *ret,
+                                           struct nb_error *err);
+
+#endif

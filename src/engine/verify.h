@@ -1,0 +1,21 @@
+#ifndef NB_ENGINE_VERIFY_H
+#define NB_ENGINE_VERIFY_H
+
+/*
+ * eng_verify: whether the bucket still holds what a manifest says.
+ *
+ * Checksum: every object is there with its size and ETag. Readback: every object is downloaded, its SHA-256 and that of the
+ * script compared, and the script read with our own reader: its form, its counts and its tail.
+ *
+ * Any thread. NB_E_CORRUPT "VerificationFailed" says what is not as it should be; other errors mean that it was not found
+ * out.
+ */
+
+#include "base/cancel.h"
+#include "repo/repo.h"
+
+NB_NODISCARD bool eng_verify_run(struct repo *repo, const struct repo_manifest *m,
+                                 enum repo_verification level, const struct nb_cancel *cancel,
+                                 struct nb_error *err);
+
+#endif

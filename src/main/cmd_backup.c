@@ -1,0 +1,312 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "engine/verify.h"
+#include "main/command.h"
+#include "main/connect.h"
+#include "main/databases.h"
+
+enum { NAME_MAX_BYTES = 128 };
+
+struct backup {
+    struct context *c;
+    struct neo4j_settings neo4j;
+    struct bucket bucket;
+    struct eng_meter meter;
+    char database[NAME_MAX_BYTES]; /* at hand; written before progress is reported */
+    struct nb_error last_error;    /* of a database that failed while others did not */
+    struct nb_vec done;            /* names of databases that are backed up */
+};
+
+/* --- hooks of the engine: from threads of its own ---------------------------------------------------- */
+
+static void on_report(void *ctx, const struct eng_progress *p)
+{
+    report_progress(((struct backup *)ctx)->database, p);
+}
+
+static void on_waiting(void *ctx, const struct nb_error *why)
+{
+    (void)ctx;
+    nb_log_error(NB_LOG_WARN, "trying again", why);
+}
+
+static void on_resolved(void *ctx, const char *database)
+{
+    struct backup *b = ctx;
+
+    snprintf(b->database, sizeof(b->database), "%s", database);
+}
+
+static void on_s3_retry(void *ctx, const struct nb_error *why, int64_t wait_ms)
+{
+    struct backup *b = ctx;
+
+    atomic_store(&b->meter.waiting, (int)ENG_WAITING_FOR_STORAGE);
+    nb_log(NB_LOG_WARN, "the bucket does not answer as it should, trying again",
+           NB_F_STR("error", why->text), NB_F_INT("waitMs", wait_ms), NB_F_END);
+}
+
+/* --- options ----------------------------------------------------------------------------------------- */
+
+/* What this version cannot do is refused, not left out. */
+static bool check_supported(const struct options *o, struct nb_error *err)
+{
+    if (nb_streq(opt_text(o, OPT_BACKUP_TYPE), "Incremental"))
+        return opt_fail(o, OPT_BACKUP_TYPE, err, "take Full",
+                        "is 'Incremental', which this version cannot do");
+    if (opt_given(o, OPT_BACKUP_AGE_RECIPIENTS))
+        return opt_fail(o, OPT_BACKUP_AGE_RECIPIENTS, err, "leave it out",
+                        "asks for encryption, which this version cannot do");
+    if (nb_streq(opt_text(o, OPT_BACKUP_VERIFY_LEVEL), "Restore"))
+        return opt_fail(o, OPT_BACKUP_VERIFY_LEVEL, err, "take Checksum or Readback",
+                        "is 'Restore', which this version cannot do");
+    if (nb_streq(opt_text(o, OPT_BACKUP_ENGINE), "Apoc"))
+        nb_log(NB_LOG_WARN, "engine Apoc is slower than Cypher and loses names and types; taking Cypher",
+               NB_F_END);
+    return true;
+}
+
+static int gzip_level(const struct options *o)
+{
+    const char *compression = opt_text(o, OPT_BACKUP_COMPRESSION);
+
+    if (nb_streq(compression, "false") || nb_streq(compression, "none"))
+        return 0;
+    return (int)opt_int(o, OPT_BACKUP_COMPRESSION_LEVEL, 6);
+}
+
+static enum eng_consistency consistency(const struct options *o)
+{
+    const char *text = opt_text(o, OPT_BACKUP_CONSISTENCY);
+
+    return nb_streq(text, "Quiescent")    ? ENG_CONSISTENCY_QUIESCENT
+           : nb_streq(text, "BestEffort") ? ENG_CONSISTENCY_BEST_EFFORT
+                                          : ENG_CONSISTENCY_CLOSED;
+}
+
+static struct eng_backup_opts backup_opts(struct backup *b, const char *database, int64_t time)
+{
+    const struct options *o = b->c->options;
+
+    return (struct eng_backup_opts){
+        .neo4j = b->neo4j.bolt,
+        .database = database,
+        .fetch_size = opt_int(o, OPT_BACKUP_FETCH_SIZE, 0),
+        .rows_per_statement = (unsigned)opt_int(o, OPT_BACKUP_STATEMENT_BATCH_SIZE, 0),
+        .consistency = consistency(o),
+        .retry_window_ms = opt_int(o, OPT_BACKUP_RETRY_WINDOW_SECONDS, 0) * 1000,
+        .repo = b->bucket.repo,
+        .output = opt_text(o, OPT_BACKUP_OUTPUT),
+        .owner = opt_text(o, OPT_BACKUP_OWNER),
+        .part_bytes = (size_t)opt_int(o, OPT_R2_PART_SIZE_BYTES, 0),
+        .gzip_level = gzip_level(o),
+        .gzip_threads = (unsigned)opt_int(o, OPT_BACKUP_PARALLELISM, 0),
+        .max_bytes_per_second = (uint64_t)opt_int(o, OPT_BACKUP_MAX_BYTES_PER_SECOND, 0),
+        .scheduled_unix_seconds = time,
+        .cancel = b->c->cancel,
+        .meter = &b->meter,
+        .report = on_report,
+        .waiting = on_waiting,
+        .resolved = on_resolved,
+        .ctx = b,
+    };
+}
+
+/* --- one database ------------------------------------------------------------------------------------ */
+
+static bool read_back(struct backup *b, const struct eng_backup_result *result, struct nb_error *err)
+{
+    struct report *r = &b->c->report;
+    int64_t start = nb_clock_mono_ms();
+
+    if (!b->bucket.repo)
+        return true;
+    r->verification_ok = true;
+    if (!nb_streq(opt_text(b->c->options, OPT_BACKUP_VERIFY_LEVEL), "Readback")) {
+        r->verification_level = repo_verification_name(REPO_VERIFIED_CHECKSUM);
+        return true;
+    }
+    r->verification_level = repo_verification_name(REPO_VERIFIED_READBACK);
+    r->verification_ok = eng_verify_run(b->bucket.repo, result->manifest, REPO_VERIFIED_READBACK,
+                                        b->c->cancel, err);
+    r->verification_seconds += (nb_clock_mono_ms() - start) / 1000;
+    if (!r->verification_ok)
+        snprintf(r->verification_message, sizeof(r->verification_message), "%s", err->text);
+    return r->verification_ok;
+}
+
+static bool back_up(struct backup *b, const char *database, int64_t time, struct nb_error *err)
+{
+    nb_auto_done(eng_backup_result_done) struct eng_backup_result result = { NULL };
+    struct eng_backup_opts opts = backup_opts(b, database, time);
+
+    snprintf(b->database, sizeof(b->database), "%s", database ? database : "");
+    if (!eng_backup_run(&opts, &result, err))
+        return false;
+    if (!read_back(b, &result, err))
+        return false;
+    report_artifact(&b->c->report, &result);
+    nb_vec_push(&b->done, nb_xstrdup(result.manifest->database));
+    return true;
+}
+
+/* --- all of them ------------------------------------------------------------------------------------- */
+
+static bool back_up_all(struct backup *b, const struct nb_vec *databases, struct nb_error *err)
+{
+    bool stop_at_failure =
+        nb_streq(opt_text(b->c->options, OPT_BACKUP_DATABASE_FAILURE_POLICY), "Fail");
+    int64_t time = opt_time(b->c->options, OPT_BACKUP_SCHEDULED_TIME, nb_clock_unix_seconds());
+
+    for (size_t i = 0; i < databases->count; i++) {
+        struct nb_error error = NB_ERROR_INIT;
+
+        if (back_up(b, databases->items[i], time, &error))
+            continue;
+        if (databases->count > 1)
+            report_database_failed(&b->c->report, databases->items[i], &error);
+        b->last_error = error;
+        if (databases->count == 1 || stop_at_failure || error.code == NB_E_CANCELLED) {
+            *err = error;
+            return false;
+        }
+    }
+    if (b->done.count == 0) {
+        *err = b->last_error;
+        return false;
+    }
+    if (b->done.count < databases->count)
+        report_set_exit(&b->c->report, EXIT_PARTIAL, b->last_error.text);
+    return true;
+}
+
+/* --- afterwards -------------------------------------------------------------------------------------- */
+
+static void on_delete(void *ctx, const struct repo_backup *backup, enum retention_reason reason)
+{
+    (void)ctx;
+    report_pruned(backup, reason);
+}
+
+static void note_retention(struct report *r, const char *reason, const char *message)
+{
+    r->retention_healthy = false;
+    snprintf(r->retention_reason, sizeof(r->retention_reason), "%s", reason);
+    snprintf(r->retention_message, sizeof(r->retention_message), "%s", message);
+    nb_log(NB_LOG_WARN, message, NB_F_STR("reason", reason), NB_F_END);
+}
+
+/* The backup is made: what goes wrong here is told, and does not undo that. */
+static void prune(struct backup *b, const char *database)
+{
+    nb_auto_done(repo_prune_result_done) struct repo_prune_result result = { NULL };
+    struct nb_error error = NB_ERROR_INIT;
+    struct report *r = &b->c->report;
+    struct repo_prune_opts opts = {
+        .database = database,
+        .rules = retention_rules_load(b->c->options),
+        .on_delete = on_delete,
+        .ctx = b,
+    };
+
+    r->has_retention = true;
+    eng_meter_stage(&b->meter, ENG_PRUNING);
+    if (!repo_prune(b->bucket.repo, &opts, b->c->cancel, &result, &error)) {
+        note_retention(r, error.reason, error.text);
+        return;
+    }
+    r->pruned += result.deleted;
+    if (result.blocked)
+        note_retention(r, "RetentionBlocked",
+                       "nothing was deleted: backups of another UID under the same owner and prefix");
+}
+
+static void take_inventory(struct backup *b)
+{
+    nb_auto_done(repo_backups_done) struct repo_backups all = REPO_BACKUPS_INIT;
+    struct repo_list_opts opts = { .ours_only = true };
+    struct nb_error error = NB_ERROR_INIT;
+
+    if (repo_list(b->bucket.repo, &opts, b->c->cancel, &all, &error))
+        report_inventory(&b->c->report, &all);
+    else
+        nb_log_error(NB_LOG_WARN, "no inventory of the bucket", &error);
+}
+
+static void note_expiry(struct backup *b)
+{
+    int64_t days = opt_int(b->c->options, OPT_BACKUP_RETENTION_DAYS, 0);
+
+    if (days > 0)
+        b->c->report.expiry_unix_seconds =
+            opt_time(b->c->options, OPT_BACKUP_SCHEDULED_TIME, nb_clock_unix_seconds()) +
+            days * 86400;
+}
+
+static bool open_target(struct backup *b, struct nb_error *err)
+{
+    const struct options *o = b->c->options;
+    struct bucket_hooks hooks = { .on_retry = on_s3_retry, .ctx = b };
+
+    if (!opt_text(o, OPT_BACKUP_OUTPUT))
+        return bucket_open(o, &hooks, b->c->cancel, &b->bucket, err);
+    if (opt_given(o, OPT_R2_BUCKET_NAME) && nb_starts_with(opt_origin(o, OPT_R2_BUCKET_NAME), "--"))
+        return opt_fail(o, OPT_BACKUP_OUTPUT, err, "give one of them", "and --bucket are both given");
+    return true;
+}
+
+static bool run(struct backup *b, struct nb_vec *databases, struct nb_error *err)
+{
+    const struct options *o = b->c->options;
+    struct eng_source_opts source = {
+        .retry_window_ms = opt_int(o, OPT_BACKUP_RETRY_WINDOW_SECONDS, 0) * 1000,
+        .cancel = b->c->cancel,
+        .on_wait = on_waiting,
+        .ctx = b,
+    };
+
+    if (!check_supported(o, err) || !open_target(b, err) ||
+        !neo4j_settings_load(o, b->c->cancel, &b->neo4j, err))
+        return false;
+    source.bolt = b->neo4j.bolt;
+    if (!databases_resolve(o, &source, databases, err))
+        return false;
+    if (opt_text(o, OPT_BACKUP_OUTPUT) && databases->count > 1)
+        return opt_fail(o, OPT_BACKUP_OUTPUT, err, "back up one database at a time into files",
+                        "can take one database, not %zu", databases->count);
+    if (!back_up_all(b, databases, err))
+        return false;
+    if (!b->bucket.repo)
+        return true;
+    for (size_t i = 0; i < b->done.count; i++)
+        prune(b, b->done.items[i]);
+    note_expiry(b);
+    take_inventory(b);
+    return true;
+}
+
+static void free_names(struct nb_vec *v)
+{
+    for (size_t i = 0; i < v->count; i++)
+        free(v->items[i]);
+    nb_vec_done(v);
+}
+
+bool cmd_backup(struct context *c, struct nb_error *err)
+{
+    struct backup b = {
+        .c = c, .neo4j = { .bolt = BOLT_CONN_OPTS_INIT }, .last_error = NB_ERROR_INIT
+    };
+    struct nb_vec databases = { NULL, 0, 0 };
+    bool ok = run(&b, &databases, err);
+
+    free_names(&databases);
+    free_names(&b.done);
+    bucket_close(&b.bucket);
+    neo4j_settings_done(&b.neo4j);
+    return ok;
+}

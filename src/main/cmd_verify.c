@@ -1,0 +1,107 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "engine/verify.h"
+#include "main/command.h"
+#include "main/connect.h"
+
+struct verify {
+    struct context *c;
+    struct repo *repo;
+    enum repo_verification level;
+    unsigned done;
+};
+
+static bool verify_manifest(struct verify *v, const struct repo_manifest *m, const char *key,
+                            struct nb_error *err)
+{
+    if (!eng_verify_run(v->repo, m, v->level, v->c->cancel, err))
+        return nb_wrap(err, "verify '%s'", key);
+    v->done++;
+    nb_log(NB_LOG_INFO, "backup verified", NB_F_STR("manifestKey", key),
+           NB_F_STR("level", repo_verification_name(v->level)), NB_F_END);
+    return true;
+}
+
+static bool verify_key(struct verify *v, const char *key, struct nb_error *err)
+{
+    nb_auto(repo_manifest_free) struct repo_manifest *m = NULL;
+    char manifest_key[REPO_KEY_MAX + 1];
+
+    return repo_manifest_get(v->repo, key, v->c->cancel, &m, manifest_key, err) &&
+           verify_manifest(v, m, manifest_key, err);
+}
+
+/* The newest complete one of each database. Backups come by database, oldest first. */
+static bool verify_newest(struct verify *v, struct nb_error *err)
+{
+    nb_auto_done(repo_backups_done) struct repo_backups all = REPO_BACKUPS_INIT;
+    struct repo_list_opts opts = { .ours_only = true };
+
+    if (!repo_list(v->repo, &opts, v->c->cancel, &all, err))
+        return false;
+    for (size_t i = 0; i < all.n; i++) {
+        const struct repo_backup *newest = NULL;
+        size_t k = i;
+
+        for (; k < all.n && strcmp(all.items[k].name.database, all.items[i].name.database) == 0; k++) {
+            if (all.items[k].state == REPO_COMPLETE && all.items[k].manifest)
+                newest = &all.items[k];
+        }
+        if (newest && !verify_manifest(v, newest->manifest, newest->manifest_key, err))
+            return false;
+        i = k - 1;
+    }
+    if (v->done == 0)
+        return nb_fail(err, NB_E_NOT_FOUND, "NoBackup", "owner '%s' has no complete backup",
+                       repo_owner(v->repo));
+    return true;
+}
+
+static bool verify_all(struct verify *v, struct nb_error *err)
+{
+    const struct options *o = v->c->options;
+    size_t args_n, listed = opt_list_count(o, OPT_BACKUP_KEYS);
+    const char *const *args = options_args(o, &args_n);
+
+    if (args_n + listed == 0)
+        return verify_newest(v, err);
+    for (size_t i = 0; i < listed; i++) {
+        if (!verify_key(v, opt_list_get(o, OPT_BACKUP_KEYS, i), err))
+            return false;
+    }
+    for (size_t i = 0; i < args_n; i++) {
+        if (!verify_key(v, args[i], err))
+            return false;
+    }
+    return true;
+}
+
+bool cmd_verify(struct context *c, struct nb_error *err)
+{
+    nb_auto_done(bucket_close) struct bucket bucket = { NULL, NULL };
+    struct bucket_hooks hooks = { NULL, NULL, false };
+    const char *level = opt_text(c->options, OPT_BACKUP_VERIFY_LEVEL);
+    struct verify v = { .c = c, .level = REPO_VERIFIED_CHECKSUM };
+    int64_t start = nb_clock_mono_ms();
+
+    if (nb_streq(level, "Restore"))
+        return opt_fail(c->options, OPT_BACKUP_VERIFY_LEVEL, err, "take Checksum or Readback",
+                        "is 'Restore', which this version cannot do");
+    if (nb_streq(level, "Readback"))
+        v.level = REPO_VERIFIED_READBACK;
+    if (!bucket_open(c->options, &hooks, c->cancel, &bucket, err))
+        return false;
+    v.repo = bucket.repo;
+    c->report.verification_level = repo_verification_name(v.level);
+    c->report.verification_ok = verify_all(&v, err);
+    c->report.verification_seconds = (nb_clock_mono_ms() - start) / 1000;
+    if (!c->report.verification_ok)
+        snprintf(c->report.verification_message, sizeof(c->report.verification_message), "%s",
+                 err->text);
+    return c->report.verification_ok;
+}

@@ -1,0 +1,338 @@
+#include "main/connect.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "main/secret_dir.h"
+
+enum { RETRY_WINDOW_DEFAULT_MS = 30 * 1000, QUICK_WINDOW_MS = 5 * 1000 };
+
+/* --- Neo4j ------------------------------------------------------------------------------------------- */
+
+struct neo4j_load {
+    const struct options *o;
+    struct neo4j_settings *out;
+};
+
+static void take_user(struct neo4j_settings *s, const char *user)
+{
+    free(s->user);
+    s->user = nb_xstrdup(user);
+}
+
+static void take_secret(struct neo4j_settings *s, struct nb_secret *secret)
+{
+    nb_secret_free(s->secret);
+    s->secret = secret;
+}
+
+/* "none" or "user/password", as Neo4j's own Helm chart has it. */
+static bool take_auth(struct neo4j_settings *s, const struct nb_secret *auth, const char *origin,
+                      struct nb_error *err)
+{
+    struct nb_str text = nb_secret_str(auth);
+    const char *slash = memchr(text.p, '/', text.n);
+
+    if (nb_str_is(text, "none")) {
+        s->bolt.auth = BOLT_AUTH_NONE;
+        return true;
+    }
+    if (!slash || slash == text.p || slash + 1 == text.p + text.n)
+        return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
+                       "%s is neither 'none' nor of the form user/password", origin);
+    free(s->user);
+    s->user = nb_xstrndup(text.p, (size_t)(slash - text.p));
+    take_secret(s, nb_secret_new(slash + 1, text.n - (size_t)(slash + 1 - text.p)));
+    s->bolt.auth = BOLT_AUTH_BASIC;
+    return true;
+}
+
+static bool user_from_dir(const struct secret_dir *d, const struct options *o,
+                          struct neo4j_settings *s, struct nb_error *err)
+{
+    static const char *const names[] = { "NEO4J_USER", "NEO4J_USERNAME" };
+    const char *chosen[] = { opt_text(o, OPT_NEO4J_USERNAME_KEY), NULL };
+    nb_auto(nb_secret_free) struct nb_secret *user = NULL;
+
+    if (chosen[0]) {
+        if (!secret_dir_first(d, chosen, &user, err))
+            return false;
+        take_user(s, nb_secret_str(user).p);
+        return true;
+    }
+    for (size_t i = 0; i < NB_ARRAY_LEN(names); i++) {
+        nb_auto(nb_secret_free) struct nb_secret *found = NULL;
+
+        if (!secret_dir_get(d, names[i], &found, err))
+            return false;
+        if (!found)
+            continue;
+        if (s->user && !nb_streq(s->user, nb_secret_str(found).p))
+            return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
+                           "secret '%s' has NEO4J_USER and NEO4J_USERNAME, and they differ; hint: keep "
+                           "one of them",
+                           d->name ? d->name : d->path);
+        take_user(s, nb_secret_str(found).p);
+    }
+    return true;
+}
+
+static bool load_from_dir(void *ctx, struct nb_error *err)
+{
+    const struct neo4j_load *load = ctx;
+    const struct options *o = load->o;
+    struct neo4j_settings *s = load->out;
+    struct secret_dir d = { opt_text(o, OPT_NEO4J_AUTH_DIR), opt_text(o, OPT_NEO4J_AUTH_SECRET) };
+    const char *password_key = opt_text(o, OPT_NEO4J_PASSWORD_KEY);
+    const char *token_key[] = { opt_text(o, OPT_NEO4J_BEARER_TOKEN_KEY), NULL };
+    const char *keys[] = { password_key ? password_key : "NEO4J_PASSWORD",
+                           password_key ? NULL : "NEO4J_AUTH", NULL };
+    nb_auto(nb_secret_free) struct nb_secret *password = NULL;
+    nb_auto(nb_secret_free) struct nb_secret *auth = NULL;
+
+    free(nb_steal(s->user));
+    take_secret(s, NULL);
+    if (token_key[0]) {
+        s->bolt.auth = BOLT_AUTH_BEARER;
+        return secret_dir_first(&d, token_key, &s->secret, err);
+    }
+    if (!user_from_dir(&d, o, s, err) || !secret_dir_get(&d, keys[0], &password, err))
+        return false;
+    if (password) {
+        s->bolt.auth = BOLT_AUTH_BASIC;
+        take_secret(s, nb_steal(password));
+        return true;
+    }
+    if (!secret_dir_first(&d, keys, &auth, err))
+        return false;
+    return take_auth(s, auth, "key NEO4J_AUTH", err);
+}
+
+static bool load_from_options(const struct options *o, struct neo4j_settings *s,
+                              struct nb_error *err)
+{
+    const char *user = opt_text(o, OPT_NEO4J_USER), *username = opt_text(o, OPT_NEO4J_USERNAME);
+
+    if (user && username && !nb_streq(user, username))
+        return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
+                       "%s is '%.60s' and %s is '%.60s'; hint: set one of them, or both alike",
+                       opt_origin(o, OPT_NEO4J_USER), user, opt_origin(o, OPT_NEO4J_USERNAME),
+                       username);
+    if (opt_secret(o, OPT_NEO4J_BEARER_TOKEN)) {
+        s->bolt.auth = BOLT_AUTH_BEARER;
+        s->secret = nb_secret_dup(opt_secret(o, OPT_NEO4J_BEARER_TOKEN));
+        return true;
+    }
+    if (user || username)
+        take_user(s, user ? user : username);
+    if (opt_secret(o, OPT_NEO4J_PASSWORD)) {
+        s->bolt.auth = BOLT_AUTH_BASIC;
+        s->secret = nb_secret_dup(opt_secret(o, OPT_NEO4J_PASSWORD));
+        return true;
+    }
+    if (opt_secret(o, OPT_NEO4J_AUTH))
+        return take_auth(s, opt_secret(o, OPT_NEO4J_AUTH), opt_origin(o, OPT_NEO4J_AUTH), err);
+    return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
+                   "NEO4J_PASSWORD is not set; hint: set it, or NEO4J_PASSWORD_FILE, or NEO4J_AUTH=none "
+                   "for a server without authentication");
+}
+
+bool neo4j_settings_load(const struct options *o, const struct nb_cancel *cancel,
+                         struct neo4j_settings *ret, struct nb_error *err)
+{
+    struct neo4j_load load = { o, ret };
+    const char *ca = opt_text(o, OPT_NEO4J_CA);
+
+    *ret = (struct neo4j_settings){ .bolt = BOLT_CONN_OPTS_INIT };
+    ret->bolt.uri = opt_text(o, OPT_NEO4J_URI);
+    ret->bolt.ca_pem = ca;
+    ret->bolt.ca_pem_n = ca ? strlen(ca) : 0;
+    ret->bolt.server_name = opt_text(o, OPT_NEO4J_TLS_SERVER_NAME);
+    if (opt_given(o, OPT_NEO4J_AUTH_DIR)) {
+        if (!secret_dir_wait(load_from_dir, &load, SECRET_WAIT_SECONDS, cancel, err))
+            return false;
+    } else if (!load_from_options(o, ret, err)) {
+        return false;
+    }
+    if (ret->bolt.auth == BOLT_AUTH_BASIC && !ret->user)
+        take_user(ret, "neo4j");
+    ret->bolt.user = ret->user;
+    ret->bolt.secret = ret->secret;
+    return true;
+}
+
+void neo4j_settings_done(struct neo4j_settings *s)
+{
+    free(s->user);
+    nb_secret_free(s->secret);
+    *s = (struct neo4j_settings){ .bolt = BOLT_CONN_OPTS_INIT };
+}
+
+/* --- the bucket -------------------------------------------------------------------------------------- */
+
+struct creds_load {
+    const struct options *o;
+    struct s3_creds *creds;
+    char *account_id; /* only where it comes from the Secret */
+};
+
+static bool creds_from_dir(void *ctx, struct nb_error *err)
+{
+    struct creds_load *load = ctx;
+    const struct options *o = load->o;
+    struct secret_dir d = { opt_text(o, OPT_R2_CREDENTIALS_DIR),
+                            opt_text(o, OPT_R2_CREDENTIALS_SECRET) };
+    const char *id_key = opt_text(o, OPT_R2_ACCESS_KEY_ID_KEY);
+    const char *secret_key = opt_text(o, OPT_R2_SECRET_ACCESS_KEY_KEY);
+    const char *token_key = opt_text(o, OPT_R2_SESSION_TOKEN_KEY);
+    const char *account_key = opt_text(o, OPT_R2_ACCOUNT_ID_KEY);
+    const char *ids[] = { id_key ? id_key : "R2_ACCESS_KEY_ID", id_key ? NULL : "AWS_ACCESS_KEY_ID",
+                          NULL };
+    const char *secrets[] = { secret_key ? secret_key : "R2_SECRET_ACCESS_KEY",
+                              secret_key ? NULL : "AWS_SECRET_ACCESS_KEY", NULL };
+    const char *accounts[] = { account_key ? account_key : "R2_ACCOUNT_ID", NULL };
+    nb_auto(nb_secret_free) struct nb_secret *id = NULL;
+    nb_auto(nb_secret_free) struct nb_secret *secret = NULL;
+    nb_auto(nb_secret_free) struct nb_secret *token = NULL;
+    nb_auto(nb_secret_free) struct nb_secret *account = NULL;
+
+    if (!secret_dir_first(&d, ids, &id, err) || !secret_dir_first(&d, secrets, &secret, err))
+        return false;
+    if (token_key) {
+        const char *tokens[] = { token_key, NULL };
+
+        if (!secret_dir_first(&d, tokens, &token, err))
+            return false;
+    } else if (!secret_dir_get(&d, "R2_SESSION_TOKEN", &token, err) ||
+               (!token && !secret_dir_get(&d, "AWS_SESSION_TOKEN", &token, err))) {
+        return false;
+    }
+    if (!opt_text(o, OPT_R2_ACCOUNT_ID) && !opt_text(o, OPT_R2_ENDPOINT)) {
+        if (!secret_dir_first(&d, accounts, &account, err))
+            return false;
+        free(load->account_id);
+        load->account_id = nb_xstrdup(nb_secret_str(account).p);
+    }
+    s3_creds_free(nb_steal(load->creds));
+    return s3_creds_new(nb_secret_str(id).p, secret, token, &load->creds, err);
+}
+
+static bool creds_from_options(struct creds_load *load, struct nb_error *err)
+{
+    const struct options *o = load->o;
+
+    if (!opt_text(o, OPT_R2_ACCESS_KEY_ID))
+        return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
+                       "R2_ACCESS_KEY_ID is not set; hint: set it and R2_SECRET_ACCESS_KEY to a key that "
+                       "may read and write the bucket");
+    if (!opt_secret(o, OPT_R2_SECRET_ACCESS_KEY))
+        return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
+                       "R2_SECRET_ACCESS_KEY is not set; hint: set it, or R2_SECRET_ACCESS_KEY_FILE");
+    return s3_creds_new(opt_text(o, OPT_R2_ACCESS_KEY_ID), opt_secret(o, OPT_R2_SECRET_ACCESS_KEY),
+                        opt_secret(o, OPT_R2_SESSION_TOKEN), &load->creds, err);
+}
+
+static bool find_endpoint(const struct creds_load *load, char out[S3_ENDPOINT_MAX],
+                          struct nb_error *err)
+{
+    const char *endpoint = opt_text(load->o, OPT_R2_ENDPOINT);
+    const char *account = opt_text(load->o, OPT_R2_ACCOUNT_ID);
+
+    if (!account)
+        account = load->account_id;
+    if (endpoint) {
+        if (strlen(endpoint) >= S3_ENDPOINT_MAX)
+            return opt_fail(load->o, OPT_R2_ENDPOINT, err, NULL, "is too long");
+        memcpy(out, endpoint, strlen(endpoint) + 1);
+        return true;
+    }
+    if (!account)
+        return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
+                       "neither R2_ACCOUNT_ID nor R2_ENDPOINT is set; hint: set R2_ACCOUNT_ID for "
+                       "Cloudflare R2, R2_ENDPOINT for any other S3 service");
+    return s3_r2_endpoint(account, opt_text(load->o, OPT_R2_JURISDICTION), out, err);
+}
+
+bool bucket_is_set(const struct options *o)
+{
+    return opt_given(o, OPT_R2_BUCKET_NAME) || opt_given(o, OPT_R2_ENDPOINT) ||
+           opt_given(o, OPT_R2_ACCOUNT_ID) || opt_given(o, OPT_R2_CREDENTIALS_DIR);
+}
+
+static bool open_client(struct creds_load *load, const struct bucket_hooks *hooks,
+                        struct s3_client **ret, struct nb_error *err)
+{
+    const struct options *o = load->o;
+    int64_t window_ms = opt_int(o, OPT_BACKUP_RETRY_WINDOW_SECONDS, 0) * 1000;
+    char endpoint[S3_ENDPOINT_MAX];
+    struct s3_client_opts opts = {
+        .endpoint = endpoint,
+        .region = opt_text(o, OPT_R2_REGION),
+        .bucket = opt_text(o, OPT_R2_BUCKET_NAME),
+        .force_path_style = opt_bool(o, OPT_R2_FORCE_PATH_STYLE),
+        .creds = load->creds,
+        .ca_pem = opt_text(o, OPT_R2_CA),
+        .retry_window_ms = window_ms > 0 ? window_ms : RETRY_WINDOW_DEFAULT_MS,
+        .on_retry = hooks->on_retry,
+        .on_retry_ctx = hooks->ctx,
+    };
+
+    if (hooks->quick)
+        opts.retry_window_ms = QUICK_WINDOW_MS;
+    return find_endpoint(load, endpoint, err) && s3_client_new(&opts, ret, err);
+}
+
+bool bucket_open(const struct options *o, const struct bucket_hooks *hooks,
+                 const struct nb_cancel *cancel, struct bucket *ret, struct nb_error *err)
+{
+    struct creds_load load = { .o = o };
+    bool ok;
+
+    memset(ret, 0, sizeof(*ret));
+    if (!opt_text(o, OPT_R2_BUCKET_NAME))
+        return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
+                       "R2_BUCKET_NAME is not set; hint: set it to the name of the bucket, or give --output FILE");
+    if (opt_given(o, OPT_R2_CREDENTIALS_DIR))
+        ok = secret_dir_wait(creds_from_dir, &load, SECRET_WAIT_SECONDS, cancel, err);
+    else
+        ok = creds_from_options(&load, err);
+    ok = ok && open_client(&load, hooks, &ret->client, err);
+    if (ok) {
+        struct repo_opts opts = {
+            .client = ret->client,
+            .prefix = opt_text(o, OPT_BACKUP_PREFIX),
+            .owner = opt_text(o, OPT_BACKUP_OWNER),
+            .owner_uid = opt_text(o, OPT_BACKUP_OWNER_UID),
+            .run_id = opt_text(o, OPT_BACKUP_RUN_ID),
+        };
+
+        ok = repo_open(&opts, &ret->repo, err);
+    }
+    s3_creds_free(load.creds);
+    free(load.account_id);
+    if (!ok)
+        bucket_close(ret);
+    return ok;
+}
+
+void bucket_close(struct bucket *b)
+{
+    repo_free(b->repo);
+    s3_client_free(b->client);
+    memset(b, 0, sizeof(*b));
+}
+
+struct retention_rules retention_rules_load(const struct options *o)
+{
+    return (struct retention_rules){
+        .days = opt_int(o, OPT_BACKUP_RETENTION_DAYS, 7),
+        .keep_last = (unsigned)opt_int(o, OPT_BACKUP_KEEP_LAST, 0),
+        .keep_hourly = (unsigned)opt_int(o, OPT_BACKUP_KEEP_HOURLY, 0),
+        .keep_daily = (unsigned)opt_int(o, OPT_BACKUP_KEEP_DAILY, 0),
+        .keep_weekly = (unsigned)opt_int(o, OPT_BACKUP_KEEP_WEEKLY, 0),
+        .keep_monthly = (unsigned)opt_int(o, OPT_BACKUP_KEEP_MONTHLY, 0),
+        .keep_yearly = (unsigned)opt_int(o, OPT_BACKUP_KEEP_YEARLY, 0),
+        .minimum_successful = (unsigned)opt_int(o, OPT_BACKUP_MINIMUM_SUCCESSFUL, 1),
+        .adopt = opt_bool(o, OPT_BACKUP_ADOPT),
+    };
+}

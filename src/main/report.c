@@ -1,0 +1,366 @@
+#include "main/report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/secret.h"
+
+enum {
+    JSON_MAX = 256 << 10,
+    INVENTORY_MAX_BYTES = 60 << 10, /* of the points: a line has at most 65,536 */
+    FAILED_MAX_BYTES = 1024,
+    MESSAGE_STEP = 32,
+};
+
+void report_init(struct report *r)
+{
+    memset(r, 0, sizeof(*r));
+    r->exit = exit_def_get(EXIT_OK);
+    snprintf(r->reason, sizeof(r->reason), "%s", r->exit->reason);
+    r->start_mono_ms = nb_clock_mono_ms();
+    r->retention_healthy = true;
+}
+
+void report_done(struct report *r)
+{
+    free(r->manifest_key);
+    free(r->key);
+    free(r->database);
+    free(r->engine);
+    free(r->server_version);
+    for (size_t i = 0; i < r->failed_databases.n; i++)
+        free(r->failed_databases.items[i]);
+    free(r->failed_databases.items);
+    memset(r, 0, sizeof(*r));
+}
+
+/* --- events ------------------------------------------------------------------------------------------ */
+
+void report_progress(const char *database, const struct eng_progress *p)
+{
+    nb_log(NB_LOG_INFO, "progress", NB_F_STR("event", "progress"),
+           NB_F_STR("stage", eng_stage_name(p->stage)), NB_F_STR("database", database),
+           NB_F_INT("percent", p->percent), NB_F_INT("nodes", p->nodes),
+           NB_F_INT("relationships", p->rels), NB_F_INT("bytesExported", p->exported_bytes),
+           NB_F_INT("bytesUploaded", p->uploaded_bytes), NB_F_END);
+}
+
+static void take_first(struct report *r, const struct eng_backup_result *backup)
+{
+    const struct repo_manifest *m = backup->manifest;
+
+    r->has_artifact = true;
+    r->key = nb_xstrdup_null(backup->key);
+    r->manifest_key = nb_xstrdup_null(backup->manifest_key);
+    r->database = nb_xstrdup_null(m->database);
+    r->engine = nb_xstrdup_null(m->engine);
+    r->server_version = nb_xstrdup_null(m->server_version);
+    if (m->objects_n > 0)
+        memcpy(r->sha256, m->objects[0].sha256, sizeof(r->sha256));
+    r->consistency = m->consistency;
+}
+
+/* BestEffort is weaker than Closed, Closed weaker than Snapshot. */
+static int strength(enum repo_consistency c)
+{
+    return c == REPO_CONSISTENCY_SNAPSHOT ? 2 : c == REPO_CONSISTENCY_CLOSED ? 1 : 0;
+}
+
+static int64_t sum_known(int64_t a, int64_t b)
+{
+    return b > 0 ? a + b : a;
+}
+
+static const char *engine_name(const char *engine)
+{
+    return nb_streq(engine, "apoc") ? "Apoc" : "Cypher";
+}
+
+static uint64_t stored_bytes(const struct repo_manifest *m)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < m->objects_n; i++)
+        n += m->objects[i].size;
+    return n;
+}
+
+void report_artifact(struct report *r, const struct eng_backup_result *backup)
+{
+    const struct repo_manifest *m = backup->manifest;
+    uint64_t size = stored_bytes(m);
+
+    if (!r->has_artifact)
+        take_first(r, backup);
+    else if (strength(m->consistency) < strength(r->consistency))
+        r->consistency = m->consistency;
+    r->databases++;
+    r->size_bytes += size;
+    r->plain_bytes += m->plain_bytes;
+    r->nodes = sum_known(r->nodes, m->nodes);
+    r->relationships = sum_known(r->relationships, m->relationships);
+    r->indexes = sum_known(r->indexes, m->indexes);
+    r->constraints = sum_known(r->constraints, m->constraints);
+    nb_log(NB_LOG_INFO, backup->already ? "backup was made by an earlier try" : "backup made",
+           NB_F_STR("event", "artifact"), NB_F_STR("database", m->database),
+           NB_F_STR("key", backup->key), NB_F_STR("manifestKey", backup->manifest_key),
+           NB_F_INT("sizeBytes", size), NB_F_INT("uncompressedBytes", m->plain_bytes),
+           NB_F_STR("sha256", m->objects_n > 0 ? m->objects[0].sha256 : ""),
+           NB_F_INT("nodes", m->nodes), NB_F_INT("relationships", m->relationships),
+           NB_F_INT("indexes", m->indexes), NB_F_INT("constraints", m->constraints),
+           NB_F_STR("consistency", repo_consistency_name(m->consistency)),
+           NB_F_STR("engine", engine_name(m->engine)), NB_F_STR("serverVersion", m->server_version),
+           NB_F_END);
+    for (size_t i = 0; i < m->warnings.n; i++)
+        nb_log(NB_LOG_WARN, m->warnings.items[i], NB_F_STR("database", m->database), NB_F_END);
+}
+
+void report_database_failed(struct report *r, const char *database, const struct nb_error *err)
+{
+    const struct exit_def *def = exit_of(err);
+
+    r->databases++;
+    repo_strings_add(&r->failed_databases, database);
+    nb_log(NB_LOG_ERROR, "backup of a database failed", NB_F_STR("event", "databaseFailed"),
+           NB_F_STR("database", database), NB_F_STR("reason", exit_reason(def, err)),
+           NB_F_STR("message", err->text), NB_F_END);
+}
+
+void report_pruned(const struct repo_backup *b, enum retention_reason reason)
+{
+    nb_log(NB_LOG_INFO, "backup deleted", NB_F_STR("event", "pruned"),
+           NB_F_STR("key", b->dump_key ? b->dump_key : b->manifest_key),
+           NB_F_STR("database", b->name.database), NB_F_STR("reason", retention_reason_name(reason)),
+           NB_F_END);
+}
+
+static bool is_point(const struct repo_backup *b)
+{
+    return b->ours && b->state == REPO_COMPLETE && b->manifest;
+}
+
+static int64_t point_time(const struct repo_backup *b)
+{
+    return b->name.time_unix_seconds;
+}
+
+static int newer_first(const void *a, const void *b)
+{
+    int64_t x = point_time(*(const struct repo_backup *const *)a);
+    int64_t y = point_time(*(const struct repo_backup *const *)b);
+
+    return x < y ? 1 : x > y ? -1 : 0;
+}
+
+static void format_point(struct nb_jw *w, const struct repo_backup *b)
+{
+    char time[NB_TIME_TEXT_MAX];
+
+    nb_jw_object(w);
+    nb_jw_kv_str(w, "time", nb_time_format(point_time(b), time));
+    nb_jw_kv_str(w, "database", b->name.database);
+    nb_jw_kv_str(w, "manifestKey", b->manifest_key);
+    nb_jw_kv_str(w, "key", b->dump_key);
+    nb_jw_kv_i64(w, "sizeBytes", (int64_t)b->stored_bytes);
+    nb_jw_kv_str(w, "consistency", repo_consistency_name(b->manifest->consistency));
+    nb_jw_kv_bool(w, "pinned", b->pinned);
+    nb_jw_kv_str(w, "verified", repo_verification_name(b->manifest->verification));
+    nb_jw_object_end(w);
+}
+
+static void format_stored(struct nb_jw *w, const struct report *r)
+{
+    char time[NB_TIME_TEXT_MAX];
+
+    nb_jw_object(w);
+    nb_jw_kv_i64(w, "count", (int64_t)r->stored_count);
+    nb_jw_kv_i64(w, "totalBytes", (int64_t)r->stored_bytes);
+    if (r->stored_count > 0) {
+        nb_jw_kv_str(w, "oldestTime", nb_time_format(r->stored_oldest, time));
+        nb_jw_kv_str(w, "newestTime", nb_time_format(r->stored_newest, time));
+    }
+    nb_jw_object_end(w);
+}
+
+void report_inventory(struct report *r, const struct repo_backups *backups)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf points = NB_BUF_INIT(JSON_MAX);
+    nb_auto_done(nb_buf_done) struct nb_buf stored = NB_BUF_INIT(JSON_MAX);
+    nb_auto(nb_free) const struct repo_backup **ours =
+        nb_xcalloc(backups->n ? backups->n : 1, sizeof(*ours));
+    struct nb_jw points_w = NB_JW_INIT(&points), stored_w = NB_JW_INIT(&stored);
+    size_t n = 0;
+
+    for (size_t i = 0; i < backups->n; i++) {
+        if (is_point(&backups->items[i]))
+            ours[n++] = &backups->items[i];
+    }
+    qsort(ours, n, sizeof(*ours), newer_first);
+    r->has_stored = true;
+    r->stored_count = n;
+    r->stored_bytes = backups->chunk_bytes;
+    for (size_t i = 0; i < n; i++)
+        r->stored_bytes += ours[i]->stored_bytes;
+    r->stored_newest = n > 0 ? point_time(ours[0]) : 0;
+    r->stored_oldest = n > 0 ? point_time(ours[n - 1]) : 0;
+    nb_jw_array(&points_w);
+    for (size_t i = 0; i < n && i < REPORT_POINTS_MAX && points.len < INVENTORY_MAX_BYTES; i++)
+        format_point(&points_w, ours[i]);
+    nb_jw_array_end(&points_w);
+    format_stored(&stored_w, r);
+    nb_log(NB_LOG_INFO, "inventory", NB_F_STR("event", "inventory"),
+           NB_F_JSON("stored", nb_buf_cstr(&stored)), NB_F_JSON("points", nb_buf_cstr(&points)),
+           NB_F_END);
+}
+
+/* --- the end ----------------------------------------------------------------------------------------- */
+
+void report_set_exit(struct report *r, enum exit_code code, const char *message)
+{
+    r->exit = exit_def_get(code);
+    snprintf(r->reason, sizeof(r->reason), "%s", r->exit->reason);
+    snprintf(r->message, sizeof(r->message), "%s", message);
+}
+
+void report_failure(struct report *r, struct nb_error *err)
+{
+    r->exit = exit_of(err);
+    exit_explain(r->exit, err);
+    snprintf(r->reason, sizeof(r->reason), "%s", exit_reason(r->exit, err));
+    snprintf(r->message, sizeof(r->message), "%s", err->text);
+    nb_log(NB_LOG_ERROR, err->text, NB_F_STR("reason", r->reason),
+           NB_F_INT("exitCode", r->exit->code), NB_F_END);
+}
+
+static void format_failed(struct nb_jw *w, const struct report *r)
+{
+    size_t start = w->out->len;
+
+    nb_jw_key(w, "failedDatabases");
+    nb_jw_array(w);
+    for (size_t i = 0; i < r->failed_databases.n && w->out->len - start < FAILED_MAX_BYTES; i++)
+        nb_jw_str(w, r->failed_databases.items[i]);
+    nb_jw_array_end(w);
+}
+
+static void format_artifact(struct nb_jw *w, const struct report *r)
+{
+    char time[NB_TIME_TEXT_MAX];
+
+    if (!r->has_artifact)
+        return;
+    nb_jw_kv_str(w, "manifestKey", r->manifest_key);
+    nb_jw_kv_str(w, "key", r->key);
+    nb_jw_kv_str(w, "database", r->database);
+    nb_jw_kv_i64(w, "sizeBytes", (int64_t)r->size_bytes);
+    nb_jw_kv_i64(w, "uncompressedBytes", (int64_t)r->plain_bytes);
+    nb_jw_kv_str(w, "sha256", r->sha256);
+    nb_jw_kv_i64(w, "nodes", r->nodes);
+    nb_jw_kv_i64(w, "relationships", r->relationships);
+    nb_jw_kv_i64(w, "indexes", r->indexes);
+    nb_jw_kv_i64(w, "constraints", r->constraints);
+    nb_jw_kv_str(w, "consistency", repo_consistency_name(r->consistency));
+    nb_jw_kv_str(w, "engine", engine_name(r->engine));
+    nb_jw_kv_str(w, "serverVersion", r->server_version);
+    if (r->expiry_unix_seconds > 0)
+        nb_jw_kv_str(w, "expiryTime", nb_time_format(r->expiry_unix_seconds, time));
+}
+
+static void format_retention(struct nb_jw *w, const struct report *r)
+{
+    if (!r->has_retention)
+        return;
+    nb_jw_kv_i64(w, "pruned", r->pruned);
+    nb_jw_key(w, "retention");
+    nb_jw_object(w);
+    nb_jw_kv_bool(w, "healthy", r->retention_healthy);
+    if (r->retention_reason[0])
+        nb_jw_kv_str(w, "reason", r->retention_reason);
+    if (r->retention_message[0])
+        nb_jw_kv_str(w, "message", r->retention_message);
+    nb_jw_object_end(w);
+}
+
+static void format_verification(struct nb_jw *w, const struct report *r)
+{
+    if (!r->verification_level)
+        return;
+    nb_jw_key(w, "verification");
+    nb_jw_object(w);
+    nb_jw_kv_str(w, "level", r->verification_level);
+    nb_jw_kv_str(w, "result", r->verification_ok ? "Succeeded" : "Failed");
+    nb_jw_kv_i64(w, "durationSeconds", r->verification_seconds);
+    if (r->verification_message[0])
+        nb_jw_kv_str(w, "message", r->verification_message);
+    nb_jw_object_end(w);
+}
+
+static const char *result_name(const struct report *r)
+{
+    return r->exit->code == EXIT_OK ? "Succeeded" : r->exit->code == EXIT_PARTIAL ? "Partial"
+                                                                                  : "Failed";
+}
+
+static void format_with_message(const struct report *r, size_t message_n, struct nb_buf *out)
+{
+    struct nb_jw w = NB_JW_INIT(out);
+
+    nb_buf_clear(out);
+    nb_jw_object(&w);
+    nb_jw_kv_str(&w, "result", result_name(r));
+    nb_jw_kv_str(&w, "reason", r->reason);
+    nb_jw_key(&w, "message");
+    nb_jw_strn(&w, r->message, message_n);
+    nb_jw_kv_i64(&w, "exitCode", r->exit->code);
+    nb_jw_kv_bool(&w, "retriable", r->exit->retriable);
+    format_artifact(&w, r);
+    nb_jw_kv_i64(&w, "databases", r->databases);
+    format_failed(&w, r);
+    nb_jw_kv_i64(&w, "durationSeconds", (nb_clock_mono_ms() - r->start_mono_ms) / 1000);
+    if (r->has_stored) {
+        nb_jw_key(&w, "stored");
+        format_stored(&w, r);
+    }
+    format_retention(&w, r);
+    format_verification(&w, r);
+    nb_jw_object_end(&w);
+}
+
+void report_format(const struct report *r, struct nb_buf *out)
+{
+    size_t n = strlen(r->message);
+
+    format_with_message(r, n, out);
+    while (out->len > REPORT_TERMINATION_MAX_BYTES && n > 0) {
+        n = n > MESSAGE_STEP ? n - MESSAGE_STEP : 0;
+        while (n > 0 && ((unsigned char)r->message[n] & 0xC0) == 0x80)
+            n--; /* not within a character */
+        format_with_message(r, n, out);
+    }
+}
+
+void report_write(const struct report *r, const char *path)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(JSON_MAX);
+    nb_auto_fd int fd = -1;
+    struct nb_error error = NB_ERROR_INIT;
+
+    if (!path)
+        return;
+    report_format(r, &text);
+    nb_secret_redact(text.data, text.len);
+    /* In place: the kubelet binds this very file. */
+    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0)
+        nb_fail_errno(&error, errno, "open '%s'", path);
+    if (fd < 0 || !nb_fd_write_all(fd, text.data, text.len, &error))
+        nb_log_error(NB_LOG_WARN, "the termination message was not written", &error);
+}

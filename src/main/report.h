@@ -1,0 +1,67 @@
+#ifndef NB_MAIN_REPORT_H
+#define NB_MAIN_REPORT_H
+
+/*
+ * What a run tells: log lines with an `event`, the termination message, the exit code (docs/worker-environment.md).
+ * The log may be written to by any thread; a report belongs to one.
+ */
+
+#include "engine/backup.h"
+#include "main/exit_codes.h"
+
+enum { REPORT_TERMINATION_MAX_BYTES = 4096, REPORT_POINTS_MAX = 50 };
+
+struct report {
+    const struct exit_def *exit;
+    char reason[NB_REASON_MAX];
+    char message[NB_TEXT_MAX];
+    int64_t start_mono_ms;
+
+    /* Of the first database; sums over all. */
+    char *manifest_key, *key, *database, *engine, *server_version;
+    char sha256[NB_SHA256_HEX];
+    enum repo_consistency consistency; /* the weakest */
+    bool has_artifact;
+    uint64_t size_bytes, plain_bytes;
+    int64_t nodes, relationships, indexes, constraints;
+    unsigned databases;
+    struct repo_strings failed_databases;
+    int64_t expiry_unix_seconds; /* 0: never, or not known */
+
+    bool has_stored;
+    uint64_t stored_count, stored_bytes;
+    int64_t stored_oldest, stored_newest; /* unix seconds */
+
+    bool has_retention;
+    unsigned pruned;
+    bool retention_healthy;
+    char retention_reason[NB_REASON_MAX];
+    char retention_message[NB_TEXT_MAX];
+
+    const char *verification_level; /* NULL: none */
+    bool verification_ok;
+    int64_t verification_seconds;
+    char verification_message[NB_TEXT_MAX];
+};
+
+void report_init(struct report *r);
+void report_done(struct report *r);
+NB_AUTO_DONE_DEFINE(struct report, report_done)
+
+/* Events. */
+void report_progress(const char *database, const struct eng_progress *p);
+void report_artifact(struct report *r, const struct eng_backup_result *backup);
+void report_database_failed(struct report *r, const char *database, const struct nb_error *err);
+void report_pruned(const struct repo_backup *b, enum retention_reason reason);
+/* Our own backups; fills stored. */
+void report_inventory(struct report *r, const struct repo_backups *backups);
+
+/* The run failed with err: explained and logged; sets exit, reason and message. */
+void report_failure(struct report *r, struct nb_error *err);
+void report_set_exit(struct report *r, enum exit_code code, const char *message);
+/* At most REPORT_TERMINATION_MAX_BYTES of JSON. */
+void report_format(const struct report *r, struct nb_buf *out);
+/* path NULL: nothing to do. A failure is logged. */
+void report_write(const struct report *r, const char *path);
+
+#endif
