@@ -1,0 +1,321 @@
+/*
+ * neo4j-backup-controller: watches Neo4jBackups, makes their runs and Jobs, and reports what became of them.
+ *
+ * Threads: main (signals, terms of leadership), one reflector a resource, the leader, the recorder, the log reader, the
+ * web server, and while we lead the reconcile workers.
+ */
+
+#include <malloc.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "controller/options.h"
+#include "controller/reconcile/kinds.h"
+#include "controller/reconcile/rec.h"
+#include "controller/reconcile/zones.h"
+#include "controller/runtime/leader.h"
+#include "controller/runtime/reflector.h"
+#include "controller/web/health.h"
+#include "net/http.h"
+
+enum { EXIT_USAGE = 2, GRACE_MS = 10000, SYNC_POLL_MS = 50, REFLECTORS = 4 };
+
+struct program {
+    struct ctl_options options;
+    struct kube_auth *auth;
+    struct rec rec;
+    struct rec_zones *zones;
+    struct ctl_reflector *reflectors[REFLECTORS];
+    struct ctl_leader *leader;
+    struct web_server *web;
+    struct web_health health;
+    struct web_route routes[3];
+};
+
+static struct nb_cancel *stop;
+
+static void on_signal(int number)
+{
+    (void)number;
+    nb_cancel_set(stop);
+}
+
+static bool connect_cluster(struct program *p, struct nb_error *err)
+{
+    const struct ctl_options *o = &p->options;
+    struct kube_config *config = NULL;
+    bool ok = o->kubeconfig[0]
+                  ? kube_config_load(o->kubeconfig, o->context[0] ? o->context : NULL, &config, err)
+                  : kube_config_in_cluster(o->service_host, o->service_port,
+                                           KUBE_SERVICE_ACCOUNT_DIR, &config, err);
+
+    return ok && kube_auth_new(config, &p->auth, err);
+}
+
+static bool is_ready(void *ctx)
+{
+    const struct rec *rec = ctx;
+
+    return ctl_store_is_synced(rec->backups) && ctl_store_is_synced(rec->runs) &&
+           ctl_store_is_synced(rec->jobs) && ctl_store_is_synced(rec->pods);
+}
+
+static void set_plan_options(struct program *p)
+{
+    const struct ctl_options *o = &p->options;
+
+    p->rec.plan = (struct plan_options){
+        .worker_image = o->worker_image,
+        .image_pull_policy = o->image_pull_policy,
+        .image_pull_secrets = o->image_pull_secrets,
+        .worker_uid = o->worker_uid,
+        .log_level = o->worker_log_level,
+        .verify_neo4j_image = o->verify_neo4j_image,
+        .size_cost_micro_usd_per_gb_month = o->storage_cost_micro_usd,
+        .zone = rec_zones_get,
+        .zone_ctx = p->zones,
+    };
+}
+
+static bool make_parts(struct program *p, struct nb_error *err)
+{
+    struct rec *rec = &p->rec;
+    struct rec_logs_opts logs = { .auth = p->auth };
+
+    p->zones = rec_zones_new(p->options.zoneinfo_dir);
+    rec->backups = ctl_store_new(&REC_BACKUP_KIND);
+    rec->runs = ctl_store_new(&REC_RUN_KIND);
+    rec->jobs = ctl_store_new(&REC_JOB_KIND);
+    rec->pods = ctl_store_new(&REC_POD_KIND);
+    rec->backup_queue = ctl_queue_new("neo4jbackup", NULL);
+    rec->written = ctl_written_new();
+    set_plan_options(p);
+    logs.pods = rec->pods;
+    logs.queue = rec->backup_queue;
+    if (!rec_logs_start(&logs, &rec->logs, err) ||
+        !ctl_recorder_start(p->auth, "neo4j-backup-controller", &rec->recorder, err))
+        return false;
+    ctl_store_on_change(rec->backups, rec_backup_changed, rec);
+    ctl_store_on_change(rec->runs, rec_child_changed, rec);
+    ctl_store_on_change(rec->jobs, rec_child_changed, rec);
+    ctl_store_on_change(rec->pods, rec_child_changed, rec);
+    ctl_store_on_change(rec->pods, rec_logs_pod_changed, rec->logs);
+    return true;
+}
+
+static bool start_reflectors(struct program *p, struct nb_error *err)
+{
+    const struct rec *rec = &p->rec;
+    const struct ctl_reflector_opts all[REFLECTORS] = {
+        { .resource = &REC_BACKUPS, .store = rec->backups },
+        { .resource = &REC_RUNS, .store = rec->runs },
+        { .resource = &KUBE_JOBS, .store = rec->jobs, .label_selector = REC_WORKER_SELECTOR },
+        { .resource = &KUBE_PODS, .store = rec->pods, .label_selector = REC_WORKER_SELECTOR },
+    };
+
+    for (size_t i = 0; i < REFLECTORS; i++) {
+        struct ctl_reflector_opts opts = all[i];
+
+        opts.auth = p->auth;
+        opts.ns = p->options.ns;
+        if (!ctl_reflector_start(&opts, &p->reflectors[i], err))
+            return false;
+    }
+    return true;
+}
+
+static bool start_web(struct program *p, struct nb_error *err)
+{
+    struct web_server_opts opts = { .listen = p->options.metrics_addr,
+                                    .routes = p->routes,
+                                    .route_count = NB_ARRAY_LEN(p->routes) };
+
+    if (nb_streq(p->options.metrics_addr, "0"))
+        return true;
+    p->health = (struct web_health){ is_ready, &p->rec };
+    p->routes[0] = (struct web_route){ "/healthz", web_healthz, NULL };
+    p->routes[1] = (struct web_route){ "/readyz", web_readyz, &p->health };
+    p->routes[2] = (struct web_route){ "/metrics", web_metrics, NULL };
+    return web_server_start(&opts, &p->web, err);
+}
+
+/* A name that no other replica has, now or after a restart: a Lease left by our last life is waited out. */
+static void write_identity(const struct ctl_options *o, struct nb_buf *out)
+{
+    char host[128] = "controller", hex[17];
+    uint8_t random[8];
+
+    if (gethostname(host, sizeof(host) - 1) != 0)
+        host[0] = '\0';
+    nb_random_bytes(random, sizeof(random));
+    nb_hex(random, sizeof(random), hex);
+    nb_buf_printf(out, "%s_%s", o->identity[0] ? o->identity : host, hex);
+}
+
+static bool start_leader(struct program *p, struct nb_error *err)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf identity = NB_BUF_INIT(250);
+    struct ctl_leader_opts opts = { .auth = p->auth, .name = p->options.lease_name };
+
+    if (!p->options.leader_elect)
+        return true;
+    write_identity(&p->options, &identity);
+    opts.identity = nb_buf_cstr(&identity);
+    opts.ns = p->options.lease_ns[0] ? p->options.lease_ns : kube_auth_namespace(p->auth);
+    return ctl_leader_start(&opts, &p->leader, err);
+}
+
+static bool wait_for_caches(struct program *p, struct nb_error *err)
+{
+    while (!is_ready(&p->rec))
+        if (!nb_cancel_sleep(stop, SYNC_POLL_MS, err))
+            return false;
+    nb_log(NB_LOG_INFO, "caches synced", NB_F_INT("backups", ctl_store_count(p->rec.backups)),
+           NB_F_INT("runs", ctl_store_count(p->rec.runs)), NB_F_END);
+    return true;
+}
+
+/* Reconciles until the term is over or we are told to stop. */
+static bool serve_term(struct program *p, struct nb_cancel *term, struct nb_error *err)
+{
+    struct ctl_loop_opts opts = {
+        .name = "neo4jbackup",
+        .queue = p->rec.backup_queue,
+        .auth = p->auth,
+        .fence = p->leader ? ctl_leader_check : NULL,
+        .fence_ctx = p->leader,
+        .workers = (unsigned)p->options.workers,
+        .reconcile = rec_backup,
+        .ctx = &p->rec,
+        .cancel = term,
+    };
+    struct nb_error ended = NB_ERROR_INIT;
+    struct ctl_loop *loop;
+
+    rec_backups_enqueue(&p->rec);
+    if (!ctl_loop_start(&opts, &loop, err))
+        return false;
+    if (nb_cancel_poll(stop, nb_cancel_fd(term), POLLIN, -1, &ended))
+        ctl_loop_stop(loop, 0);
+    else
+        ctl_loop_stop(loop, GRACE_MS);
+    return true;
+}
+
+static bool serve(struct program *p, struct nb_error *err)
+{
+    nb_auto(nb_cancel_free) struct nb_cancel *only_term = NULL;
+
+    if (!p->leader) {
+        only_term = nb_cancel_new();
+        return serve_term(p, only_term, err);
+    }
+    for (;;) {
+        struct nb_cancel *term;
+
+        if (!ctl_leader_wait(p->leader, stop, &term, err))
+            return false;
+        if (!serve_term(p, term, err))
+            return false;
+        if (!nb_cancel_check(stop, err))
+            return false;
+    }
+}
+
+static bool run(struct program *p, struct nb_error *err)
+{
+    return connect_cluster(p, err) && make_parts(p, err) && start_web(p, err) &&
+           start_reflectors(p, err) && wait_for_caches(p, err) && start_leader(p, err) &&
+           serve(p, err);
+}
+
+static void program_done(struct program *p)
+{
+    ctl_leader_stop(p->leader); /* first, so that the next one need not wait for the Lease to expire */
+    for (size_t i = 0; i < REFLECTORS; i++)
+        ctl_reflector_stop(p->reflectors[i]);
+    rec_logs_stop(p->rec.logs);
+    ctl_recorder_stop(p->rec.recorder);
+    web_server_stop(p->web);
+    ctl_written_free(p->rec.written);
+    ctl_queue_free(p->rec.backup_queue);
+    ctl_store_free(p->rec.backups);
+    ctl_store_free(p->rec.runs);
+    ctl_store_free(p->rec.jobs);
+    ctl_store_free(p->rec.pods);
+    rec_zones_free(p->zones);
+    kube_auth_free(p->auth);
+    ctl_options_done(&p->options);
+}
+
+static const char *env(const char *name)
+{
+    return getenv(name);
+}
+
+/* Many threads and small objects: few arenas, and big blocks given back at once, keep the resident set near the live set. */
+static void tune_malloc(void)
+{
+    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_MMAP_THRESHOLD, 128 << 10);
+    mallopt(M_TRIM_THRESHOLD, 256 << 10);
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = { 0 };
+
+    stop = nb_cancel_new();
+    action.sa_handler = on_signal;
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+}
+
+static int show(void (*write_text)(struct nb_buf *out))
+{
+    nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(64 << 10);
+
+    write_text(&text);
+    fputs(nb_buf_cstr(&text), stdout);
+    return 0;
+}
+
+static void write_version(struct nb_buf *out)
+{
+    nb_buf_puts(out, "neo4j-backup-controller " NB_VERSION "\n");
+}
+
+int main(int argc, char **argv)
+{
+    struct program p = { 0 };
+    struct nb_error err = NB_ERROR_INIT;
+    bool told;
+
+    tune_malloc();
+    if (!ctl_options_parse(argc, argv, env, &p.options, &err)) {
+        fprintf(stderr, "neo4j-backup-controller: %s\n", err.text);
+        ctl_options_done(&p.options);
+        return EXIT_USAGE;
+    }
+    if (p.options.help || p.options.version) {
+        show(p.options.help ? ctl_options_usage : write_version);
+        ctl_options_done(&p.options);
+        return 0;
+    }
+    nb_log_setup(p.options.log_level, p.options.log_format, STDERR_FILENO);
+    catch_signals();
+    http_global_init();
+    nb_log(NB_LOG_INFO, "neo4j-backup-controller starts", NB_F_STR("version", NB_VERSION), NB_F_END);
+    told = !run(&p, &err) && !nb_cancel_is_set(stop);
+    if (told)
+        nb_log_error(NB_LOG_ERROR, "cannot go on", &err);
+    program_done(&p);
+    http_global_done();
+    nb_log(NB_LOG_INFO, "stopped", NB_F_END);
+    nb_cancel_free(stop);
+    return told ? 1 : 0;
+}

@@ -1,0 +1,111 @@
+#include "controller/plan/plan.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *const plan_kind_names[] = { "Create", "Delete",    "Patch", "PatchStatus", "Event",
+                                        "Notify", "FollowLog", "Look",  NULL };
+
+void plan_actions_init(struct plan_actions *a)
+{
+    *a = (struct plan_actions){ .arena = api_arena_new() };
+}
+
+void plan_actions_done(struct plan_actions *a)
+{
+    nb_arena_free(a->arena);
+    free(a->items);
+    *a = (struct plan_actions){ .arena = NULL };
+}
+
+struct plan_action *plan_add(struct plan_actions *a, enum plan_kind kind, enum plan_object object, const char *name,
+                             const char *uid)
+{
+    struct plan_action *p;
+
+    if (a->count == a->cap) {
+        a->cap = a->cap ? a->cap * 2 : 16;
+        a->items = nb_xreallocarray(a->items, a->cap, sizeof(*a->items));
+    }
+    p = &a->items[a->count++];
+    *p = (struct plan_action){
+        .kind = kind,
+        .object = object,
+        .name = api_dup(a->arena, name),
+        .uid = api_dup(a->arena, uid),
+        .body = "",
+        .reason = "",
+        .text = "",
+        .run = "",
+    };
+    return p;
+}
+
+void plan_wake(struct plan_actions *a, int64_t at_ms)
+{
+    if (at_ms > 0 && (a->requeue_at_ms == 0 || at_ms < a->requeue_at_ms))
+        a->requeue_at_ms = at_ms;
+}
+
+void plan_event(struct plan_actions *a, enum plan_object object, const struct api_meta *about, bool warning,
+                const char *reason, const char *fmt, ...)
+{
+    struct plan_action *p = plan_add(a, PLAN_EVENT, object, about->name, about->uid);
+    char text[1000]; /* an Event's message may have 1024 */
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    p->event_warning = warning;
+    p->reason = reason;
+    p->text = api_dup(a->arena, text);
+}
+
+const char *plan_take_text(struct plan_actions *a, struct nb_buf *b)
+{
+    const char *text = api_dup(a->arena, nb_buf_cstr(b));
+
+    nb_buf_clear(b);
+    return text;
+}
+
+enum plan_adopt plan_adopt(const struct nb_json *existing, const char *wanted_body)
+{
+    struct nb_error err = NB_ERROR_INIT;
+    nb_auto(nb_json_free) struct nb_json *wanted = NULL;
+    nb_auto(nb_arena_free) struct nb_arena *a = api_arena_new();
+    struct api_meta have, want;
+    const char *const labels[] = { API_LABEL_TRIGGER, API_LABEL_JOB };
+    const char *const annotations[] = { API_ANNOTATION_TOKEN, API_ANNOTATION_PIN_VALUE };
+
+    if (!nb_json_parse(wanted_body, strlen(wanted_body), 16 << 20, &wanted, &err))
+        return PLAN_ADOPT_FOREIGN;
+    api_meta_parse(a, existing, &have);
+    api_meta_parse(a, wanted, &want);
+    if (have.deleted)
+        return PLAN_ADOPT_WAIT;
+    if (!*want.owner_uid || !nb_streq(have.owner_uid, want.owner_uid))
+        return PLAN_ADOPT_FOREIGN;
+    for (size_t i = 0; i < NB_ARRAY_LEN(labels); i++) {
+        const char *w = api_label(wanted, labels[i]);
+
+        /* A catch-up and a scheduled run of one time are the same thing, seen at different moments. */
+        if (w && !nb_streq(api_label(existing, labels[i]), w) && i != 0)
+            return PLAN_ADOPT_FOREIGN;
+        if (i == 0 && w) {
+            bool manual = nb_streq(w, "Manual"), has = nb_streq(api_label(existing, labels[i]), "Manual");
+
+            if (manual != has)
+                return PLAN_ADOPT_FOREIGN;
+        }
+    }
+    for (size_t i = 0; i < NB_ARRAY_LEN(annotations); i++) {
+        const char *w = api_annotation(wanted, annotations[i]);
+
+        if (w && !nb_streq(api_annotation(existing, annotations[i]), w))
+            return PLAN_ADOPT_FOREIGN;
+    }
+    return PLAN_ADOPT;
+}

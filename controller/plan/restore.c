@@ -1,0 +1,380 @@
+#include <string.h>
+
+#include "controller/plan/job.h"
+#include "controller/plan/plan.h"
+#include "controller/plan/result.h"
+
+enum { PROGRESS_SECONDS = 10, LOG_WAIT_SECONDS = 60, STUCK_FAIL_SECONDS = 3600, WAIT_MS = 5000 };
+
+/* A plan for one Neo4jRestore while it is made. */
+struct rs {
+    const struct plan_restore_input *in;
+    const struct api_restore *r;
+    struct plan_actions *out;
+    int64_t now;
+    const char *job;
+    struct api_restore_status status;
+    const struct api_log *log;
+};
+
+/* Where a restore reads from. */
+struct source {
+    struct api_template t; /* only its storage is used */
+    const char *backup, *backup_uid, *owner, *keys;
+};
+
+static void condition(struct rs *k, const char *type, enum api_status status, const char *reason, const char *message)
+{
+    api_condition_set(&k->status.conditions, type, status, api_dup(k->out->arena, reason),
+                      api_dup(k->out->arena, message), k->r->meta.generation, k->now);
+}
+
+static void event(struct rs *k, bool warning, const char *reason, const char *text)
+{
+    plan_event(k->out, PLAN_OBJ_RESTORE, &k->r->meta, warning, reason, "%s", text);
+}
+
+static void patch(struct rs *k)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf body = NB_BUF_INIT(8 << 20);
+    struct plan_action *a;
+
+    k->status.observed_generation = k->r->meta.generation;
+    if (!api_restore_status_patch(k->r, &k->status, &body))
+        return;
+    a = plan_add(k->out, PLAN_PATCH_STATUS, PLAN_OBJ_RESTORE, k->r->meta.name, k->r->meta.uid);
+    a->body = plan_take_text(k->out, &body);
+}
+
+static const struct plan_fact *fact_of(const struct rs *k, const char *name)
+{
+    for (size_t i = 0; i < k->in->fact_count; i++)
+        if (k->in->facts[i].object == PLAN_OBJ_JOB && strcmp(k->in->facts[i].name, name) == 0)
+            return &k->in->facts[i];
+    return NULL;
+}
+
+/* --- the end --------------------------------------------------------------------------------------------------- */
+
+static void end(struct rs *k, enum api_result result, const char *reason, const char *message, int64_t exit_code,
+                bool retriable, int64_t completed)
+{
+    bool good = result == API_RESULT_SUCCEEDED;
+
+    k->status.result = result;
+    k->status.completed = completed ? completed : k->now;
+    if (k->status.started) {
+        k->status.duration_seconds =
+            k->status.completed > k->status.started ? k->status.completed - k->status.started : 0;
+        k->status.duration = api_duration_text(k->out->arena, k->status.duration_seconds);
+    }
+    if (!good)
+        k->status.failure = (struct api_failure){ .present = true,
+                                                  .reason = reason,
+                                                  .message = message,
+                                                  .exit_code = exit_code < 0 || exit_code > 255 ? -1 : exit_code,
+                                                  .retriable = retriable };
+    condition(k, API_COND_SUCCEEDED, good ? API_TRUE : API_FALSE, reason, message);
+    condition(k, API_COND_PROGRESSING, API_FALSE, reason, message);
+    event(k, !good, good ? API_EVENT_RESTORE_SUCCEEDED : API_EVENT_RESTORE_FAILED,
+          api_printf(k->out->arena, "%s: %s", reason, message));
+}
+
+static void take_log(struct rs *k)
+{
+    if (!k->log)
+        return;
+    if (k->log->source_count > 0) {
+        k->status.points = k->log->sources;
+        k->status.point_count = k->log->source_count;
+    }
+    if (k->log->database_count > 0) {
+        k->status.databases = k->log->databases;
+        k->status.database_count = k->log->database_count;
+    }
+}
+
+static void finish(struct rs *k, const struct plan_result *res)
+{
+    const struct api_verification *v = &res->termination->verification;
+    bool good = res->result == API_RESULT_SUCCEEDED;
+
+    take_log(k);
+    if (k->log && k->log->progress.present)
+        k->status.progress = k->log->progress;
+    k->status.progress_text = good ? "100%" : api_progress_text(k->out->arena, &k->status.progress);
+    if (v->present)
+        condition(k, API_COND_VERIFIED, strcmp(v->result, "Succeeded") == 0 ? API_TRUE : API_FALSE, v->result,
+                  res->termination->verification_message);
+    else
+        condition(k, API_COND_VERIFIED, API_UNKNOWN, k->r->verify ? "NotReported" : "NotAsked", "");
+    end(k, res->result, good ? "Succeeded" : res->result == API_RESULT_PARTIAL ? "PartiallySucceeded" : res->reason,
+        res->message, res->exit_code, res->retriable, res->completed);
+}
+
+/* --- the Job --------------------------------------------------------------------------------------------------- */
+
+static void set_progress(struct rs *k)
+{
+    const struct api_progress *p = k->log ? &k->log->progress : NULL;
+    int64_t due = k->status.progress.updated + PROGRESS_SECONDS;
+
+    if (k->log && k->log->source_count > 0 && k->status.point_count == 0)
+        take_log(k); /* what was chosen is pinned as soon as it is known */
+    if (!p || !p->present || p->updated <= k->status.progress.updated)
+        return;
+    if (k->status.progress.present && k->now < due) {
+        plan_wake(k->out, due * 1000);
+        return;
+    }
+    take_log(k);
+    k->status.progress = *p;
+    k->status.progress.updated = k->now;
+    k->status.progress_text = api_progress_text(k->out->arena, p);
+}
+
+static bool log_is_done(const struct rs *k)
+{
+    return k->log && (k->log->complete || k->log->failed);
+}
+
+static void follow_log(struct rs *k, const struct plan_result *res)
+{
+    if (res->pod && (res->pod->running || res->pod->terminated) && !log_is_done(k))
+        plan_add(k->out, PLAN_FOLLOW_LOG, PLAN_OBJ_POD, res->pod->meta.name, res->pod->meta.uid);
+}
+
+static void step_waiting(struct rs *k, const struct plan_result *res, const struct api_job *job)
+{
+    int64_t since = res->pod ? res->pod->meta.created : job->meta.created;
+
+    condition(k, API_COND_PROGRESSING, API_TRUE, res->reason, res->message);
+    if (!res->stuck) {
+        plan_wake(k->out, (since + 125) * 1000);
+    } else if (since && k->now - since >= STUCK_FAIL_SECONDS) {
+        end(k, API_RESULT_FAILED, res->reason, res->message, -1, false, k->now);
+        plan_add(k->out, PLAN_DELETE, PLAN_OBJ_JOB, job->meta.name, job->meta.uid);
+    } else {
+        plan_wake(k->out, (since + STUCK_FAIL_SECONDS) * 1000);
+    }
+}
+
+static void step_job(struct rs *k, const struct api_job *job)
+{
+    nb_auto_done(plan_result_done) struct plan_result res = { .progress = PLAN_JOB_WAITING };
+    int64_t wait_until;
+
+    for (size_t i = 0; i < k->in->log_count; i++)
+        if (strcmp(k->in->logs[i].job, job->meta.name) == 0)
+            k->log = k->in->logs[i].log;
+    plan_result_read(job, k->in->pods, k->in->pod_count, k->now, k->out->arena, &res);
+    if (!*k->status.job)
+        event(k, false, API_EVENT_RESTORE_STARTED, api_printf(k->out->arena, "Job '%s'", job->meta.name));
+    k->status.job = job->meta.name;
+    k->status.job_uid = job->meta.uid;
+    k->status.started = res.started;
+    if (res.progress == PLAN_JOB_WAITING) {
+        step_waiting(k, &res, job);
+    } else if (res.progress == PLAN_JOB_RUNNING) {
+        follow_log(k, &res);
+        set_progress(k);
+        condition(k, API_COND_PROGRESSING, API_TRUE, "Running", "");
+    } else {
+        wait_until = (res.completed ? res.completed : k->now) + LOG_WAIT_SECONDS;
+        if (res.pod && res.pod->terminated && !log_is_done(k) && k->now < wait_until) {
+            follow_log(k, &res);
+            plan_wake(k->out, wait_until * 1000);
+        } else {
+            finish(k, &res);
+        }
+    }
+    patch(k); /* the working copy points into res */
+}
+
+/* --- the source ------------------------------------------------------------------------------------------------- */
+
+static const char *keys_of(struct rs *k, const struct api_run *run)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(1 << 20);
+
+    for (size_t i = 0; i < run->status.artifacts.count; i++) {
+        const struct api_artifact *t = &run->status.artifacts.items[i];
+        const char *key = *t->manifest_key ? t->manifest_key : t->key;
+
+        if (*key)
+            nb_buf_printf(&text, "%s%s", text.len ? "," : "", key);
+    }
+    if (text.len == 0)
+        nb_buf_puts(&text, run->status.manifest_key);
+    return api_dup(k->out->arena, nb_buf_cstr(&text));
+}
+
+static void pin_run(struct rs *k, const struct api_run *run)
+{
+    const struct api_artifacts *list = &run->status.artifacts;
+
+    k->status.resolved_kind = API_KIND_RUN;
+    k->status.resolved_name = run->meta.name;
+    k->status.points = api_alloc(k->out->arena, (list->count + 1) * sizeof(*k->status.points));
+    k->status.point_count = 0;
+    for (size_t i = 0; i < list->count; i++)
+        k->status.points[k->status.point_count++] = (struct api_source_point){
+            .database = list->items[i].database,
+            .manifest_key = list->items[i].manifest_key,
+            .key = list->items[i].key,
+            .time = run->scheduled,
+            .size_bytes = list->items[i].size_bytes,
+        };
+}
+
+static void wait_for(struct rs *k, const char *reason, const char *message)
+{
+    condition(k, API_COND_PROGRESSING, API_TRUE, reason, message);
+}
+
+static bool source_of_run(struct rs *k, struct source *ret)
+{
+    const struct api_run *run = k->in->source_run;
+
+    if (!run) {
+        wait_for(k, "SourceNotFound", api_printf(k->out->arena, "Neo4jBackupRun '%s' does not exist (yet)", k->r->run_ref));
+        return false;
+    }
+    if (!api_run_is_terminal(run)) {
+        wait_for(k, "SourceNotFinished", api_printf(k->out->arena, "run '%s' has not ended yet", run->meta.name));
+        return false;
+    }
+    ret->t = run->template_;
+    ret->backup = run->backup;
+    ret->backup_uid = run->meta.owner_uid;
+    ret->keys = keys_of(k, run);
+    if (!*ret->keys) {
+        end(k, API_RESULT_FAILED, "SourceHasNoBackup",
+            api_printf(k->out->arena, "run '%s' failed and left no backup", run->meta.name), -1, false, k->now);
+        return false;
+    }
+    pin_run(k, run);
+    return true;
+}
+
+static bool source_of_backup(struct rs *k, struct source *ret)
+{
+    const struct api_backup *b = k->in->source_backup;
+
+    if (!b) {
+        wait_for(k, "SourceNotFound",
+                 api_printf(k->out->arena, "Neo4jBackup '%s' does not exist (yet)", k->r->backup_ref));
+        return false;
+    }
+    if (!b->status.last_successful && b->status.restore_point_count == 0 && b->status.active.count > 0) {
+        wait_for(k, "SourceNotFinished", api_printf(k->out->arena, "Neo4jBackup '%s' has no finished backup yet",
+                                                    k->r->backup_ref));
+        return false;
+    }
+    ret->t = b->spec.template_;
+    ret->backup = b->meta.name;
+    ret->backup_uid = b->meta.uid;
+    ret->owner = api_owner_text(k->out->arena, &b->spec.template_.storage, b->meta.ns, b->meta.name);
+    k->status.resolved_kind = API_KIND_BACKUP;
+    k->status.resolved_name = b->meta.name;
+    return true;
+}
+
+static bool find_source(struct rs *k, struct source *ret)
+{
+    *ret = (struct source){ .backup = "", .backup_uid = "", .owner = "", .keys = "" };
+    if (*k->r->run_ref)
+        return source_of_run(k, ret);
+    if (*k->r->backup_ref)
+        return source_of_backup(k, ret);
+    /* A bucket and a key need nothing else of the cluster. */
+    api_template_parse(k->out->arena, NULL, &ret->t);
+    ret->t.storage = k->r->storage;
+    ret->keys = k->r->key;
+    return true;
+}
+
+static void create(struct rs *k)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf body = NB_BUF_INIT(8 << 20);
+    struct source source;
+    struct plan_job_spec spec = {
+        .kind = API_JOB_RESTORE,
+        .name = k->job,
+        .ns = k->r->meta.ns,
+        .owner_kind = API_KIND_RESTORE,
+        .owner_name = k->r->meta.name,
+        .owner_uid = k->r->meta.uid,
+        .run = "",
+        .run_uid = "",
+        .restore = k->r->meta.name,
+        .job = &k->r->job,
+        .trigger = "",
+        .token = "",
+        .pin_value = "",
+        .r = k->r,
+    };
+    struct plan_action *a;
+
+    if (!find_source(k, &source))
+        return;
+    spec.t = &source.t;
+    spec.backup = ""; /* so that it does not count among that Neo4jBackup's Jobs */
+    spec.backup_uid = source.backup_uid;
+    spec.owner = source.owner;
+    spec.keys = source.keys;
+    plan_job_write(&spec, k->in->options, &body);
+    a = plan_add(k->out, PLAN_CREATE, PLAN_OBJ_JOB, k->job, "");
+    a->body = plan_take_text(k->out, &body);
+    condition(k, API_COND_PROGRESSING, API_TRUE, "Starting", "the Job is being created");
+}
+
+static void step_without_job(struct rs *k)
+{
+    const struct plan_fact *fact = fact_of(k, k->job);
+
+    if (fact && fact->kind == PLAN_FACT_FOREIGN) {
+        end(k, API_RESULT_FAILED, "NameCollision",
+            api_printf(k->out->arena, "a Job '%s' that is not ours is in the way", k->job), -1, false, k->now);
+    } else if (fact && fact->kind == PLAN_FACT_WAIT) {
+        plan_wake(k->out, k->in->now_ms + WAIT_MS);
+    } else if (!*k->status.job) {
+        create(k);
+    } else if (fact) {
+        /* Half a restore must not start anew by itself: the target may hold a part of it. */
+        end(k, API_RESULT_FAILED, "JobGone", "the Job was removed before it ended", -1, false, k->now);
+    } else {
+        plan_add(k->out, PLAN_LOOK, PLAN_OBJ_JOB, k->job, "");
+    }
+    patch(k);
+}
+
+static const char *source_text(struct rs *k)
+{
+    if (*k->r->run_ref)
+        return k->r->run_ref;
+    return *k->r->backup_ref ? k->r->backup_ref : k->r->key;
+}
+
+void plan_restore(const struct plan_restore_input *in, struct plan_actions *out)
+{
+    struct rs k = { .in = in, .r = in->restore, .out = out, .now = in->now_ms / 1000, .status = in->restore->status };
+    const struct api_job *job = NULL;
+
+    if (k.r->reconcile_disabled || k.r->meta.deleted || api_restore_is_terminal(k.r))
+        return;
+    k.job = api_printf(out->arena, "%s-r", k.r->meta.name);
+    k.status.source = source_text(&k);
+    k.status.target = k.r->target.uri;
+    if (!api_condition_get(&k.status.conditions, API_COND_SUCCEEDED)) {
+        condition(&k, API_COND_SUCCEEDED, API_UNKNOWN, "Running", "");
+        condition(&k, API_COND_VERIFIED, API_UNKNOWN, "Running", "");
+    }
+    for (size_t i = 0; i < in->job_count; i++)
+        if (strcmp(in->jobs[i]->meta.name, k.job) == 0 && strcmp(in->jobs[i]->meta.owner_uid, k.r->meta.uid) == 0)
+            job = in->jobs[i];
+    if (job)
+        step_job(&k, job);
+    else
+        step_without_job(&k);
+}

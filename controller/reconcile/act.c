@@ -1,0 +1,225 @@
+#include "controller/reconcile/act.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "controller/reconcile/kinds.h"
+#include "kube/status.h"
+
+static struct nb_metric actions_total =
+    NB_METRIC(NB_COUNTER, "neo4jbackup_controller_actions_total",
+              "Actions of the controller by kind and result.", "action", "result");
+
+static const struct kube_resource *resource_of(enum plan_object object)
+{
+    switch (object) {
+    case PLAN_OBJ_BACKUP: return &REC_BACKUPS;
+    case PLAN_OBJ_RUN: return &REC_RUNS;
+    case PLAN_OBJ_RESTORE: return &REC_RESTORES;
+    case PLAN_OBJ_JOB: return &KUBE_JOBS;
+    case PLAN_OBJ_POD: return &KUBE_PODS;
+    }
+    return &KUBE_PODS;
+}
+
+static struct ctl_store *store_of(const struct rec *rec, enum plan_object object)
+{
+    switch (object) {
+    case PLAN_OBJ_BACKUP: return rec->backups;
+    case PLAN_OBJ_RUN: return rec->runs;
+    case PLAN_OBJ_JOB: return rec->jobs;
+    case PLAN_OBJ_POD: return rec->pods;
+    case PLAN_OBJ_RESTORE: break;
+    }
+    return NULL;
+}
+
+static void note_written(struct rec_act *act, enum plan_object object, const struct nb_json *answer)
+{
+    struct ctl_store *store = store_of(act->rec, object);
+
+    if (store)
+        ctl_written_note(act->rec->written, act->work->key, store,
+                         nb_json_str(nb_json_at(answer, "metadata.resourceVersion"), ""),
+                         nb_clock_mono_ms());
+}
+
+/* --- one action each --- */
+
+static bool look(struct rec_act *act, const struct plan_action *a, struct nb_error *err)
+{
+    nb_auto(nb_json_free) struct nb_json *found = NULL;
+    bool ok = kube_get(act->work->client, resource_of(a->object), act->ns, a->name,
+                       act->work->cancel, &found, err);
+
+    if (!ok && err->code != NB_E_NOT_FOUND)
+        return false;
+    if (!ok)
+        nb_error_clear(err);
+    if (ok && rec_view_add(act->view, a->object, found))
+        return true;
+    return rec_view_add_fact(act->view, PLAN_FACT_GONE, a->object, a->name) ||
+           nb_fail(err, NB_E_LIMIT, "TooManyFacts", "too many look-ups in one plan");
+}
+
+/* The name is taken: by our own earlier self (fine), by one on its way out, or by a stranger. */
+static bool adopt(struct rec_act *act, const struct plan_action *a, enum rec_outcome *ret,
+                  struct nb_error *err)
+{
+    nb_auto(nb_json_free) struct nb_json *found = NULL;
+    enum plan_fact_kind fact = PLAN_FACT_WAIT;
+
+    nb_error_clear(err);
+    if (!kube_get(act->work->client, resource_of(a->object), act->ns, a->name, act->work->cancel,
+                  &found, err))
+        return false;
+    switch (plan_adopt(found, a->body)) {
+    case PLAN_ADOPT:
+        note_written(act, a->object, found);
+        return true;
+    case PLAN_ADOPT_WAIT:
+        break;
+    case PLAN_ADOPT_FOREIGN:
+        fact = PLAN_FACT_FOREIGN;
+        break;
+    }
+    *ret = REC_AGAIN;
+    return rec_view_add_fact(act->view, fact, a->object, a->name) ||
+           nb_fail(err, NB_E_LIMIT, "TooManyFacts", "too many name collisions in one plan");
+}
+
+static bool create(struct rec_act *act, const struct plan_action *a, enum rec_outcome *ret,
+                   struct nb_error *err)
+{
+    nb_auto(nb_json_free) struct nb_json *made = NULL;
+
+    if (!kube_create(act->work->client, resource_of(a->object), act->ns, a->name,
+                     nb_str_from(a->body), act->work->cancel, &made, err))
+        return kube_error_is_already_exists(err) && adopt(act, a, ret, err);
+    note_written(act, a->object, made);
+    nb_log(NB_LOG_INFO, "created", NB_F_STR("kind", resource_of(a->object)->kind),
+           NB_F_STR("name", a->name), NB_F_END);
+    return true;
+}
+
+static bool delete(struct rec_act *act, const struct plan_action *a, struct nb_error *err)
+{
+    if (!kube_delete(act->work->client, resource_of(a->object), act->ns, a->name,
+                     a->uid[0] ? a->uid : NULL, a->foreground ? KUBE_FOREGROUND : KUBE_BACKGROUND,
+                     act->work->cancel, err)) {
+        if (err->code != NB_E_NOT_FOUND)
+            return false;
+        nb_error_clear(err);
+        return true;
+    }
+    nb_log(NB_LOG_INFO, "deleted", NB_F_STR("kind", resource_of(a->object)->kind),
+           NB_F_STR("name", a->name), NB_F_END);
+    return true;
+}
+
+static bool patch(struct rec_act *act, const struct plan_action *a, struct nb_error *err)
+{
+    nb_auto(nb_json_free) struct nb_json *now = NULL;
+
+    if (kube_patch(act->work->client, resource_of(a->object), act->ns, a->name,
+                   a->kind == PLAN_PATCH_STATUS ? "status" : NULL, KUBE_PATCH_MERGE,
+                   nb_str_from(a->body), act->work->cancel, &now, err)) {
+        note_written(act, a->object, now);
+        return true;
+    }
+    /* Deleted since the store saw it: that is being overtaken, not a fault. */
+    if (err->code == NB_E_NOT_FOUND)
+        err->code = NB_E_CONFLICT;
+    return false;
+}
+
+static void event(struct rec_act *act, const struct plan_action *a)
+{
+    const struct kube_resource *res = resource_of(a->object);
+    nb_auto_done(nb_buf_done) struct nb_buf version = NB_BUF_INIT(256);
+    struct ctl_reference about = { .kind = res->kind, .ns = act->ns, .name = a->name, .uid = a->uid };
+
+    kube_api_version(res, &version);
+    about.api_version = nb_buf_cstr(&version);
+    ctl_recorder_event(act->rec->recorder, &about, a->event_warning, a->reason, a->text);
+    nb_log(a->event_warning ? NB_LOG_WARN : NB_LOG_INFO, a->text, NB_F_STR("reason", a->reason),
+           NB_F_STR("kind", res->kind), NB_F_STR("name", a->name), NB_F_END);
+}
+
+static void follow(struct rec_act *act, const struct plan_action *a)
+{
+    for (size_t i = 0; i < act->view->pods.count; i++) {
+        const struct api_pod *pod = act->view->pods.items[i];
+
+        if (nb_streq(pod->meta.name, a->name)) {
+            rec_logs_follow(act->rec->logs, act->ns, pod->job, pod->meta.name, act->work->key);
+            return;
+        }
+    }
+}
+
+static bool carry_out(struct rec_act *act, const struct plan_action *a, enum rec_outcome *ret,
+                      struct nb_error *err)
+{
+    switch (a->kind) {
+    case PLAN_CREATE:
+        return create(act, a, ret, err);
+    case PLAN_DELETE:
+        return delete(act, a, err);
+    case PLAN_PATCH:
+    case PLAN_PATCH_STATUS:
+        return patch(act, a, err);
+    case PLAN_EVENT:
+        event(act, a);
+        return true;
+    case PLAN_NOTIFY:
+        nb_log(NB_LOG_INFO, "notification", NB_F_STR("reason", a->reason), NB_F_STR("text", a->text),
+               NB_F_STR("run", a->run), NB_F_END);
+        return true;
+    case PLAN_FOLLOW_LOG:
+        follow(act, a);
+        return true;
+    case PLAN_LOOK:
+        return look(act, a, err);
+    }
+    return true;
+}
+
+static bool run_looks(struct rec_act *act, const struct plan_actions *actions,
+                      enum rec_outcome *ret, struct nb_error *err)
+{
+    for (size_t i = 0; i < actions->count; i++) {
+        if (actions->items[i].kind != PLAN_LOOK)
+            continue;
+        if (!look(act, &actions->items[i], err))
+            return false;
+        *ret = REC_AGAIN;
+    }
+    return true;
+}
+
+bool rec_act_run(struct rec_act *act, const struct plan_actions *actions, enum rec_outcome *ret,
+                 struct nb_error *err)
+{
+    bool ok = true;
+
+    *ret = REC_DONE;
+    if (!run_looks(act, actions, ret, err))
+        return false;
+    for (size_t i = 0; i < actions->count && *ret == REC_DONE; i++) {
+        const struct plan_action *a = &actions->items[i];
+        struct nb_error failure = NB_ERROR_INIT;
+        bool done = carry_out(act, a, ret, &failure);
+
+        nb_metric_add(&actions_total, 1, plan_kind_names[a->kind],
+                      done ? "success" : nb_code_name(failure.code));
+        if (done)
+            continue;
+        if (ok)
+            *err = failure;
+        ok = false;
+        if (a->stop_on_failure || failure.code == NB_E_CANCELLED)
+            break;
+    }
+    return ok;
+}

@@ -1,0 +1,142 @@
+#include "controller/reconcile/view.h"
+
+#include "base/log.h"
+
+static struct nb_json *parse(const struct ctl_object *o)
+{
+    struct nb_error err = NB_ERROR_INIT;
+    struct nb_json *json = NULL;
+
+    /* The store wrote this text itself: it parses. */
+    if (!nb_json_parse(o->json.p, o->json.n, o->json.n, &json, &err))
+        nb_log_error(NB_LOG_ERROR, "cached object is unreadable", &err);
+    return json;
+}
+
+bool rec_view_add(struct rec_view *v, enum plan_object object, const struct nb_json *json)
+{
+    struct nb_error err = NB_ERROR_INIT;
+    struct api_run *run;
+    struct api_job *job;
+    struct api_pod *pod;
+
+    switch (object) {
+    case PLAN_OBJ_RUN:
+        if (!api_run_parse(json, &run, &err))
+            return false;
+        nb_vec_push(&v->runs, run);
+        return true;
+    case PLAN_OBJ_JOB:
+        if (!api_job_parse(json, &job, &err))
+            return false;
+        nb_vec_push(&v->jobs, job);
+        return true;
+    case PLAN_OBJ_POD:
+        if (!api_pod_parse(json, &pod, &err))
+            return false;
+        nb_vec_push(&v->pods, pod);
+        return true;
+    case PLAN_OBJ_BACKUP:
+    case PLAN_OBJ_RESTORE:
+        break;
+    }
+    return false;
+}
+
+static void add_all(struct rec_view *v, struct ctl_store *store, const char *key,
+                    enum plan_object object)
+{
+    nb_auto_done(ctl_objects_done) struct ctl_objects found = { 0 };
+
+    ctl_store_by_index(store, key, &found);
+    for (size_t i = 0; i < found.count; i++) {
+        nb_auto(nb_json_free) struct nb_json *json = parse(found.items[i]);
+
+        if (json)
+            rec_view_add(v, object, json);
+    }
+}
+
+/* Only runs of this very Neo4jBackup, not of one that had the name before. */
+static void drop_foreign_runs(struct rec_view *v)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < v->runs.count; i++) {
+        struct api_run *run = v->runs.items[i];
+
+        if (nb_streq(run->meta.owner_uid, v->backup->meta.uid))
+            v->runs.items[kept++] = run;
+        else
+            api_run_free(run);
+    }
+    v->runs.count = kept;
+}
+
+static void add_logs(struct rec_view *v, struct rec_logs *logs)
+{
+    if (v->jobs.count == 0)
+        return;
+    v->job_logs = nb_xcalloc(v->jobs.count, sizeof(v->job_logs[0]));
+    for (size_t i = 0; i < v->jobs.count; i++) {
+        const struct api_job *job = v->jobs.items[i];
+        struct api_log *log = rec_logs_copy(logs, job->meta.ns, job->meta.name);
+
+        if (!log)
+            continue;
+        nb_vec_push(&v->logs, log);
+        v->job_logs[v->job_log_count++] = (struct plan_job_log){ job->meta.name, log };
+    }
+}
+
+bool rec_view_fill(struct rec *rec, const char *key, struct rec_view *ret)
+{
+    nb_auto(ctl_object_unref) struct ctl_object *o = ctl_store_get(rec->backups, key);
+    nb_auto(nb_json_free) struct nb_json *json = NULL;
+    struct nb_error err = NB_ERROR_INIT;
+
+    *ret = (struct rec_view){ 0 };
+    if (!o || !(json = parse(o)) || !api_backup_parse(json, &ret->backup, &err))
+        return false;
+    add_all(ret, rec->runs, key, PLAN_OBJ_RUN);
+    drop_foreign_runs(ret);
+    add_all(ret, rec->jobs, key, PLAN_OBJ_JOB);
+    add_all(ret, rec->pods, key, PLAN_OBJ_POD);
+    add_logs(ret, rec->logs);
+    return true;
+}
+
+bool rec_view_add_fact(struct rec_view *v, enum plan_fact_kind kind, enum plan_object object,
+                       const char *name)
+{
+    char *copy;
+
+    if (v->fact_count == REC_FACTS_MAX)
+        return false;
+    copy = nb_xstrdup(name);
+    nb_vec_push(&v->texts, copy);
+    v->facts[v->fact_count++] = (struct plan_fact){ kind, object, copy };
+    return true;
+}
+
+void rec_view_done(struct rec_view *v)
+{
+    for (size_t i = 0; i < v->runs.count; i++)
+        api_run_free(v->runs.items[i]);
+    for (size_t i = 0; i < v->jobs.count; i++)
+        api_job_free(v->jobs.items[i]);
+    for (size_t i = 0; i < v->pods.count; i++)
+        api_pod_free(v->pods.items[i]);
+    for (size_t i = 0; i < v->logs.count; i++)
+        api_log_free(v->logs.items[i]);
+    for (size_t i = 0; i < v->texts.count; i++)
+        free(v->texts.items[i]);
+    nb_vec_done(&v->runs);
+    nb_vec_done(&v->jobs);
+    nb_vec_done(&v->pods);
+    nb_vec_done(&v->logs);
+    nb_vec_done(&v->texts);
+    free(v->job_logs);
+    api_backup_free(v->backup);
+    *v = (struct rec_view){ 0 };
+}

@@ -1,0 +1,36 @@
+#ifndef NB_RECONCILE_VIEW_H
+#define NB_RECONCILE_VIEW_H
+
+/*
+ * rec_view: one Neo4jBackup and all that belongs to it, parsed from the stores at one moment, as a plan wants it.
+ * Live look-ups add to it. One thread.
+ */
+
+#include "base/map.h"
+#include "controller/reconcile/rec.h"
+
+enum { REC_FACTS_MAX = 32 };
+
+struct rec_view {
+    struct api_backup *backup;
+    struct nb_vec runs, jobs, pods; /* struct api_run *, ... */
+    struct nb_vec logs;             /* struct api_log *, the copies that job_logs speaks of */
+    struct plan_job_log *job_logs;
+    size_t job_log_count;
+    struct plan_fact facts[REC_FACTS_MAX];
+    size_t fact_count;
+    struct nb_vec texts; /* names of the facts */
+    bool namespace_terminating;
+};
+
+/* False: there is no such backup (any more). */
+bool rec_view_fill(struct rec *rec, const char *key, struct rec_view *ret);
+void rec_view_done(struct rec_view *v);
+NB_AUTO_DONE_DEFINE(struct rec_view, rec_view_done)
+/* An object that a look-up brought. False: it is none of the kind. */
+bool rec_view_add(struct rec_view *v, enum plan_object object, const struct nb_json *json);
+/* False: too many. */
+bool rec_view_add_fact(struct rec_view *v, enum plan_fact_kind kind, enum plan_object object,
+                       const char *name);
+
+#endif
