@@ -1,0 +1,73 @@
+"""What the generators of test graphs share: the connection, batches, words."""
+
+import argparse
+import logging
+import os
+import random
+import uuid
+
+import neo4j
+
+WORDS = (
+    "alpha beta gamma delta river mountain protocol ledger customer invoice meeting Berlin Zürich"
+    " naïve café 東京 данные graph node edge temporal memory agent episode summary user prefers"
+    " between during because although shipped order delayed"
+).split()
+
+
+def arguments(description):
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("uri", metavar="URI")
+    parser.add_argument("--seed", type=int, default=42, help="the same seed gives the same graph")
+    parser.add_argument("--batch", type=int, default=2000, help="rows in one transaction")
+    return parser
+
+
+def password():
+    given = os.environ.get("E2E_NEO4J_PASSWORD") or os.environ.get("NEO4J_PASSWORD")
+    return given or "correct-horse-7"
+
+
+class Server:
+    """A server to fill, and which generation it is of."""
+
+    def __init__(self, uri):
+        logging.getLogger("neo4j").setLevel(logging.ERROR)
+        self.driver = neo4j.GraphDatabase.driver(uri, auth=("neo4j", password()))
+        rows = self.run("CALL dbms.components() YIELD name, versions RETURN name, versions")
+        versions = {row["name"]: row["versions"][0] for row in rows}
+        numbers = versions["Neo4j Kernel"].split(".")
+        self.version = (int(numbers[0]), int(numbers[1]))
+
+    def run(self, query, **parameters):
+        with self.driver.session() as session:
+            return [dict(record) for record in session.run(query, **parameters)]
+
+    def in_batches(self, query, rows, size):
+        """Runs a query that begins with UNWIND $rows for so many rows at a time."""
+        batch = []
+        for row in rows:
+            batch.append(row)
+            if len(batch) == size:
+                self.run(query, rows=batch)
+                batch = []
+        if batch:
+            self.run(query, rows=batch)
+
+    def counts(self):
+        nodes = self.run("MATCH (n) RETURN count(n) AS count")[0]["count"]
+        relationships = self.run("MATCH ()-[r]->() RETURN count(r) AS count")[0]["count"]
+        return "%d nodes, %d relationships" % (nodes, relationships)
+
+
+class Source:
+    """Texts and identities that depend on the seed alone."""
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+
+    def text(self, words):
+        return " ".join(self.random.choice(WORDS) for _ in range(words))
+
+    def uuid(self):
+        return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
