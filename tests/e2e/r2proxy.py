@@ -453,7 +453,7 @@ class Proxy:
         self.faults = []
         self.down = False
 
-    # --- control ------------------------------------------------------------------------------
+    # --- control --------------------------------------------------------------------------
 
     def order(self, order):
         if "down" in order:
@@ -481,7 +481,7 @@ class Proxy:
         document = json.dumps(answer, indent=1).encode() + b"\n"
         await self.write_answer(writer, status, document, "application/json")
 
-    # --- one connection -------------------------------------------------------------------------
+    # --- one connection -------------------------------------------------------------------
 
     async def serve(self, reader, writer):
         try:
@@ -542,7 +542,7 @@ class Proxy:
             writer.write(document)
         await writer.drain()
 
-    # --- one request ------------------------------------------------------------------------------
+    # --- one request ----------------------------------------------------------------------
 
     async def answer(self, request, body, writer):
         if self.down:
@@ -712,7 +712,7 @@ class Proxy:
                 await writer.drain()
             await throttle.take(len(data))
 
-    # --- the proxy's own requests ---------------------------------------------------------------
+    # --- the proxy's own requests ---------------------------------------------------------
 
     async def own(self, method, path, query="", body=b"", extra=()):
         """A signed request of the proxy itself; returns status and body."""
