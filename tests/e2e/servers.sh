@@ -43,6 +43,7 @@ part_path() { "$PARTS_DIR/get.sh" path "$1"; }
 spawn() {
     local name=$1 log=$2
     shift 2
+    mkdir -p "$STATE/pids" "$STATE/addresses"
     setsid "$@" >"$log" 2>&1 </dev/null &
     process_note $! "$STATE/pids/$name"
 }
@@ -254,7 +255,6 @@ down_all() {
     rm -rf "${STATE:?}"
 }
 
-mkdir -p "$STATE/pids" "$STATE/addresses"
 verb=${1:-}
 [ $# -eq 0 ] || shift
 case $verb in

@@ -50,8 +50,9 @@ case ${1:-real} in
     fake) "$get" apt-parts k8s kwok ;;
     real)
         "$get" apt-parts k8s coredns
-        made_from=$(digest_of "${BASH_SOURCE[0]}" "$CLUSTER_DIR"/{mkimage.sh,mkroot.sh,image/pause.c} \
-            "$(part_dir coredns)/.made-from" /bin/busybox /usr/bin/curl)
+        made_from=$(digest_of "${BASH_SOURCE[0]}" \
+            "$CLUSTER_DIR"/{mkimage.sh,mkroot.sh,image/pause.c} "$(part_dir coredns)/.made-from" \
+            /bin/busybox /usr/bin/curl)
         part_make k8s-images "$made_from" all_images
         ;;
     *) fail "'$1' is no kind of node; hint: real or fake" ;;

@@ -84,7 +84,6 @@ configure_network() {
     # service addresses must be routable before kube-proxy's rules can rewrite them
     ip route add "$SERVICE_CIDR" dev cni0 src "$NODE_IP"
     sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.route_localnet=1
-    sysctl -qw net.bridge.bridge-nf-call-iptables=1 2>/dev/null
 }
 
 # --- components ---------------------------------------------------------------------------

@@ -163,12 +163,9 @@ nodeStatusUpdateFrequency: 5s
 Y
 }
 
-# Without br_netfilter the answer of a pod to a pod of the same bridge would bypass the rules
-# that gave it a service's address: then every service connection is masqueraded.
+# All service connections are masqueraded: the answer of a pod to a pod of the same bridge would
+# else, where br_netfilter is not loaded, bypass the rules that gave it a service's address.
 write_proxy_config() {
-    local masquerade_all=true
-    modprobe br_netfilter 2>/dev/null || true
-    [ ! -e /proc/sys/net/bridge/bridge-nf-call-iptables ] || masquerade_all=false
     cat >"$CLUSTER_STATE/conf/kube-proxy.yaml" <<Y
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
@@ -179,8 +176,8 @@ clientConnection: {kubeconfig: $CLUSTER_STATE/pki/proxy.kubeconfig}
 clusterCIDR: $POD_CIDR
 hostnameOverride: $NODE_NAME
 mode: $PROXY_MODE
-nftables: {masqueradeAll: $masquerade_all}
-iptables: {masqueradeAll: $masquerade_all}
+nftables: {masqueradeAll: true}
+iptables: {masqueradeAll: true}
 oomScoreAdj: 0
 # the conntrack limits belong to the machine, not to this network namespace
 conntrack: {maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s}
