@@ -11,9 +11,9 @@
  *   bolt_cursor_summary(cur)->bookmark
  *   bolt_cursor_close(cur); bolt_conn_close(conn);
  *
- * Protocol versions 4.4, 5.0 to 5.4 and 5.6 to 5.8. One cursor at a time is open on a connection;
- * one thread at a time uses both. The cancel token must outlive the connection, a connection its
- * cursors.
+ * Protocol versions 4.4, 5.0 to 5.4, 5.6 to 5.8, 6.0 and 6.1. One cursor at a time is open on a
+ * connection; one thread at a time uses both. The cancel token must outlive the connection, a
+ * connection its cursors.
  *
  * Errors:
  *   NB_E_UNAVAILABLE "Neo4jConnectionFailed"      no connection, a broken one, or silence
@@ -31,8 +31,9 @@
  *   NB_E_LIMIT       "Neo4jMessageTooLarge"
  *   NB_E_INVALID     "InvalidUri"
  *   NB_E_CANCELLED, and TlsVerificationFailed (NB_E_DENIED) as they are.
- * After an error from the server the connection goes on (the next bolt_run or bolt_begin resets
- * it); after any other it is dead: bolt_conn_is_alive() is false and every call fails.
+ * After a failure told by the server, or a misuse of ours, the connection goes on (the next
+ * bolt_run or bolt_begin resets it); after anything else it is dead: bolt_conn_is_alive() is false
+ * and every call fails.
  */
 
 #include "base/cancel.h"

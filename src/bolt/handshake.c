@@ -5,7 +5,8 @@
 /* Best first. A version goes in here once message.c, failure.c and packstream know its differences.
  */
 static const struct bolt_version versions[] = {
-    { 5, 8 }, { 5, 7 }, { 5, 6 }, { 5, 4 }, { 5, 3 }, { 5, 2 }, { 5, 1 }, { 5, 0 }, { 4, 4 },
+    { 6, 1 }, { 6, 0 }, { 5, 8 }, { 5, 7 }, { 5, 6 }, { 5, 4 },
+    { 5, 3 }, { 5, 2 }, { 5, 1 }, { 5, 0 }, { 4, 4 },
 };
 
 /* reserved, range, minor, major */
@@ -52,6 +53,12 @@ static bool start_varint(struct bolt_handshake *h, enum bolt_handshake_step step
     return true;
 }
 
+/* Bolt 6 is spoken by servers with the manifest only, and only there it is offered. */
+static bool in_a_slot(unsigned major)
+{
+    return major <= 5;
+}
+
 static bool take_answer(struct bolt_handshake *h, struct nb_error *err)
 {
     static const unsigned char manifest[4] = { 0x00, 0x00, 0x01, 0xFF };
@@ -64,7 +71,7 @@ static bool take_answer(struct bolt_handshake *h, struct nb_error *err)
         return nb_fail(err, NB_E_PROTOCOL, "TlsAnswer", "the server answers in TLS");
     if (h->word[0] == 0 && h->word[1] == 0 && h->word[2] == 0 && h->word[3] == 0)
         return fail_unsupported(err);
-    if (h->word[0] != 0 || h->word[1] != 0 ||
+    if (h->word[0] != 0 || h->word[1] != 0 || !in_a_slot(h->word[3]) ||
         rank(h->word[3], h->word[2]) == NB_ARRAY_LEN(versions))
         return nb_fail(err, NB_E_PROTOCOL, "Neo4jProtocolError",
                        "the server chose a version of Bolt that was not offered "

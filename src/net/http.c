@@ -129,10 +129,11 @@ static bool add_header(struct transfer *t, const char *line, size_t n)
     struct nb_buf *out = &t->ret->headers;
     const char *colon = memchr(line, ':', n);
     size_t name_n = colon ? (size_t)(colon - line) : 0;
-    const char *value = colon + 1, *end = line + n;
+    const char *value, *end = line + n;
 
     if (!colon)
         return true;
+    value = colon + 1;
     while (value < end && (*value == ' ' || *value == '\t'))
         value++;
     while (end > value && (end[-1] == ' ' || end[-1] == '\t'))
@@ -142,9 +143,9 @@ static bool add_header(struct transfer *t, const char *line, size_t n)
     nb_buf_puts(out, ": ");
     nb_buf_append(out, value, (size_t)(end - value));
     nb_buf_putc(out, '\n');
-    return !out->overflow || nb_fail(t->err, NB_E_LIMIT, "ResponseHeadersTooLarge",
-                                     "%s: response headers are above the limit of %zu bytes",
-                                     t->peer, out->max);
+    return !out->overflow ||
+           nb_fail(t->err, NB_E_LIMIT, "ResponseHeadersTooLarge",
+                   "%s: response headers are above the limit of %zu bytes", t->peer, out->max);
 }
 
 static size_t on_header(char *p, size_t size, size_t count, void *ctx)
@@ -177,9 +178,9 @@ static bool take_body(struct transfer *t, const char *p, size_t n)
     if (t->req->on_body && (!t->req->stream_only_2xx || status / 100 == 2))
         return t->req->on_body(t->req->on_body_ctx, p, n, t->err);
     nb_buf_append(&t->ret->body, p, n);
-    return !t->ret->body.overflow || nb_fail(t->err, NB_E_LIMIT, "ResponseTooLarge",
-                                             "%s: response is above the limit of %zu bytes",
-                                             t->peer, t->ret->body.max);
+    return !t->ret->body.overflow ||
+           nb_fail(t->err, NB_E_LIMIT, "ResponseTooLarge",
+                   "%s: response is above the limit of %zu bytes", t->peer, t->ret->body.max);
 }
 
 static size_t on_write(char *p, size_t size, size_t count, void *ctx)
@@ -265,8 +266,7 @@ static bool set_headers(struct transfer *t)
                            "%s: header %zu has a character that is not allowed", t->peer, i);
         has_type = has_type || nb_strcaseeq_ascii(h->name, "content-type");
         /* libcurl's own way to say "with an empty value". */
-        line = *h->value ? nb_xasprintf("%s: %s", h->name, h->value)
-                         : nb_xasprintf("%s;", h->name);
+        line = *h->value ? nb_xasprintf("%s: %s", h->name, h->value) : nb_xasprintf("%s;", h->name);
         append_header(t, line);
     }
     append_header(t, "Expect:");
@@ -362,11 +362,12 @@ static bool fail_curl(struct transfer *t, CURLcode rc)
 static bool check_clocks(struct transfer *t, int64_t now)
 {
     if (now >= t->deadline_ms)
-        return nb_fail(t->err, NB_E_TIMEOUT, "RequestTimeout", "%s: no complete response within %lld ms",
-                       t->peer, (long long)t->req->timeout_ms);
+        return nb_fail(t->err, NB_E_TIMEOUT, "RequestTimeout",
+                       "%s: no complete response within %lld ms", t->peer,
+                       (long long)t->req->timeout_ms);
     if (now - t->last_active_ms >= t->idle_ms)
-        return nb_fail(t->err, NB_E_TIMEOUT, "IdleTimeout", "%s: nothing sent or received for %lld ms",
-                       t->peer, (long long)t->idle_ms);
+        return nb_fail(t->err, NB_E_TIMEOUT, "IdleTimeout",
+                       "%s: nothing sent or received for %lld ms", t->peer, (long long)t->idle_ms);
     return true;
 }
 

@@ -32,16 +32,18 @@ typedef bool(http_body_fn)(void *ctx, const char *p, size_t n, struct nb_error *
 
 struct http_request {
     const char *method;
-    const char *url;                  /* exactly as sent: already encoded, never normalised */
+    const char *url; /* exactly as sent: already encoded, never normalised */
     const struct http_header *headers;
     size_t headers_n;
-    const void *body; /* sent with Content-Length body_n; NULL and body_n 0: none (Content-Length: 0 is sent for PUT and POST) */
+    const void *
+        body; /* sent with Content-Length body_n; NULL and body_n 0: none (Content-Length: 0 is sent for PUT and POST) */
     size_t body_n;
     http_body_fn *on_body; /* NULL: gathered into response.body, up to max_body */
     void *on_body_ctx;
-    bool stream_only_2xx;  /* on_body gets the body only when the status is 2xx; else it is gathered */
-    size_t max_body;       /* 0: 4 MiB */
-    int64_t timeout_ms;    /* whole request; 0: none (the idle timeout stays) */
+    bool
+        stream_only_2xx; /* on_body gets the body only when the status is 2xx; else it is gathered */
+    size_t max_body;     /* 0: 4 MiB */
+    int64_t timeout_ms;  /* whole request; 0: none (the idle timeout stays) */
     int64_t idle_timeout_ms; /* 0: the client's */
 };
 
@@ -50,11 +52,15 @@ struct http_response {
     struct nb_buf headers; /* "name: value\n" lines, names in lower case */
     struct nb_buf body;
 };
-#define HTTP_RESPONSE_INIT { .status = 0, .headers = NB_BUF_INIT(256 << 10), .body = NB_BUF_INIT(4 << 20) }
+#define HTTP_RESPONSE_INIT                                                                         \
+    {                                                                                              \
+        .status = 0, .headers = NB_BUF_INIT(256 << 10), .body = NB_BUF_INIT(4 << 20)               \
+    }
 void http_response_done(struct http_response *r);
 NB_AUTO_DONE_DEFINE(struct http_response, http_response_done)
 /* The first header of that (lower-case) name: copied into out, cut at n; NULL if absent. */
-const char *http_response_header(const struct http_response *r, const char *name, char *out, size_t n);
+const char *http_response_header(const struct http_response *r, const char *name, char *out,
+                                 size_t n);
 
 /* Once per program, before threads start / at the end. */
 void http_global_init(void);

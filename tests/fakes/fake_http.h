@@ -26,11 +26,11 @@
 struct fake_http;
 
 struct fake_http_request {
-    const char *method;  /* "GET" */
-    const char *target;  /* exactly as on the wire: "/a%2Fb?c=d" */
-    const char *path;    /* target up to '?' */
-    const char *query;   /* after '?', or "" */
-    const char *headers; /* "name: value\n" lines in the order sent, names in lower case */
+    const char *method;   /* "GET" */
+    const char *target;   /* exactly as on the wire: "/a%2Fb?c=d" */
+    const char *path;     /* target up to '?' */
+    const char *query;    /* after '?', or "" */
+    const char *headers;  /* "name: value\n" lines in the order sent, names in lower case */
     const char *raw_head; /* request line and headers as received */
     struct nb_str body;
     unsigned number;     /* of this request on the server, from 1 */
@@ -45,26 +45,27 @@ const char *fake_http_request_param(const struct fake_http_request *req, const c
                                     char *out, size_t n);
 
 struct fake_http_reply {
-    int status;            /* 200 at first */
-    struct nb_buf headers; /* "Name: value\r\n" lines; Content-Length or Transfer-Encoding is added */
+    int status; /* 200 at first */
+    struct nb_buf
+        headers; /* "Name: value\r\n" lines; Content-Length or Transfer-Encoding is added */
     struct nb_buf body;
-    bool chunked;          /* body in chunks of chunk_bytes */
-    size_t chunk_bytes;    /* 0: 1024 */
-    bool no_length;        /* neither: the end of the connection ends the body */
-    bool close;            /* close the connection after this reply (Connection: close is said) */
-    long cut_after_bytes;  /* >= 0: send so many bytes of the whole reply, then close; -1: all */
-    bool reset;            /* cut with a TCP reset rather than an orderly close */
-    long stall_ms;         /* wait before the reply */
+    bool chunked;           /* body in chunks of chunk_bytes */
+    size_t chunk_bytes;     /* 0: 1024 */
+    bool no_length;         /* neither: the end of the connection ends the body */
+    bool close;             /* close the connection after this reply (Connection: close is said) */
+    long cut_after_bytes;   /* >= 0: send so many bytes of the whole reply, then close; -1: all */
+    bool reset;             /* cut with a TCP reset rather than an orderly close */
+    long stall_ms;          /* wait before the reply */
     long stall_after_bytes; /* >= 0: send so many bytes, then wait stall_ms, then the rest (then no
                                wait before the reply) */
-    bool hang;             /* after what cut_after_bytes allows: send nothing until the server is
+    bool hang;              /* after what cut_after_bytes allows: send nothing until the server is
                               freed or the client goes */
     /* A stream (a watch): called again and again after the body was sent (use with chunked): puts
      * more bytes into more and returns true, or returns false: the end. May block on a condition,
      * and is called without the handler lock. */
     bool (*more)(void *ctx, struct nb_buf *more);
     void *more_ctx;
-    bool gone_after_more;  /* the stream ends without its last chunk: as a broken connection */
+    bool gone_after_more; /* the stream ends without its last chunk: as a broken connection */
 };
 
 void fake_http_reply_header(struct fake_http_reply *r, const char *name, const char *value);
@@ -99,10 +100,10 @@ void fake_http_unlock(struct fake_http *f);
  * the point. A request that differs is answered 599 and remembered.
  */
 struct fake_http_step {
-    const char *method;        /* NULL: any */
-    const char *target;        /* NULL: any; exact, as on the wire */
-    const char *body;          /* NULL: any; exact */
-    const char *header;        /* NULL, or a "name: value" line that must be there */
+    const char *method; /* NULL: any */
+    const char *target; /* NULL: any; exact, as on the wire */
+    const char *body;   /* NULL: any; exact */
+    const char *header; /* NULL, or a "name: value" line that must be there */
     int status;
     const char *reply_headers; /* NULL, or "Name: value\r\n" lines */
     const char *reply_body;    /* NULL: empty */

@@ -304,8 +304,11 @@ static void patch_object(struct fake_kube *k, struct object *o, const char *patc
 
 static void status_text(struct nb_buf *out, int code, const char *reason)
 {
-    nb_buf_printf(out, "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","
-                       "\"message\":\"fake says no\",\"reason\":\"%s\",\"code\":%d}", reason, code);
+    nb_buf_printf(
+        out,
+        "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","
+        "\"message\":\"fake says no\",\"reason\":\"%s\",\"code\":%d}",
+        reason, code);
 }
 
 static bool refuse(struct fake_http_reply *reply, int code, const char *reason)
@@ -388,7 +391,8 @@ static bool list(struct fake_kube *k, const struct path *p, const struct fake_ht
     nb_buf_printf(&out, "{\"kind\":\"List\",\"metadata\":{\"resourceVersion\":\"%llu\"",
                   (unsigned long long)version);
     if (more)
-        nb_buf_printf(&out, ",\"continue\":\"%llu.%zu\"", (unsigned long long)version, start + given);
+        nb_buf_printf(&out, ",\"continue\":\"%llu.%zu\"", (unsigned long long)version,
+                      start + given);
     nb_buf_printf(&out, "},\"items\":[%s]}", nb_buf_cstr(&items));
     fake_http_reply_json(reply, 200, nb_buf_cstr(&out));
     return true;
@@ -458,8 +462,9 @@ static bool watch_more(void *ctx, struct nb_buf *more)
             break;
         if (w->bookmarks_seen != k->bookmarks) {
             w->bookmarks_seen = k->bookmarks;
-            nb_buf_printf(more, "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"x\",\"metadata\":"
-                                "{\"resourceVersion\":\"%llu\"}}}\n",
+            nb_buf_printf(more,
+                          "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"x\",\"metadata\":"
+                          "{\"resourceVersion\":\"%llu\"}}}\n",
                           (unsigned long long)k->version);
             break;
         }
@@ -535,8 +540,8 @@ static bool patch(struct fake_kube *k, const struct path *p, const char *body,
     return give(reply, 200, o->json);
 }
 
-static bool delete(struct fake_kube *k, const struct path *p, const char *body,
-                   struct fake_http_reply *reply)
+static bool delete (struct fake_kube *k, const struct path *p, const char *body,
+                    struct fake_http_reply *reply)
 {
     size_t i = 0;
     struct object *o = find(k, p, &i);
@@ -586,7 +591,7 @@ static bool dispatch(struct fake_kube *k, const struct fake_http_request *req,
     if (nb_streq(req->method, "PATCH"))
         return patch(k, &p, body, reply);
     if (nb_streq(req->method, "DELETE"))
-        return delete(k, &p, body, reply);
+        return delete (k, &p, body, reply);
     return refuse(reply, 405, "MethodNotAllowed");
 }
 
@@ -613,7 +618,8 @@ static bool authorized(const struct fake_kube *k, const struct fake_http_request
     char header[4096];
     const char *value = fake_http_request_header(req, "authorization", header, sizeof(header));
 
-    return !k->token || (value && nb_starts_with(value, "Bearer ") && nb_streq(value + 7, k->token));
+    return !k->token ||
+           (value && nb_starts_with(value, "Bearer ") && nb_streq(value + 7, k->token));
 }
 
 static bool fail(const struct fake_kube_fault *f, struct fake_http_reply *reply)
@@ -632,7 +638,8 @@ static bool fail(const struct fake_kube_fault *f, struct fake_http_reply *reply)
     return true;
 }
 
-static bool on_request(void *ctx, const struct fake_http_request *req, struct fake_http_reply *reply)
+static bool on_request(void *ctx, const struct fake_http_request *req,
+                       struct fake_http_reply *reply)
 {
     struct fake_kube *k = ctx;
     const struct fake_kube_fault *f;

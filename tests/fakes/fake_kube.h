@@ -2,10 +2,11 @@
 #define NB_TESTS_FAKES_FAKE_KUBE_H
 
 /*
- * fake_kube: a small Kubernetes API server in this process (over fake_http): any resource by its path; list with pages and
- * label presence selectors, get, create, merge patch (also /status), delete with UID precondition, watch with
- * bookmarks; one resource version for all. Generation moves with the spec, /status changes only the status, and
- * the object itself all but the status. No schemas, no owners' garbage collection, no finalizers' waiting.
+ * fake_kube: a small Kubernetes API server in this process (over fake_http): any resource by its
+ * path; list with pages and label presence selectors, get, create, merge patch (also /status),
+ * delete with UID precondition, watch with bookmarks; one resource version for all. Generation
+ * moves with the spec, /status changes only the status, and the object itself all but the status.
+ * No schemas, no owners' garbage collection, no finalizers' waiting.
  *
  * And the faults that real ones show. Any thread may call any of this.
  */
@@ -24,7 +25,8 @@ void fake_kube_write_config(const struct fake_kube *k, struct nb_buf *out);
 struct kube_auth *fake_kube_auth(const struct fake_kube *k);
 
 /* --- the world --- */
-/* path: of the collection, "/apis/batch/v1/namespaces/a/jobs"; json: the object. Returns its resource version. */
+/* path: of the collection, "/apis/batch/v1/namespaces/a/jobs"; json: the object. Returns its
+ * resource version. */
 uint64_t fake_kube_put(struct fake_kube *k, const char *path, const char *json);
 void fake_kube_remove(struct fake_kube *k, const char *path, const char *name);
 /* The object as JSON text, to be freed; NULL: there is none. */
@@ -39,19 +41,20 @@ void fake_kube_set_log(struct fake_kube *k, const char *pod, const char *text);
 /* --- what was asked --- */
 /* Requests whose "METHOD target" contains the text. */
 unsigned fake_kube_requests(struct fake_kube *k, const char *part);
-/* Waits for the next change of the world or request; a loop around it waits for any condition. False: timeout. */
+/* Waits for the next change of the world or request; a loop around it waits for any condition.
+ * False: timeout. */
 bool fake_kube_wait(struct fake_kube *k, int64_t timeout_ms);
 
 /* --- faults --- */
 struct fake_kube_fault {
-    const char *method; /* NULL: any. Static. */
-    const char *part;   /* of the target; NULL: any. Static. */
-    unsigned skip;      /* so many matching requests pass first */
-    unsigned times;     /* then so many are hit */
-    int status;         /* answered; 0: the connection is closed without an answer */
-    const char *reason; /* of the Status; NULL: none, an empty body. Static. */
+    const char *method;      /* NULL: any. Static. */
+    const char *part;        /* of the target; NULL: any. Static. */
+    unsigned skip;           /* so many matching requests pass first */
+    unsigned times;          /* then so many are hit */
+    int status;              /* answered; 0: the connection is closed without an answer */
+    const char *reason;      /* of the Status; NULL: none, an empty body. Static. */
     const char *retry_after; /* header; NULL: none. Static. */
-    bool apply;         /* the request is carried out all the same: only its answer is lost */
+    bool apply;              /* the request is carried out all the same: only its answer is lost */
 };
 void fake_kube_fail(struct fake_kube *k, const struct fake_kube_fault *fault);
 /* Every version up to now is forgotten: watches from them (and continue tokens) get 410. */

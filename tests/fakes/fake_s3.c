@@ -598,9 +598,12 @@ static void list_uploads(struct fake_s3 *f, const struct request *q, struct fake
         nb_buf_printf(&r->body, "</Key><UploadId>%s</UploadId><Initiated>%s</Initiated></Upload>",
                       u->id, nb_time_format(u->begun, t));
     }
-    if (truncated)
-        nb_buf_printf(&r->body, "<NextKeyMarker>%s</NextKeyMarker><NextUploadIdMarker>%s</NextUploadIdMarker>",
-                      f->uploads[i - 1]->key, f->uploads[i - 1]->id);
+    if (truncated) {
+        nb_buf_puts(&r->body, "<NextKeyMarker>");
+        s3_xml_escape(f->uploads[i - 1]->key, &r->body);
+        nb_buf_printf(&r->body, "</NextKeyMarker><NextUploadIdMarker>%s</NextUploadIdMarker>",
+                      f->uploads[i - 1]->id);
+    }
     nb_buf_printf(&r->body, "<IsTruncated>%s</IsTruncated></ListMultipartUploadsResult>",
                   truncated ? "true" : "false");
 }

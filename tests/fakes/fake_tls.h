@@ -11,7 +11,7 @@
 struct fake_tls;
 struct fake_tls *fake_tls_new(void);
 void fake_tls_free(struct fake_tls *t);
-SSL_CTX *fake_tls_ctx(struct fake_tls *t); /* borrowed */
+SSL_CTX *fake_tls_ctx(struct fake_tls *t);          /* borrowed */
 const char *fake_tls_pem(const struct fake_tls *t); /* the certificate, which is its own CA */
 const char *fake_tls_key_pem(const struct fake_tls *t);
 

@@ -190,7 +190,8 @@ static void session_of_each_version_by_slot_works(void **state)
 
 static void session_of_each_version_by_manifest_works(void **state)
 {
-    static const struct bolt_version versions[] = { { 4, 4 }, { 5, 4 }, { 5, 7 }, { 5, 8 } };
+    static const struct bolt_version versions[] = { { 4, 4 }, { 5, 4 }, { 5, 7 },
+                                                    { 5, 8 }, { 6, 0 }, { 6, 1 } };
 
     (void)state;
     for (size_t i = 0; i < NB_ARRAY_LEN(versions); i++)
@@ -807,6 +808,29 @@ static void tls_is_verified_or_not_by_the_scheme(void **state)
     fake_tls_free(tls);
 }
 
+static void server_that_leaves_in_order_over_tls_is_noticed(void **state)
+{
+    static const struct fake_bolt_step steps[] = { HELLO_5, RUN_DISCARD, FAKE_CLOSE, FAKE_END };
+    struct fake_bolt_opts fo = { .steps = steps, .version = V54 };
+    struct fake_tls *tls = fake_tls_new();
+    struct fake_bolt *f = fake_bolt_start(&fo);
+    struct tls_proxy *p = tls_proxy_start(tls, fake_bolt_port(f));
+    struct nb_error err = NB_ERROR_INIT;
+    struct bolt_conn *conn;
+    char uri[64];
+
+    (void)state;
+    (void)snprintf(uri, sizeof(uri), "neo4j+ssc://127.0.0.1:%u", tls_proxy_port(p));
+    conn = connect_to(uri);
+    assert_false(bolt_exec(conn, "RETURN 1", NONE, NULL, &err));
+    assert_lost(&err);
+    assert_non_null(strstr(err.text, "the server closed the connection"));
+    bolt_conn_close(conn);
+    tls_proxy_free(p);
+    fake_bolt_free(f);
+    fake_tls_free(tls);
+}
+
 static void tls_to_a_plain_server_is_told_with_a_hint(void **state)
 {
     static const struct fake_bolt_step none[] = { FAKE_END };
@@ -851,6 +875,7 @@ int main(void)
         cmocka_unit_test(silence_that_breaks_the_servers_promise_is_given_up),
         cmocka_unit_test(job_told_to_stop_stops_waiting),
         cmocka_unit_test(tls_is_verified_or_not_by_the_scheme),
+        cmocka_unit_test(server_that_leaves_in_order_over_tls_is_noticed),
         cmocka_unit_test(tls_to_a_plain_server_is_told_with_a_hint),
     };
 

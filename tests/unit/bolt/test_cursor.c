@@ -286,6 +286,76 @@ static void session_cut_after_any_byte_fails_cleanly(void **state)
     }
 }
 
+static void columns_that_are_not_named_break_the_protocol(void **state)
+{
+    static const char *const headers[] = { "{}", "{'fields':1}", "{'fields':[1]}" };
+
+    (void)state;
+    for (size_t i = 0; i < NB_ARRAY_LEN(headers); i++) {
+        const struct fake_bolt_step steps[] = { HELLO, FAKE_SUCCESS(headers[i]), FAKE_END };
+        struct fake_bolt_opts fo = { .steps = steps, .version = V54 };
+        struct bolt_cursor *cur = NULL;
+        struct session s;
+
+        assert_true(start(&s, &fo, SIZE_MAX, 0, false));
+        assert_false(bolt_run(s.conn, "RETURN x", NONE, NULL, &cur, &s.err));
+        assert_int_equal(s.err.code, NB_E_PROTOCOL);
+        assert_false(bolt_conn_is_alive(s.conn));
+        stop(&s);
+    }
+}
+
+static void open_result_bars_other_work_and_ends_with_the_connection(void **state)
+{
+    static const struct fake_bolt_step steps[] = { HELLO, FAKE_SUCCESS("{'fields':['x']}"),
+                                                   FAKE_RECORDS(3, "[1]"), FAKE_END };
+    struct fake_bolt_opts fo = { .steps = steps, .version = V54 };
+    struct bolt_cursor *cur = NULL;
+    struct session s;
+    bool end;
+
+    (void)state;
+    assert_true(start(&s, &fo, SIZE_MAX, 0, false));
+    assert_true(bolt_run(s.conn, "RETURN x", NONE, NULL, &cur, &s.err));
+    assert_false(bolt_begin(s.conn, NULL, &s.err));
+    assert_int_equal(s.err.code, NB_E_INVALID);
+    assert_false(bolt_commit(s.conn, &s.err));
+    bolt_conn_close(s.conn);
+    s.conn = NULL;
+    assert_false(next(cur, &end, &s.err));
+    assert_int_equal(s.err.code, NB_E_INVALID);
+    assert_false(bolt_cursor_discard(cur, &s.err));
+    bolt_cursor_close(cur);
+    bolt_cursor_close(NULL);
+    bolt_conn_close(NULL);
+    stop(&s);
+}
+
+static void reset_ends_an_open_result(void **state)
+{
+    static const struct fake_bolt_step steps[] = {
+        HELLO,
+        FAKE_SUCCESS("{'fields':['x']}"),
+        FAKE_RECORDS(3, "[1]"),
+        FAKE_FAILURE("{'code':'Neo.ClientError.Transaction.Terminated','message':'stopped'}"),
+        FAKE_SUCCESS("{}"),
+        FAKE_END
+    };
+    struct fake_bolt_opts fo = { .steps = steps, .version = V54 };
+    struct bolt_cursor *cur = NULL;
+    struct session s;
+    bool end;
+
+    (void)state;
+    assert_true(start(&s, &fo, SIZE_MAX, 1, false));
+    assert_true(bolt_run(s.conn, "RETURN x", NONE, NULL, &cur, &s.err));
+    assert_true(bolt_reset(s.conn, &s.err));
+    assert_false(next(cur, &end, &s.err));
+    assert_true(bolt_conn_is_alive(s.conn));
+    bolt_cursor_close(cur);
+    stop(&s);
+}
+
 static void write_that_fails_ends_the_connection(void **state)
 {
     static const struct fake_bolt_step steps[] = { HELLO, FAKE_END };
@@ -350,6 +420,9 @@ int main(void)
         cmocka_unit_test(discarding_asks_for_no_further_record),
         cmocka_unit_test(batch_asked_for_ahead_is_read_before_discarding),
         cmocka_unit_test(session_cut_after_any_byte_fails_cleanly),
+        cmocka_unit_test(columns_that_are_not_named_break_the_protocol),
+        cmocka_unit_test(open_result_bars_other_work_and_ends_with_the_connection),
+        cmocka_unit_test(reset_ends_an_open_result),
         cmocka_unit_test(write_that_fails_ends_the_connection),
         cmocka_unit_test(query_above_the_limit_ends_the_connection),
         cmocka_unit_test(encoder_fits_the_connection),

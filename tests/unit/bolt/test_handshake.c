@@ -73,6 +73,7 @@ static void answer_that_was_not_offered_is_refused(void **state)
         { "\0\0\5\5", "Neo4jProtocolError" },
         { "\0\0\3\4", "Neo4jProtocolError" },
         { "\0\0\11\5", "Neo4jProtocolError" },
+        { "\0\0\0\6", "Neo4jProtocolError" }, /* only by the manifest */
         { "\0\2\10\5", "Neo4jProtocolError" },
         { "\1\0\10\5", "Neo4jProtocolError" },
         { "\0\0\2\xFF", "Neo4jProtocolError" },
@@ -109,7 +110,9 @@ static void best_known_version_of_the_manifest_is_chosen(void **state)
         { "\0\1\5\5", 1, { 5, 4 } },
         { "\0\xFF\xFF\5", 1, { 5, 8 } },
         { "\0\xFF\3\5", 1, { 5, 3 } }, /* a range below 0 */
-        { "\0\1\1\6\0\3\3\5", 2, { 5, 3 } },
+        { "\0\1\1\6\0\3\3\5", 2, { 6, 1 } },
+        { "\0\0\0\6\0\10\10\5", 2, { 6, 0 } },
+        { "\0\0\2\6\0\10\10\5", 2, { 5, 8 } },
     };
     nb_auto_done(nb_buf_done) struct nb_buf reply = NB_BUF_INIT(100);
 

@@ -20,7 +20,7 @@ struct fixture {
     struct nb_error err;
     struct fake_http_reply plan; /* headers and body are borrowed by copying */
     bool drop;
-    int left; /* of drip(), which may outlive the test function */
+    int left;                 /* of drip(), which may outlive the test function */
     struct nb_buf head, body; /* of the last request */
     char url[200];
 };
@@ -46,8 +46,8 @@ static struct fixture *fixture_new(bool tls)
 {
     struct fixture *f = NB_NEW(struct fixture);
 
-    f->plan = (struct fake_http_reply){ .status = 200, .cut_after_bytes = -1,
-                                        .stall_after_bytes = -1 };
+    f->plan =
+        (struct fake_http_reply){ .status = 200, .cut_after_bytes = -1, .stall_after_bytes = -1 };
     nb_buf_init(&f->plan.headers, 1 << 20);
     nb_buf_init(&f->plan.body, 64 << 20);
     nb_buf_init(&f->head, 1 << 20);
@@ -179,7 +179,8 @@ static void headers_are_sent_as_given(void **state)
 static void header_with_a_line_break_is_refused(void **state)
 {
     static const struct http_header bad[] = {
-        { "X", "a\r\nEvil: 1" }, { "X\n", "a" }, { "", "a" }, { "X:", "a" }, { "X Y", "a" } };
+        { "X", "a\r\nEvil: 1" }, { "X\n", "a" }, { "", "a" }, { "X:", "a" }, { "X Y", "a" }
+    };
     struct fixture *f = *state;
     struct http_request req = request(f, "GET", "/");
 
@@ -618,11 +619,12 @@ static void tls_broken_pem_is_invalid(void **state)
     assert_int_equal(f->err.code, NB_E_INVALID);
     http_client_free(f->client);
     f->client = NULL;
-    assert_false(http_client_new(&(struct http_client_opts){ .client_cert_pem = "x" }, &f->client,
-                                 &f->err));
+    assert_false(
+        http_client_new(&(struct http_client_opts){ .client_cert_pem = "x" }, &f->client, &f->err));
     assert_int_equal(f->err.code, NB_E_INVALID);
     open_client(f, &(struct http_client_opts){ .insecure_skip_verify = true,
-                                               .client_cert_pem = "x", .client_key_pem = "y" });
+                                               .client_cert_pem = "x",
+                                               .client_key_pem = "y" });
     assert_false(send_it(f, &req));
     assert_string_equal(f->err.reason, "InvalidClientCertificate");
 }
@@ -651,7 +653,7 @@ static void tls_plain_server_is_no_connection(void **state)
 }
 
 #define PLAIN_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-#define TLS_TEST(f) cmocka_unit_test_setup_teardown(f, setup_tls, teardown)
+#define TLS_TEST(f)   cmocka_unit_test_setup_teardown(f, setup_tls, teardown)
 
 int main(void)
 {

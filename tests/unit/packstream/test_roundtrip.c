@@ -305,6 +305,50 @@ static void check_cut(const struct nb_buf *b, struct nb_arena *decoded)
     free(exact);
 }
 
+/* Equal are those values, and only those, whose bytes are the same. */
+static void check_changed(const struct nb_buf *b, const struct ps_value *v,
+                          struct nb_arena *decoded)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf changed = NB_BUF_INIT(BUF_MAX * 64u);
+    nb_auto_done(nb_buf_done) struct nb_buf again = NB_BUF_INIT(BUF_MAX * 64u);
+    struct ps_encoder e = PS_ENCODER_INIT(&again);
+    struct nb_error err = NB_ERROR_INIT;
+    struct ps_decoder d;
+    struct ps_value other;
+    bool same;
+
+    e.version = 2;
+    nb_buf_append(&changed, b->data, b->len);
+    changed.data[below(b->len)] ^= (char)(1u << below(8));
+    nb_arena_reset(decoded);
+    ps_decoder_init(&d, changed.data, changed.len, 2, decoded);
+    if (!ps_decode(&d, &other, &err))
+        return;
+    ps_put_value(&e, &other);
+    if (e.bad)
+        return;
+    same = again.len == b->len && memcmp(again.data, b->data, b->len) == 0;
+    assert_int_equal(ps_value_equal(v, &other), same);
+    assert_int_equal(ps_value_equal(&other, v), same);
+}
+
+/* An arena too small for all of it ends copying and decoding with NB_E_LIMIT, wherever that is. */
+static void check_small_arena(const struct nb_buf *b, const struct ps_value *v, size_t used)
+{
+    nb_auto(nb_arena_free) struct nb_arena *small = nb_arena_new(below(used + 1));
+    struct nb_error err = NB_ERROR_INIT;
+    struct ps_decoder d;
+    struct ps_value other;
+
+    if (!ps_value_copy(v, small, &other, &err))
+        assert_int_equal(err.code, NB_E_LIMIT);
+    nb_arena_reset(small);
+    nb_error_clear(&err);
+    ps_decoder_init(&d, b->data, b->len, 2, small);
+    if (!ps_decode(&d, &other, &err))
+        assert_int_equal(err.code, NB_E_LIMIT);
+}
+
 static void check_one(struct nb_arena *made, struct nb_arena *decoded, struct nb_arena *copied,
                       struct nb_buf *b)
 {
@@ -335,6 +379,9 @@ static void check_one(struct nb_arena *made, struct nb_arena *decoded, struct nb
     nb_buf_clear(b);
     ps_put_value(&e, &copy);
     check_cut(b, decoded);
+    for (int i = 0; i < 3; i++)
+        check_changed(b, &v, decoded);
+    check_small_arena(b, &v, nb_arena_used_bytes(copied));
 }
 
 static void random_value_comes_back_the_same(void **state)
