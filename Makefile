@@ -21,7 +21,8 @@ VARIANT := release$(SAN:%=-%)$(FAULTS:1=-faults)
 B       ?= build
 O       := $(B)/$(VARIANT)
 Q       := $(if $(V),,@)
-say      = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2))
+SILENT  := $(findstring s,$(firstword -$(MAKEFLAGS)))
+say      = $(if $(V)$(SILENT),,@printf '  %-7s %s\n' $(1) $(2))
 
 # --- flags ---------------------------------------------------------------------------------------
 
@@ -107,10 +108,12 @@ $(O)/neo4j-backup-controller: $(O)/controller/main.o $(O)/libctl.a $(O)/libnb.a
 TESTS     ?= $(wildcard tests/unit/*/test_*.c tests/unit/*/*/test_*.c)
 TEST_BINS := $(TESTS:%.c=$(O)/%)
 
-$(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/libctl.a $(O)/libfakes.a $(O)/libnb.a
+$(O)/tests/unit/controller/%: $(O)/tests/unit/controller/%.o $(O)/libctl.a $(O)/libfakes.a $(O)/libnb.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) $< $(if $(findstring /controller/,$@),$(O)/libctl.a) $(O)/libfakes.a $(O)/libnb.a \
-	    $(if $(findstring /controller/,$@),$(WEB_LIBS)) $(LIBS) -lcmocka -o $@
+	$(Q)$(CC) $(LDFLAGS) $^ $(WEB_LIBS) $(LIBS) -lcmocka -o $@
+$(O)/tests/unit/%: $(O)/tests/unit/%.o $(O)/libfakes.a $(O)/libnb.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -lcmocka -o $@
 
 build-tests: $(TEST_BINS)
 # Runs every binary, goes on after a failure, and ends with "N passed, N failed".

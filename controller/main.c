@@ -1,8 +1,9 @@
 /*
- * neo4j-backup-controller: watches Neo4jBackups, makes their runs and Jobs, and reports what became of them.
+ * neo4j-backup-controller: watches Neo4jBackups, makes their runs and Jobs, and reports what
+ * became of them.
  *
- * Threads: main (signals, terms of leadership), one reflector a resource, the leader, the recorder, the log reader, the
- * web server, and while we lead the reconcile workers.
+ * Threads: main (signals, terms of leadership), one reflector a resource, the leader, the
+ * recorder, the log reader, the web server, and while we lead the reconcile workers.
  */
 
 #include <malloc.h>
@@ -15,6 +16,7 @@
 #include "base/mem.h"
 #include "controller/options.h"
 #include "controller/reconcile/kinds.h"
+#include "controller/reconcile/metrics.h"
 #include "controller/reconcile/rec.h"
 #include "controller/reconcile/zones.h"
 #include "controller/runtime/leader.h"
@@ -22,7 +24,7 @@
 #include "controller/web/health.h"
 #include "net/http.h"
 
-enum { EXIT_USAGE = 2, GRACE_MS = 10000, SYNC_POLL_MS = 50, REFLECTORS = 4 };
+enum { EXIT_USAGE = 2, GRACE_MS = 10000, SYNC_POLL_MS = 50, REFLECTORS = 5 };
 
 struct program {
     struct ctl_options options;
@@ -34,6 +36,7 @@ struct program {
     struct web_server *web;
     struct web_health health;
     struct web_route routes[3];
+    int leading; /* atomic */
 };
 
 static struct nb_cancel *stop;
@@ -58,17 +61,14 @@ static bool connect_cluster(struct program *p, struct nb_error *err)
 
 static bool is_ready(void *ctx)
 {
-    const struct rec *rec = ctx;
-
-    return ctl_store_is_synced(rec->backups) && ctl_store_is_synced(rec->runs) &&
-           ctl_store_is_synced(rec->jobs) && ctl_store_is_synced(rec->pods);
+    return rec_is_synced(ctx);
 }
 
-static void set_plan_options(struct program *p)
+static bool make_parts(struct program *p, struct nb_error *err)
 {
     const struct ctl_options *o = &p->options;
-
-    p->rec.plan = (struct plan_options){
+    const struct rec_logs_opts logs = { 0 };
+    struct plan_options plan = {
         .worker_image = o->worker_image,
         .image_pull_policy = o->image_pull_policy,
         .image_pull_secrets = o->image_pull_secrets,
@@ -77,34 +77,11 @@ static void set_plan_options(struct program *p)
         .verify_neo4j_image = o->verify_neo4j_image,
         .size_cost_micro_usd_per_gb_month = o->storage_cost_micro_usd,
         .zone = rec_zones_get,
-        .zone_ctx = p->zones,
     };
-}
 
-static bool make_parts(struct program *p, struct nb_error *err)
-{
-    struct rec *rec = &p->rec;
-    struct rec_logs_opts logs = { .auth = p->auth };
-
-    p->zones = rec_zones_new(p->options.zoneinfo_dir);
-    rec->backups = ctl_store_new(&REC_BACKUP_KIND);
-    rec->runs = ctl_store_new(&REC_RUN_KIND);
-    rec->jobs = ctl_store_new(&REC_JOB_KIND);
-    rec->pods = ctl_store_new(&REC_POD_KIND);
-    rec->backup_queue = ctl_queue_new("neo4jbackup", NULL);
-    rec->written = ctl_written_new();
-    set_plan_options(p);
-    logs.pods = rec->pods;
-    logs.queue = rec->backup_queue;
-    if (!rec_logs_start(&logs, &rec->logs, err) ||
-        !ctl_recorder_start(p->auth, "neo4j-backup-controller", &rec->recorder, err))
-        return false;
-    ctl_store_on_change(rec->backups, rec_backup_changed, rec);
-    ctl_store_on_change(rec->runs, rec_child_changed, rec);
-    ctl_store_on_change(rec->jobs, rec_child_changed, rec);
-    ctl_store_on_change(rec->pods, rec_child_changed, rec);
-    ctl_store_on_change(rec->pods, rec_logs_pod_changed, rec->logs);
-    return true;
+    p->zones = rec_zones_new(o->zoneinfo_dir);
+    plan.zone_ctx = p->zones;
+    return rec_init(&p->rec, p->auth, &plan, &logs, err);
 }
 
 static bool start_reflectors(struct program *p, struct nb_error *err)
@@ -113,6 +90,7 @@ static bool start_reflectors(struct program *p, struct nb_error *err)
     const struct ctl_reflector_opts all[REFLECTORS] = {
         { .resource = &REC_BACKUPS, .store = rec->backups },
         { .resource = &REC_RUNS, .store = rec->runs },
+        { .resource = &REC_RESTORES, .store = rec->restores },
         { .resource = &KUBE_JOBS, .store = rec->jobs, .label_selector = REC_WORKER_SELECTOR },
         { .resource = &KUBE_PODS, .store = rec->pods, .label_selector = REC_WORKER_SELECTOR },
     };
@@ -128,6 +106,15 @@ static bool start_reflectors(struct program *p, struct nb_error *err)
     return true;
 }
 
+/* Told by the leader only, or sums over replicas would count twice. */
+static void more_metrics(void *ctx, struct nb_buf *out)
+{
+    struct program *p = ctx;
+
+    if (__atomic_load_n(&p->leading, __ATOMIC_RELAXED))
+        rec_metrics_write(p->rec.backups, out);
+}
+
 static bool start_web(struct program *p, struct nb_error *err)
 {
     struct web_server_opts opts = { .listen = p->options.metrics_addr,
@@ -136,14 +123,15 @@ static bool start_web(struct program *p, struct nb_error *err)
 
     if (nb_streq(p->options.metrics_addr, "0"))
         return true;
-    p->health = (struct web_health){ is_ready, &p->rec };
+    p->health = (struct web_health){ is_ready, &p->rec, more_metrics, p };
     p->routes[0] = (struct web_route){ "/healthz", web_healthz, NULL };
     p->routes[1] = (struct web_route){ "/readyz", web_readyz, &p->health };
-    p->routes[2] = (struct web_route){ "/metrics", web_metrics, NULL };
+    p->routes[2] = (struct web_route){ "/metrics", web_metrics, &p->health };
     return web_server_start(&opts, &p->web, err);
 }
 
-/* A name that no other replica has, now or after a restart: a Lease left by our last life is waited out. */
+/* A name that no other replica has, now or after a restart: a Lease left by our last life is
+ * waited out. */
 static void write_identity(const struct ctl_options *o, struct nb_buf *out)
 {
     char host[128] = "controller", hex[17];
@@ -183,26 +171,28 @@ static bool wait_for_caches(struct program *p, struct nb_error *err)
 static bool serve_term(struct program *p, struct nb_cancel *term, struct nb_error *err)
 {
     struct ctl_loop_opts opts = {
-        .name = "neo4jbackup",
-        .queue = p->rec.backup_queue,
+        .name = "neo4j-backup",
+        .queue = p->rec.queue,
         .auth = p->auth,
         .fence = p->leader ? ctl_leader_check : NULL,
         .fence_ctx = p->leader,
         .workers = (unsigned)p->options.workers,
-        .reconcile = rec_backup,
+        .reconcile = rec_reconcile,
         .ctx = &p->rec,
         .cancel = term,
     };
     struct nb_error ended = NB_ERROR_INIT;
     struct ctl_loop *loop;
 
-    rec_backups_enqueue(&p->rec);
+    rec_enqueue_all(&p->rec);
     if (!ctl_loop_start(&opts, &loop, err))
         return false;
+    __atomic_store_n(&p->leading, 1, __ATOMIC_RELAXED);
     if (nb_cancel_poll(stop, nb_cancel_fd(term), POLLIN, -1, &ended))
         ctl_loop_stop(loop, 0);
     else
         ctl_loop_stop(loop, GRACE_MS);
+    __atomic_store_n(&p->leading, 0, __ATOMIC_RELAXED);
     return true;
 }
 
@@ -235,18 +225,12 @@ static bool run(struct program *p, struct nb_error *err)
 
 static void program_done(struct program *p)
 {
-    ctl_leader_stop(p->leader); /* first, so that the next one need not wait for the Lease to expire */
+    ctl_leader_stop(
+        p->leader); /* first, so that the next one need not wait for the Lease to expire */
     for (size_t i = 0; i < REFLECTORS; i++)
         ctl_reflector_stop(p->reflectors[i]);
-    rec_logs_stop(p->rec.logs);
-    ctl_recorder_stop(p->rec.recorder);
     web_server_stop(p->web);
-    ctl_written_free(p->rec.written);
-    ctl_queue_free(p->rec.backup_queue);
-    ctl_store_free(p->rec.backups);
-    ctl_store_free(p->rec.runs);
-    ctl_store_free(p->rec.jobs);
-    ctl_store_free(p->rec.pods);
+    rec_done(&p->rec);
     rec_zones_free(p->zones);
     kube_auth_free(p->auth);
     ctl_options_done(&p->options);
@@ -257,10 +241,11 @@ static const char *env(const char *name)
     return getenv(name);
 }
 
-/* Many threads and small objects: few arenas, and big blocks given back at once, keep the resident set near the live set. */
+/* Many threads that mostly wait, and small objects: one arena, and big blocks given back at once, keep the
+ * resident set near the live set. */
 static void tune_malloc(void)
 {
-    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_ARENA_MAX, 1);
     mallopt(M_MMAP_THRESHOLD, 128 << 10);
     mallopt(M_TRIM_THRESHOLD, 256 << 10);
 }
@@ -309,7 +294,8 @@ int main(int argc, char **argv)
     nb_log_setup(p.options.log_level, p.options.log_format, STDERR_FILENO);
     catch_signals();
     http_global_init();
-    nb_log(NB_LOG_INFO, "neo4j-backup-controller starts", NB_F_STR("version", NB_VERSION), NB_F_END);
+    nb_log(NB_LOG_INFO, "neo4j-backup-controller starts", NB_F_STR("version", NB_VERSION),
+           NB_F_END);
     told = !run(&p, &err) && !nb_cancel_is_set(stop);
     if (told)
         nb_log_error(NB_LOG_ERROR, "cannot go on", &err);

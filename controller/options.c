@@ -14,14 +14,20 @@ struct option {
 
 #define AT(member) offsetof(struct ctl_options, member)
 #define TEXT_OPTION(flag_, env_, dflt_, member, help_)                                             \
-    { .flag = (flag_), .env = (env_), .dflt = (dflt_), .help = (help_), .type = TEXT,              \
-      .offset = AT(member) }
+    {                                                                                              \
+        .flag = (flag_), .env = (env_), .dflt = (dflt_), .help = (help_), .type = TEXT,            \
+        .offset = AT(member)                                                                       \
+    }
 #define NUMBER_OPTION(flag_, env_, dflt_, member, min_, max_, help_)                               \
-    { .flag = (flag_), .env = (env_), .dflt = (dflt_), .help = (help_), .type = NUMBER,            \
-      .offset = AT(member), .min = (min_), .max = (max_) }
+    {                                                                                              \
+        .flag = (flag_), .env = (env_), .dflt = (dflt_), .help = (help_), .type = NUMBER,          \
+        .offset = AT(member), .min = (min_), .max = (max_)                                         \
+    }
 #define BOOLEAN_OPTION(flag_, env_, dflt_, member, help_)                                          \
-    { .flag = (flag_), .env = (env_), .dflt = (dflt_), .help = (help_), .type = BOOLEAN,           \
-      .offset = AT(member) }
+    {                                                                                              \
+        .flag = (flag_), .env = (env_), .dflt = (dflt_), .help = (help_), .type = BOOLEAN,         \
+        .offset = AT(member)                                                                       \
+    }
 
 /* Texts that are turned into something else after all is read. */
 struct raw {
@@ -57,10 +63,18 @@ static const struct option table[] = {
     TEXT_OPTION("identity", "POD_NAME", "", identity, "our name in the Lease; empty: host name"),
     TEXT_OPTION("metrics-addr", "METRICS_ADDR", ":8080", metrics_addr,
                 "address of /healthz, /readyz and /metrics; 0: none"),
-    { .flag = "log-level", .env = "LOG_LEVEL", .dflt = "info", .type = TEXT,
-      .offset = offsetof(struct raw, log_level), .help = "debug, info, warn or error" },
-    { .flag = "log-format", .env = "LOG_FORMAT", .dflt = "auto", .type = TEXT,
-      .offset = offsetof(struct raw, log_format), .help = "json, text or auto" },
+    { .flag = "log-level",
+      .env = "LOG_LEVEL",
+      .dflt = "info",
+      .type = TEXT,
+      .offset = offsetof(struct raw, log_level),
+      .help = "debug, info, warn or error" },
+    { .flag = "log-format",
+      .env = "LOG_FORMAT",
+      .dflt = "auto",
+      .type = TEXT,
+      .offset = offsetof(struct raw, log_format),
+      .help = "json, text or auto" },
     TEXT_OPTION("zoneinfo-dir", "ZONEINFO_DIR", "/usr/share/zoneinfo", zoneinfo_dir,
                 "time zone database"),
     NUMBER_OPTION("workers", "WORKERS", "2", workers, 1, 32, "reconciliations at a time"),
@@ -126,8 +140,8 @@ static bool read_flags(struct raw *raw, int argc, char *const *argv, struct nb_e
         }
         o = nb_starts_with(arg, "--") ? find(name, eq ? (size_t)(eq - name) : strlen(name)) : NULL;
         if (!o)
-            return nb_fail(err, NB_E_INVALID, "InvalidOption", "unknown argument '%s'; hint: --help",
-                           arg);
+            return nb_fail(err, NB_E_INVALID, "InvalidOption",
+                           "unknown argument '%s'; hint: --help", arg);
         if (eq)
             value = eq + 1;
         else if (o->type == BOOLEAN)

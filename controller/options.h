@@ -2,8 +2,8 @@
 #define NB_CONTROLLER_OPTIONS_H
 
 /*
- * The controller's settings: flag > environment > default. Every flag has an environment variable beside it, named in
- * the usage text. Nothing here is a secret.
+ * The controller's settings: flag > environment > default. Every flag has an environment variable
+ * beside it, named in the usage text. Nothing here is a secret.
  */
 
 #include "base/buf.h"

@@ -33,12 +33,12 @@ check version grep -qx "appVersion: $(cat VERSION)" "$chart/Chart.yaml"
 check lint "$helm" lint --strict "$chart"
 check defaults render
 check two-replicas render --set replicas=2
-check namespaces render --set 'watchNamespaces={a,b}'
+check namespace render --set watchNamespace=a
 check own-account render --set serviceAccount.create=false --set serviceAccount.name=x
 check digest render --set image.digest=sha256:0000000000000000000000000000000000000000000000000000000000000000
 check policy-off render --set admissionPolicy.enabled=false --set networkPolicy.enabled=true
 check refuses-unknown refuses render --set imag.tag=x
-check refuses-bad-namespace refuses render --set 'watchNamespaces={A_b}'
+check refuses-bad-namespace refuses render --set watchNamespace=A_b
 check least-privilege least_privilege
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

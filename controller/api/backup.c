@@ -7,19 +7,33 @@ const char *const api_verify_level_names[] = { "Checksum", "Readback", "Restore"
 const char *const api_result_names[] = { "", "Succeeded", "Partial", "Failed", NULL };
 
 static const char *const dst_names[] = { "RunOnce", "CronJob", NULL };
-static const char *const notify_names[] = { "Succeeded",          "Partial",          "Failed", "Recovered", "Overdue",
-                                            "VerificationFailed", "RetentionBlocked", NULL };
+static const char *const notify_names[] = { "Succeeded",        "Partial", "Failed",
+                                            "Recovered",        "Overdue", "VerificationFailed",
+                                            "RetentionBlocked", NULL };
 
-/* What of a Neo4jBackup's spec goes into its runs' template. */
-static const char *const template_fields[] = {
-    "timeZone", "connection",  "databases",        "excludeDatabases", "includeSystem", "databaseFailurePolicy",
-    "export",   "type",        "incremental",      "compression",      "compressionLevel", "encryption",
-    "storage",  "retention",   "verification",     "job",
+const char *const api_template_fields[] = {
+    "timeZone",
+    "connection",
+    "databases",
+    "excludeDatabases",
+    "includeSystem",
+    "databaseFailurePolicy",
+    "export",
+    "type",
+    "incremental",
+    "compression",
+    "compressionLevel",
+    "encryption",
+    "storage",
+    "retention",
+    "verification",
+    "job",
+    NULL,
 };
 
 enum { DAY_SECONDS = 86400, LIMIT_MAX = 1000 };
 
-/* --- spec ------------------------------------------------------------------------------------------- */
+/* --- spec ------------------------------------------------------------------------------------ */
 
 void api_connection_parse(struct nb_arena *a, const struct nb_json *v, struct api_connection *ret)
 {
@@ -84,8 +98,10 @@ void api_job_options_parse(struct nb_arena *a, const struct nb_json *v, struct a
 {
     *ret = (struct api_job_options){
         .backoff_limit = api_i64(v, "backoffLimit", 0, 100, 2),
-        .active_deadline_seconds = api_i64(v, "activeDeadlineSeconds", 0, INT64_C(366) * DAY_SECONDS, 0),
-        .ttl_seconds = api_i64(v, "ttlSecondsAfterFinished", 0, INT64_C(366) * DAY_SECONDS, DAY_SECONDS),
+        .active_deadline_seconds =
+            api_i64(v, "activeDeadlineSeconds", 0, INT64_C(366) * DAY_SECONDS, 0),
+        .ttl_seconds =
+            api_i64(v, "ttlSecondsAfterFinished", 0, INT64_C(366) * DAY_SECONDS, DAY_SECONDS),
         .retry_window_seconds = api_i64(v, "retryWindowSeconds", 0, INT64_C(7) * DAY_SECONDS, 7200),
         .resources = api_json(a, nb_json_get(v, "resources")),
         .node_selector = api_json(a, nb_json_get(v, "nodeSelector")),
@@ -124,13 +140,14 @@ void api_template_parse(struct nb_arena *a, const struct nb_json *v, struct api_
         .incremental_max_chain = api_i64(v, "incremental.maxChain", 0, 10000, 0),
         .gzip = strcmp(nb_json_str(nb_json_get(v, "compression"), "gzip"), "none") != 0,
         .compression_level = api_i64(v, "compressionLevel", 1, 9, 6),
-        .verify_level =
-            (enum api_verify_level)api_enum(verification, "level", api_verify_level_names, API_VERIFY_CHECKSUM),
+        .verify_level = (enum api_verify_level)api_enum(
+            verification, "level", api_verify_level_names, API_VERIFY_CHECKSUM),
         .verify_schedule = api_str(a, verification, "schedule", ""),
         .verify_neo4j_image = api_str(a, verification, "neo4jImage", ""),
         .identity_secret = api_str(a, verification, "identitySecretRef.name", ""),
         .identity_key = api_str(a, verification, "identitySecretRef.key", "identity"),
-        .verify_timeout_seconds = api_i64(verification, "timeoutSeconds", 0, INT64_C(30) * DAY_SECONDS, 0),
+        .verify_timeout_seconds =
+            api_i64(verification, "timeoutSeconds", 0, INT64_C(30) * DAY_SECONDS, 0),
         .time_zone = api_str(a, v, "timeZone", "Etc/UTC"),
     };
     api_connection_parse(a, nb_json_get(v, "connection"), &ret->connection);
@@ -148,12 +165,12 @@ static const char *template_text(struct nb_arena *a, const struct nb_json *spec)
     struct nb_jw w = NB_JW_INIT(&text);
 
     nb_jw_object(&w);
-    for (size_t i = 0; i < NB_ARRAY_LEN(template_fields); i++) {
-        const struct nb_json *v = nb_json_get(spec, template_fields[i]);
+    for (size_t i = 0; api_template_fields[i]; i++) {
+        const struct nb_json *v = nb_json_get(spec, api_template_fields[i]);
 
         if (!v)
             continue;
-        nb_jw_key(&w, template_fields[i]);
+        nb_jw_key(&w, api_template_fields[i]);
         nb_jw_value(&w, v);
     }
     nb_jw_object_end(&w);
@@ -173,7 +190,8 @@ static unsigned parse_on(const struct nb_json *v)
     return on;
 }
 
-static void parse_notifications(struct nb_arena *a, const struct nb_json *v, struct api_backup_spec *ret)
+static void parse_notifications(struct nb_arena *a, const struct nb_json *v,
+                                struct api_backup_spec *ret)
 {
     size_t n = nb_json_type(v) == NB_JSON_ARRAY ? nb_json_count(v) : 0;
 
@@ -183,7 +201,7 @@ static void parse_notifications(struct nb_arena *a, const struct nb_json *v, str
     for (const struct nb_json *c = nb_json_first(v); c; c = nb_json_next(c))
         ret->notifications[ret->notification_count++] = (struct api_notification){
             .channel = api_str(a, c, "channel", ""),
-            .on = parse_on(nb_json_get(c, "on")),
+            .on = parse_on(nb_json_get(c, "events")),
         };
 }
 
@@ -194,10 +212,11 @@ static void parse_spec(struct nb_arena *a, const struct nb_json *v, struct api_b
         .time_zone = api_str(a, v, "timeZone", "Etc/UTC"),
         .suspend = api_bool(v, "suspend", false),
         .run_immediately = api_bool(v, "runImmediately", false),
-        .concurrency =
-            (enum api_concurrency)api_enum(v, "concurrencyPolicy", api_concurrency_names, API_FORBID),
-        .starting_deadline_seconds = api_i64(v, "startingDeadlineSeconds", 0, INT64_C(3660) * DAY_SECONDS, -1),
-        .jitter_seconds = api_i64(v, "startJitterSeconds", 0, 7 * DAY_SECONDS, 0),
+        .concurrency = (enum api_concurrency)api_enum(v, "concurrencyPolicy", api_concurrency_names,
+                                                      API_FORBID),
+        .starting_deadline_seconds =
+            api_i64(v, "startingDeadlineSeconds", 0, INT64_C(3660) * DAY_SECONDS, -1),
+        .jitter_seconds = api_i64(v, "startJitterSeconds", 0, INT64_C(7) * DAY_SECONDS, 0),
         .dst = (enum api_dst)api_enum(v, "daylightSavingPolicy", dst_names, API_DST_RUN_ONCE),
         .successful_limit = api_i64(v, "successfulRunsHistoryLimit", 0, LIMIT_MAX, 3),
         .failed_limit = api_i64(v, "failedRunsHistoryLimit", 0, LIMIT_MAX, 3),
@@ -207,7 +226,7 @@ static void parse_spec(struct nb_arena *a, const struct nb_json *v, struct api_b
     parse_notifications(a, nb_json_get(v, "notifications"), ret);
 }
 
-/* --- status ------------------------------------------------------------------------------------------ */
+/* --- status ---------------------------------------------------------------------------------- */
 
 void api_stored_parse(const struct nb_json *v, struct api_stored *ret)
 {
@@ -235,7 +254,8 @@ void api_stored_write(const struct api_stored *s, const char *key, struct nb_jw 
     nb_jw_object_end(w);
 }
 
-void api_restore_point_parse(struct nb_arena *a, const struct nb_json *v, struct api_restore_point *ret)
+void api_restore_point_parse(struct nb_arena *a, const struct nb_json *v,
+                             struct api_restore_point *ret)
 {
     *ret = (struct api_restore_point){
         .database = api_str(a, v, "database", ""),
@@ -253,16 +273,18 @@ static void parse_points(struct nb_arena *a, const struct nb_json *v, struct api
     ret->restore_points = api_alloc(a, API_RESTORE_POINTS_MAX * sizeof(*ret->restore_points));
     if (nb_json_type(v) != NB_JSON_ARRAY)
         return;
-    for (const struct nb_json *c = nb_json_first(v); c && ret->restore_point_count < API_RESTORE_POINTS_MAX;
-         c = nb_json_next(c))
+    for (const struct nb_json *c = nb_json_first(v);
+         c && ret->restore_point_count < API_RESTORE_POINTS_MAX; c = nb_json_next(c))
         api_restore_point_parse(a, c, &ret->restore_points[ret->restore_point_count++]);
 }
 
-static void parse_history(struct nb_arena *a, const struct nb_json *v, struct api_backup_status *ret)
+static void parse_history(struct nb_arena *a, const struct nb_json *v,
+                          struct api_backup_status *ret)
 {
     if (nb_json_type(v) != NB_JSON_ARRAY)
         return;
-    for (const struct nb_json *c = nb_json_first(v); c && ret->history_count < API_HISTORY_MAX; c = nb_json_next(c))
+    for (const struct nb_json *c = nb_json_first(v); c && ret->history_count < API_HISTORY_MAX;
+         c = nb_json_next(c))
         ret->history[ret->history_count++] = (struct api_history_entry){
             .run = api_str(a, c, "runName", ""),
             .trigger = api_str(a, c, "trigger", ""),
@@ -290,7 +312,7 @@ static void parse_status(struct nb_arena *a, const struct nb_json *v, struct api
         .observed_schedule = api_str(a, v, "observedSchedule", ""),
         .last_handled_request = api_str(a, v, "lastHandledRequest", ""),
         .last_handled_refresh = api_str(a, v, "lastHandledRefresh", ""),
-        .consecutive_failures = api_i64(v, "consecutiveFailures", 0, INT64_MAX, 0),
+        .consecutive_failures = api_i64(v, "consecutiveFailures", 0, INT64_MAX, -1),
         .last_run = api_str(a, v, "lastRunName", ""),
         .last_backup_key = api_str(a, v, "lastBackupKey", ""),
         .last_size = api_str(a, v, "lastSize", ""),
@@ -383,7 +405,7 @@ void api_backup_status_write(const struct api_backup_status *s, struct nb_jw *w)
     api_write_time(w, "nextScheduleTime", s->next_schedule);
     kv_text(w, "lastHandledRequest", s->last_handled_request);
     kv_text(w, "lastHandledRefresh", s->last_handled_refresh);
-    nb_jw_kv_i64(w, "consecutiveFailures", s->consecutive_failures);
+    kv_known(w, "consecutiveFailures", s->consecutive_failures);
     kv_text(w, "lastRunName", s->last_run);
     kv_text(w, "lastBackupKey", s->last_backup_key);
     kv_known(w, "lastSizeBytes", s->last_size_bytes);
@@ -399,7 +421,8 @@ void api_backup_status_write(const struct api_backup_status *s, struct nb_jw *w)
     nb_jw_object_end(w);
 }
 
-bool api_status_patch(const char *resource_version, const char *from, const char *to, struct nb_buf *out)
+bool api_status_patch(const char *resource_version, const char *from, const char *to,
+                      struct nb_buf *out)
 {
     nb_auto_done(nb_buf_done) struct nb_buf diff = NB_BUF_INIT(8 << 20);
     struct nb_jw w = NB_JW_INIT(out);
@@ -417,7 +440,8 @@ bool api_status_patch(const char *resource_version, const char *from, const char
     return true;
 }
 
-bool api_backup_status_patch(const struct api_backup *b, const struct api_backup_status *to, struct nb_buf *out)
+bool api_backup_status_patch(const struct api_backup *b, const struct api_backup_status *to,
+                             struct nb_buf *out)
 {
     nb_auto_done(nb_buf_done) struct nb_buf old = NB_BUF_INIT(8 << 20);
     nb_auto_done(nb_buf_done) struct nb_buf new_text = NB_BUF_INIT(8 << 20);
@@ -425,15 +449,18 @@ bool api_backup_status_patch(const struct api_backup *b, const struct api_backup
 
     api_backup_status_write(&b->status, &wo);
     api_backup_status_write(to, &wn);
-    return api_status_patch(b->meta.resource_version, nb_buf_cstr(&old), nb_buf_cstr(&new_text), out);
+    return api_status_patch(b->meta.resource_version, nb_buf_cstr(&old), nb_buf_cstr(&new_text),
+                            out);
 }
 
-/* --- the object ----------------------------------------------------------------------------------------- */
+/* --- the object ------------------------------------------------------------------------------ */
 
 bool api_object_check(const struct nb_json *object, const char *what, struct nb_error *err)
 {
-    if (!*nb_json_str(nb_json_at(object, "metadata.name"), "") || !*nb_json_str(nb_json_at(object, "metadata.uid"), ""))
-        return nb_fail(err, NB_E_INVALID, "InvalidObject", "%s without metadata.name or metadata.uid", what);
+    if (!*nb_json_str(nb_json_at(object, "metadata.name"), "") ||
+        !*nb_json_str(nb_json_at(object, "metadata.uid"), ""))
+        return nb_fail(err, NB_E_INVALID, "InvalidObject",
+                       "%s without metadata.name or metadata.uid", what);
     return true;
 }
 
@@ -447,7 +474,8 @@ bool api_backup_parse(const struct nb_json *object, struct api_backup **ret, str
     b->arena = api_arena_new();
     api_meta_parse(b->arena, object, &b->meta);
     b->run_requested = api_dup(b->arena, api_annotation(object, API_ANNOTATION_RUN_REQUESTED));
-    b->refresh_requested = api_dup(b->arena, api_annotation(object, API_ANNOTATION_REFRESH_REQUESTED));
+    b->refresh_requested =
+        api_dup(b->arena, api_annotation(object, API_ANNOTATION_REFRESH_REQUESTED));
     b->reconcile_disabled = nb_streq(api_annotation(object, API_ANNOTATION_RECONCILE), "disabled");
     parse_spec(b->arena, nb_json_get(object, "spec"), &b->spec);
     parse_status(b->arena, nb_json_get(object, "status"), &b->status);
@@ -467,10 +495,12 @@ const char *api_storage_text(struct nb_arena *a, const struct api_storage *s)
 {
     if (!s->present)
         return "";
-    return api_printf(a, "%s://%s%s%s", s->is_r2 ? "r2" : "s3", s->bucket, *s->prefix ? "/" : "", s->prefix);
+    return api_printf(a, "%s://%s%s%s", s->is_r2 ? "r2" : "s3", s->bucket, *s->prefix ? "/" : "",
+                      s->prefix);
 }
 
-const char *api_owner_text(struct nb_arena *a, const struct api_storage *s, const char *ns, const char *name)
+const char *api_owner_text(struct nb_arena *a, const struct api_storage *s, const char *ns,
+                           const char *name)
 {
     return *s->owner ? s->owner : api_printf(a, "%s/%s", ns, name);
 }

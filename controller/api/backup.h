@@ -2,8 +2,9 @@
 #define NB_API_BACKUP_H
 
 /*
- * Neo4jBackup: spec and status as C structs. Parsing is lenient (the API server has validated against the schema
- * in crd/): what is absent or of a wrong type gets its default, what is out of range is clamped.
+ * Neo4jBackup: spec and status as C structs. Parsing is lenient (the API server has validated
+ * against the schema in crd/): what is absent or of a wrong type gets its default, what is out of
+ * range is clamped.
  */
 
 #include "controller/api/meta.h"
@@ -12,6 +13,8 @@
 enum api_concurrency { API_FORBID, API_ALLOW, API_REPLACE };
 enum api_dst { API_DST_RUN_ONCE, API_DST_CRONJOB };
 enum api_verify_level { API_VERIFY_CHECKSUM, API_VERIFY_READBACK, API_VERIFY_RESTORE };
+/* What of a Neo4jBackup's spec goes into its runs' template. */
+extern const char *const api_template_fields[];
 extern const char *const api_concurrency_names[]; /* "Forbid", "Allow", "Replace", NULL */
 extern const char *const api_verify_level_names[];
 
@@ -23,22 +26,23 @@ struct api_connection {
 };
 
 struct api_storage {
-    bool present;  /* a storage was given at all */
+    bool present; /* a storage was given at all */
     bool is_r2;
-    const char *account_id, *jurisdiction;  /* r2 */
-    const char *endpoint, *region;          /* s3 */
+    const char *account_id, *jurisdiction; /* r2 */
+    const char *endpoint, *region;         /* s3 */
     bool force_path_style;
     const char *ca_secret, *ca_key;
     int64_t part_size_bytes; /* 0: the worker's default */
     const char *bucket, *prefix;
-    const char *secret, *access_key_id_key, *secret_access_key_key, *session_token_key, *account_id_key;
+    const char *secret, *access_key_id_key, *secret_access_key_key, *session_token_key,
+        *account_id_key;
     const char *owner; /* "": <namespace>/<name> */
     bool adopt;
 };
 
 struct api_retention {
-    int64_t days;                                                   /* 0: for ever */
-    int64_t last, hourly, daily, weekly, monthly, yearly;           /* -1: unset */
+    int64_t days;                                         /* 0: for ever */
+    int64_t last, hourly, daily, weekly, monthly, yearly; /* -1: unset */
     int64_t minimum_successful;
     bool delete_on_delete;
 };
@@ -73,8 +77,13 @@ struct api_template {
 };
 
 enum {
-    API_NOTIFY_SUCCEEDED = 1, API_NOTIFY_PARTIAL = 2, API_NOTIFY_FAILED = 4, API_NOTIFY_RECOVERED = 8,
-    API_NOTIFY_OVERDUE = 16, API_NOTIFY_VERIFICATION_FAILED = 32, API_NOTIFY_RETENTION_BLOCKED = 64
+    API_NOTIFY_SUCCEEDED = 1,
+    API_NOTIFY_PARTIAL = 2,
+    API_NOTIFY_FAILED = 4,
+    API_NOTIFY_RECOVERED = 8,
+    API_NOTIFY_OVERDUE = 16,
+    API_NOTIFY_VERIFICATION_FAILED = 32,
+    API_NOTIFY_RETENTION_BLOCKED = 64
 };
 struct api_notification {
     const char *channel;
@@ -121,12 +130,14 @@ struct api_backup_status {
     int64_t observed_generation;
     struct api_conditions conditions;
     struct api_strings active; /* names of runs that have not ended */
-    int64_t last_schedule, last_successful, last_failure, last_skipped, schedule_change, next_schedule;
+    int64_t last_schedule, last_successful, last_failure, last_skipped, schedule_change,
+        next_schedule;
     const char *last_skipped_reason;
     const char *observed_schedule; /* schedule, zone and policy that schedule_change speaks of */
     const char *last_handled_request, *last_handled_refresh;
-    int64_t consecutive_failures;
-    const char *last_run, *last_backup_key;
+    int64_t consecutive_failures; /* -1: never written */
+    const char *last_run;         /* the newest, ended or not */
+    const char *last_backup_key;
     const char *last_size; /* the printer column's "1.2 GiB" */
     int64_t last_size_bytes /* -1: unknown */, last_duration_seconds /* -1: unknown */;
     const char *destination; /* the printer column's "r2://bucket/prefix" */
@@ -148,7 +159,8 @@ struct api_backup {
 };
 
 /* False (NB_E_INVALID) only when `object` is no object with metadata.name and metadata.uid. */
-NB_NODISCARD bool api_backup_parse(const struct nb_json *object, struct api_backup **ret, struct nb_error *err);
+NB_NODISCARD bool api_backup_parse(const struct nb_json *object, struct api_backup **ret,
+                                   struct nb_error *err);
 void api_backup_free(struct api_backup *b);
 NB_AUTO_DEFINE(struct api_backup *, api_backup_free)
 
@@ -156,23 +168,28 @@ NB_AUTO_DEFINE(struct api_backup *, api_backup_free)
 void api_template_parse(struct nb_arena *a, const struct nb_json *v, struct api_template *ret);
 void api_connection_parse(struct nb_arena *a, const struct nb_json *v, struct api_connection *ret);
 void api_storage_parse(struct nb_arena *a, const struct nb_json *v, struct api_storage *ret);
-void api_job_options_parse(struct nb_arena *a, const struct nb_json *v, struct api_job_options *ret);
+void api_job_options_parse(struct nb_arena *a, const struct nb_json *v,
+                           struct api_job_options *ret);
 
 /* The whole status as a JSON object. */
 void api_backup_status_write(const struct api_backup_status *s, struct nb_jw *w);
-/* {"metadata":{"resourceVersion":…},"status":{…}}: what changed between the two; false when nothing did. */
-NB_NODISCARD bool api_backup_status_patch(const struct api_backup *b, const struct api_backup_status *to,
-                                          struct nb_buf *out);
+/* {"metadata":{"resourceVersion":…},"status":{…}}: what changed between the two; false when
+ * nothing did. */
+NB_NODISCARD bool api_backup_status_patch(const struct api_backup *b,
+                                          const struct api_backup_status *to, struct nb_buf *out);
 /* storage as "r2://bucket/prefix" or "s3://bucket/prefix". */
 const char *api_storage_text(struct nb_arena *a, const struct api_storage *s);
 /* Neo4jBackup's storage.owner or its default. */
-const char *api_owner_text(struct nb_arena *a, const struct api_storage *s, const char *ns, const char *name);
+const char *api_owner_text(struct nb_arena *a, const struct api_storage *s, const char *ns,
+                           const char *name);
 
-/* --- for the files of this folder --- */
+/* --- for the files of this folder ------------------------------------------------------------ */
 void api_stored_parse(const struct nb_json *v, struct api_stored *ret);
 void api_stored_write(const struct api_stored *s, const char *key, struct nb_jw *w);
-void api_restore_point_parse(struct nb_arena *a, const struct nb_json *v, struct api_restore_point *ret);
-bool api_status_patch(const char *resource_version, const char *from, const char *to, struct nb_buf *out);
+void api_restore_point_parse(struct nb_arena *a, const struct nb_json *v,
+                             struct api_restore_point *ret);
+bool api_status_patch(const char *resource_version, const char *from, const char *to,
+                      struct nb_buf *out);
 bool api_object_check(const struct nb_json *object, const char *what, struct nb_error *err);
 
 #endif

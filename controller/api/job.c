@@ -2,7 +2,8 @@
 
 #include "base/clock.h"
 
-const char *const api_job_kind_names[] = { "", "backup", "verify", "prune", "pin", "list", "restore", NULL };
+const char *const api_job_kind_names[] = { "",    "backup", "verify",  "prune",
+                                           "pin", "list",   "restore", NULL };
 
 bool api_job_parse(const struct nb_json *object, struct api_job **ret, struct nb_error *err)
 {

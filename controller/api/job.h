@@ -7,9 +7,16 @@
 #include "controller/api/names.h"
 
 enum api_job_kind {
-    API_JOB_OTHER, API_JOB_BACKUP, API_JOB_VERIFY, API_JOB_PRUNE, API_JOB_PIN, API_JOB_LIST, API_JOB_RESTORE
+    API_JOB_OTHER,
+    API_JOB_BACKUP,
+    API_JOB_VERIFY,
+    API_JOB_PRUNE,
+    API_JOB_PIN,
+    API_JOB_LIST,
+    API_JOB_RESTORE
 };
-/* "", "backup", "verify", "prune", "pin", "list", "restore", NULL: values of API_LABEL_JOB and first arguments. */
+/* "", "backup", "verify", "prune", "pin", "list", "restore", NULL: values of API_LABEL_JOB and
+ * first arguments. */
 extern const char *const api_job_kind_names[];
 
 struct api_job {
@@ -23,7 +30,8 @@ struct api_job {
     int64_t started, completed;
     struct api_conditions conditions;
 };
-NB_NODISCARD bool api_job_parse(const struct nb_json *object, struct api_job **ret, struct nb_error *err);
+NB_NODISCARD bool api_job_parse(const struct nb_json *object, struct api_job **ret,
+                                struct nb_error *err);
 void api_job_free(struct api_job *j);
 NB_AUTO_DEFINE(struct api_job *, api_job_free)
 /* Complete or Failed is True. */
@@ -32,7 +40,7 @@ bool api_job_is_finished(const struct api_job *j);
 struct api_pod {
     struct nb_arena *arena;
     struct api_meta meta;
-    const char *job; /* name of the Job that owns it */
+    const char *job;                      /* name of the Job that owns it */
     const char *phase, *reason, *message; /* status.… */
     struct api_conditions conditions;
     bool has_worker; /* the worker container's status is there */
@@ -42,7 +50,8 @@ struct api_pod {
     int64_t exit_code, signal, started, finished;
     const char *terminated_reason, *terminated_message; /* the termination message */
 };
-NB_NODISCARD bool api_pod_parse(const struct nb_json *object, struct api_pod **ret, struct nb_error *err);
+NB_NODISCARD bool api_pod_parse(const struct nb_json *object, struct api_pod **ret,
+                                struct nb_error *err);
 void api_pod_free(struct api_pod *p);
 NB_AUTO_DEFINE(struct api_pod *, api_pod_free)
 

@@ -35,7 +35,7 @@ const char *api_dup(struct nb_arena *a, const char *s)
     if (n == 0)
         return "";
     p = api_alloc(a, n + 1);
-    memcpy(p, s, n);
+    memcpy(p, s, n + 1);
     return p;
 }
 
@@ -56,7 +56,7 @@ const char *api_printf(struct nb_arena *a, const char *fmt, ...)
     return p;
 }
 
-/* --- reading ------------------------------------------------------------------------------------ */
+/* --- reading --------------------------------------------------------------------------------- */
 
 const char *api_str(struct nb_arena *a, const struct nb_json *v, const char *path, const char *dflt)
 {
@@ -148,7 +148,8 @@ void api_meta_parse(struct nb_arena *a, const struct nb_json *object, struct api
         .owner_uid = "",
         .finalizers_json = api_json(a, finalizers),
     };
-    for (const struct nb_json *o = nb_json_first(nb_json_get(m, "ownerReferences")); o; o = nb_json_next(o)) {
+    for (const struct nb_json *o = nb_json_first(nb_json_get(m, "ownerReferences")); o;
+         o = nb_json_next(o)) {
         if (!nb_json_bool(nb_json_get(o, "controller"), false))
             continue;
         ret->owner_kind = api_str(a, o, "kind", "");
@@ -160,7 +161,7 @@ void api_meta_parse(struct nb_arena *a, const struct nb_json *object, struct api
             ret->has_finalizer = true;
 }
 
-/* --- conditions ---------------------------------------------------------------------------------- */
+/* --- conditions ------------------------------------------------------------------------------ */
 
 static const char *const status_names[] = { "Unknown", "True", "False", NULL };
 
@@ -169,7 +170,8 @@ void api_conditions_parse(struct nb_arena *a, const struct nb_json *v, struct ap
     ret->count = 0;
     if (nb_json_type(v) != NB_JSON_ARRAY)
         return;
-    for (const struct nb_json *c = nb_json_first(v); c && ret->count < API_CONDITIONS_MAX; c = nb_json_next(c))
+    for (const struct nb_json *c = nb_json_first(v); c && ret->count < API_CONDITIONS_MAX;
+         c = nb_json_next(c))
         ret->items[ret->count++] = (struct api_condition){
             .type = api_str(a, c, "type", ""),
             .status = (enum api_status)api_enum(c, "status", status_names, API_UNKNOWN),
@@ -195,8 +197,8 @@ enum api_status api_condition_status(const struct api_conditions *c, const char 
     return found ? found->status : API_UNKNOWN;
 }
 
-void api_condition_set(struct api_conditions *c, const char *type, enum api_status status, const char *reason,
-                       const char *message, int64_t generation, int64_t now)
+void api_condition_set(struct api_conditions *c, const char *type, enum api_status status,
+                       const char *reason, const char *message, int64_t generation, int64_t now)
 {
     struct api_condition *to = NULL;
 
@@ -251,7 +253,7 @@ void api_conditions_write(const struct api_conditions *c, const char *key, struc
     nb_jw_array_end(w);
 }
 
-/* --- writing -------------------------------------------------------------------------------------- */
+/* --- writing --------------------------------------------------------------------------------- */
 
 void api_write_time(struct nb_jw *w, const char *key, int64_t unix_seconds)
 {
@@ -271,6 +273,8 @@ static bool same_text(const struct nb_json *a, const struct nb_json *b)
     return nb_str_equal(nb_buf_str(&ta), nb_buf_str(&tb));
 }
 
+/* As deep as the documents, which nest 64 deep at most. */
+// NOLINTNEXTLINE(misc-no-recursion)
 static bool diff_object(const struct nb_json *from, const struct nb_json *to, struct nb_jw *w)
 {
     bool any = false;
@@ -327,7 +331,8 @@ const char *api_size_text(struct nb_arena *a, int64_t bytes)
         return "";
     for (; v >= 1023.95 && u + 1 < NB_ARRAY_LEN(units); u++)
         v /= 1024;
-    return u == 0 ? api_printf(a, "%lld B", (long long)bytes) : api_printf(a, "%.1f %s", v, units[u]);
+    return u == 0 ? api_printf(a, "%lld B", (long long)bytes)
+                  : api_printf(a, "%.1f %s", v, units[u]);
 }
 
 const char *api_duration_text(struct nb_arena *a, int64_t s)

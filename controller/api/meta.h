@@ -4,10 +4,10 @@
 /*
  * metadata of an object, conditions, and the way all structs of this folder own their strings.
  *
- * Every parsed object (api_backup, api_run, api_restore, api_job, api_pod) has one arena that holds all its
- * strings and lists; x_free() frees it. Strings are never NULL unless the header says "or NULL" beside it;
- * absent texts are "". Times are unix seconds, 0 when absent. A parsed object is immutable and may be read by
- * many threads.
+ * Every parsed object (api_backup, api_run, api_restore, api_job, api_pod) has one arena that holds
+ * all its strings and lists; x_free() frees it. Strings are never NULL unless the header says "or
+ * NULL" beside it; absent texts are "". Times are unix seconds, 0 when absent. A parsed object is
+ * immutable and may be read by many threads.
  */
 
 #include "base/json.h"
@@ -16,11 +16,11 @@
 struct api_meta {
     const char *name, *ns, *uid, *resource_version;
     int64_t generation;
-    int64_t created;  /* creationTimestamp */
-    int64_t deleted;  /* deletionTimestamp; 0: not being deleted */
+    int64_t created;                                 /* creationTimestamp */
+    int64_t deleted;                                 /* deletionTimestamp; 0: not being deleted */
     const char *owner_kind, *owner_name, *owner_uid; /* the controller owner, "" if none */
-    bool has_finalizer; /* ours */
-    const char *finalizers_json; /* the whole list, as it is */
+    bool has_finalizer;                              /* ours */
+    const char *finalizers_json;                     /* the whole list, as it is */
 };
 
 enum api_status { API_UNKNOWN, API_TRUE, API_FALSE };
@@ -39,26 +39,28 @@ struct api_conditions {
 
 const struct api_condition *api_condition_get(const struct api_conditions *c, const char *type);
 enum api_status api_condition_status(const struct api_conditions *c, const char *type);
-/* Sets or adds. lastTransitionTime moves only when the status changes. reason and message are borrowed; an empty
- * reason becomes "Unknown" (the API wants one), a long message is cut at a UTF-8 boundary when written. */
+/* Sets or adds. lastTransitionTime moves only when the status changes. reason and message are
+ * borrowed; an empty reason becomes "Unknown" (the API wants one), a long message is cut at a UTF-8
+ * boundary when written. */
 void api_condition_set(struct api_conditions *c, const char *type, enum api_status status,
                        const char *reason, const char *message, int64_t generation, int64_t now);
 void api_conditions_write(const struct api_conditions *c, const char *key, struct nb_jw *w);
 
-/* Writes into patch the JSON merge patch (RFC 7386) that makes `to` out of `from`; false (nothing written) when
- * they are equal. Both are JSON texts of objects. */
+/* Writes into patch the JSON merge patch (RFC 7386) that makes `to` out of `from`; false (nothing
+ * written) when they are equal. Both are JSON texts of objects. */
 NB_NODISCARD bool api_merge_diff(const char *from, const char *to, struct nb_buf *patch);
 
-/* --- for the parsers of this folder and of controller/plan --- */
+/* --- for the parsers of this folder and of controller/plan ----------------------------------- */
 
-/* Arena strings: never NULL; these abort like nb_xmalloc when the arena's limit is reached, which the limits of
- * the API server's own objects (3 MiB) keep from happening. */
+/* Arena strings: never NULL; these abort like nb_xmalloc when the arena's limit is reached, which
+ * the limits of the API server's own objects (3 MiB) keep from happening. */
 struct nb_arena *api_arena_new(void);
-void *api_alloc(struct nb_arena *a, size_t size); /* zeroed */
+void *api_alloc(struct nb_arena *a, size_t size);       /* zeroed */
 const char *api_dup(struct nb_arena *a, const char *s); /* NULL gives "" */
 const char *api_printf(struct nb_arena *a, const char *fmt, ...) NB_PRINTF(2, 3);
 /* Member as string; "" (or dflt) when absent or of another type. */
-const char *api_str(struct nb_arena *a, const struct nb_json *v, const char *path, const char *dflt);
+const char *api_str(struct nb_arena *a, const struct nb_json *v, const char *path,
+                    const char *dflt);
 int64_t api_time(const struct nb_json *v, const char *path);
 int64_t api_i64(const struct nb_json *v, const char *path, int64_t min, int64_t max, int64_t dflt);
 bool api_bool(const struct nb_json *v, const char *path, bool dflt);

@@ -5,7 +5,7 @@
 /* Longest texts that are taken over from a worker. */
 enum { REASON_MAX = 48, MESSAGE_MAX = 1024, KEY_MAX = 1024, WORD_MAX = 128, PRUNED_MAX = 100 };
 
-/* --- cleaning: what a pod says ends up in objects, events and terminals ------------------------------------ */
+/* --- cleaning: what a pod says ends up in objects, events and terminals ---------------------- */
 
 /* The string without control characters, at most max bytes, cut between characters. */
 static const char *clean_value(struct nb_arena *a, const struct nb_json *v, size_t max)
@@ -27,13 +27,15 @@ static const char *clean_value(struct nb_arena *a, const struct nb_json *v, size
     return p;
 }
 
-static const char *clean_text(struct nb_arena *a, const struct nb_json *v, const char *path, size_t max)
+static const char *clean_text(struct nb_arena *a, const struct nb_json *v, const char *path,
+                              size_t max)
 {
     return clean_value(a, nb_json_at(v, path), max);
 }
 
 /* A CamelCase word as conditions and events want it; anything else is dflt. */
-static const char *clean_reason(struct nb_arena *a, const struct nb_json *v, const char *path, const char *dflt)
+static const char *clean_reason(struct nb_arena *a, const struct nb_json *v, const char *path,
+                                const char *dflt)
 {
     const char *s = nb_json_str(nb_json_at(v, path), "");
     size_t n = strlen(s);
@@ -41,7 +43,8 @@ static const char *clean_reason(struct nb_arena *a, const struct nb_json *v, con
     if (n == 0 || n > REASON_MAX || *s < 'A' || *s > 'Z')
         return dflt;
     for (size_t i = 0; i < n; i++)
-        if (!((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') || (s[i] >= '0' && s[i] <= '9')))
+        if (!((s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') ||
+              (s[i] >= '0' && s[i] <= '9')))
             return dflt;
     return api_dup(a, s);
 }
@@ -51,13 +54,15 @@ static int64_t count_of(const struct nb_json *v, const char *path)
     return api_i64(v, path, 0, INT64_MAX, -1);
 }
 
-static void clean_strings(struct nb_arena *a, const struct nb_json *v, size_t max, struct api_strings *ret)
+static void clean_strings(struct nb_arena *a, const struct nb_json *v, size_t max,
+                          struct api_strings *ret)
 {
     size_t n = nb_json_type(v) == NB_JSON_ARRAY ? nb_json_count(v) : 0;
 
     n = n > max ? max : n;
     *ret = (struct api_strings){ .items = api_alloc(a, (n + 1) * sizeof(*ret->items)) };
-    for (const struct nb_json *c = n ? nb_json_first(v) : NULL; c && ret->count < n; c = nb_json_next(c))
+    for (const struct nb_json *c = n ? nb_json_first(v) : NULL; c && ret->count < n;
+         c = nb_json_next(c))
         if (nb_json_type(c) == NB_JSON_STRING)
             ret->items[ret->count++] = clean_value(a, c, WORD_MAX);
 }
@@ -79,7 +84,8 @@ static void clean_artifact(struct nb_arena *a, const struct nb_json *v, struct a
     };
 }
 
-static void clean_verification(struct nb_arena *a, const struct nb_json *v, struct api_verification *ret)
+static void clean_verification(struct nb_arena *a, const struct nb_json *v,
+                               struct api_verification *ret)
 {
     *ret = (struct api_verification){
         .present = nb_json_type(v) == NB_JSON_OBJECT,
@@ -89,7 +95,7 @@ static void clean_verification(struct nb_arena *a, const struct nb_json *v, stru
     };
 }
 
-/* --- the termination message --------------------------------------------------------------------------------- */
+/* --- the termination message ----------------------------------------------------------------- */
 
 static void read_termination(const struct nb_json *v, struct api_termination *t)
 {
@@ -122,7 +128,8 @@ static void read_termination(const struct nb_json *v, struct api_termination *t)
     api_stored_parse(nb_json_get(v, "stored"), &t->stored);
     t->has_retention = nb_json_type(nb_json_get(v, "retention")) == NB_JSON_OBJECT;
     t->retention_healthy = api_bool(v, "retention.healthy", true);
-    t->retention_reason = clean_reason(a, v, "retention.reason", t->retention_healthy ? "Healthy" : "RetentionBlocked");
+    t->retention_reason = clean_reason(a, v, "retention.reason",
+                                       t->retention_healthy ? "Healthy" : "RetentionBlocked");
     t->retention_message = clean_text(a, v, "retention.message", MESSAGE_MAX);
     clean_verification(a, nb_json_get(v, "verification"), &t->verification);
     t->verification_message = clean_text(a, v, "verification.message", MESSAGE_MAX);
@@ -153,7 +160,7 @@ void api_termination_free(struct api_termination *t)
     free(t);
 }
 
-/* --- the log ------------------------------------------------------------------------------------------------------ */
+/* --- the log --------------------------------------------------------------------------------- */
 
 enum { LIST_ARTIFACTS, LIST_SOURCES, LIST_DATABASES, LIST_FAILED };
 
@@ -162,11 +169,21 @@ struct api_log *api_log_new(void)
     struct api_log *l = NB_NEW(struct api_log);
 
     l->arena = api_arena_new();
-    l->engine = l->server_version = "";
+    l->pod = l->engine = l->server_version = "";
     l->progress = (struct api_progress){ .stage = "", .database = "", .percent = -1 };
     l->points = api_alloc(l->arena, API_RESTORE_POINTS_MAX * sizeof(*l->points));
     l->pruned.items = api_alloc(l->arena, PRUNED_MAX * sizeof(*l->pruned.items));
     return l;
+}
+
+void api_log_set_pod(struct api_log *l, const char *pod)
+{
+    l->pod = api_dup(l->arena, pod);
+}
+
+bool api_log_is_done(const struct api_log *l, const char *pod)
+{
+    return l && (l->complete || l->failed) && (!*l->pod || strcmp(l->pod, pod) == 0);
 }
 
 void api_log_free(struct api_log *l)
@@ -177,15 +194,16 @@ void api_log_free(struct api_log *l)
     free(l);
 }
 
-/* Room for one more in a list of the arena: twice the old room when it is full. NULL: as many as are kept. */
+/* Room for one more in a list of the arena: twice the old room when it is full. NULL: as many as
+ * are kept. */
 static void *grow(struct api_log *l, int which, void *items, size_t count, size_t size)
 {
     size_t cap = l->capacity_[which];
 
-    if (count < cap)
-        return items;
     if (count >= API_ARTIFACTS_MAX)
         return NULL;
+    if (count < cap)
+        return items;
     cap = cap ? cap * 2 : 8;
     void *p = api_alloc(l->arena, cap * size);
 
@@ -202,10 +220,12 @@ static bool feed_progress(struct api_log *l, const struct nb_json *v, int64_t no
     const char *database = nb_json_str(nb_json_get(v, "database"), "");
     struct api_progress p = {
         .present = true,
-        .stage = strcmp(stage, l->progress.stage) == 0 ? l->progress.stage
-                                                       : clean_reason(l->arena, v, "stage", "Running"),
-        .database = strcmp(database, l->progress.database) == 0 ? l->progress.database
-                                                                : clean_text(l->arena, v, "database", WORD_MAX),
+        .stage = strcmp(stage, l->progress.stage) == 0
+                     ? l->progress.stage
+                     : clean_reason(l->arena, v, "stage", "Running"),
+        .database = strcmp(database, l->progress.database) == 0
+                        ? l->progress.database
+                        : clean_text(l->arena, v, "database", WORD_MAX),
         .percent = api_i64(v, "percent", 0, 100, -1),
         .nodes = count_of(v, "nodes"),
         .relationships = count_of(v, "relationships"),
@@ -220,23 +240,24 @@ static bool feed_progress(struct api_log *l, const struct nb_json *v, int64_t no
 
 static bool feed_artifact(struct api_log *l, const struct nb_json *v)
 {
-    struct api_artifact *items =
-        grow(l, LIST_ARTIFACTS, l->artifacts.items, l->artifacts.count, sizeof(*l->artifacts.items));
+    struct api_artifact *items;
     struct api_artifact one;
 
-    if (!items)
-        return false;
-    l->artifacts.items = items;
     clean_artifact(l->arena, v, &one);
     if (!*l->engine)
         l->engine = clean_reason(l->arena, v, "engine", "");
     if (!*l->server_version)
         l->server_version = clean_text(l->arena, v, "serverVersion", WORD_MAX);
     for (size_t i = 0; i < l->artifacts.count; i++)
-        if (strcmp(items[i].database, one.database) == 0) { /* said again by a pod that was tried again */
-            items[i] = one;
+        if (strcmp(l->artifacts.items[i].database, one.database) ==
+            0) { /* said again by a pod that was tried again */
+            l->artifacts.items[i] = one;
             return true;
         }
+    items = grow(l, LIST_ARTIFACTS, l->artifacts.items, l->artifacts.count, sizeof(*items));
+    if (!items)
+        return false;
+    l->artifacts.items = items;
     items[l->artifacts.count++] = one;
     return true;
 }
@@ -263,8 +284,8 @@ static bool feed_inventory(struct api_log *l, const struct nb_json *v)
     api_stored_parse(nb_json_get(v, "stored"), &l->stored);
     if (nb_json_type(points) != NB_JSON_ARRAY)
         return true;
-    for (const struct nb_json *c = nb_json_first(points); c && l->point_count < API_RESTORE_POINTS_MAX;
-         c = nb_json_next(c))
+    for (const struct nb_json *c = nb_json_first(points);
+         c && l->point_count < API_RESTORE_POINTS_MAX; c = nb_json_next(c))
         l->points[l->point_count++] = (struct api_restore_point){
             .database = clean_text(l->arena, c, "database", WORD_MAX),
             .manifest_key = clean_text(l->arena, c, "manifestKey", KEY_MAX),
@@ -279,7 +300,8 @@ static bool feed_inventory(struct api_log *l, const struct nb_json *v)
 
 static bool feed_source(struct api_log *l, const struct nb_json *v)
 {
-    struct api_source_point *items = grow(l, LIST_SOURCES, l->sources, l->source_count, sizeof(*l->sources));
+    struct api_source_point *items =
+        grow(l, LIST_SOURCES, l->sources, l->source_count, sizeof(*l->sources));
 
     if (!items)
         return false;
@@ -329,8 +351,10 @@ bool api_log_feed(struct api_log *l, const char *line, size_t n, int64_t now)
     nb_auto(nb_json_free) struct nb_json *v = NULL;
     const char *event;
 
-    /* A hostile worker cannot make the controller grow: what it says is counted against a share of the arena. */
-    if (n == 0 || n > API_LOG_LINE_MAX || *line != '{' || nb_arena_used_bytes(l->arena) > (size_t)8 << 20)
+    /* A hostile worker cannot make the controller grow: what it says is counted against a share of
+     * the arena. */
+    if (n == 0 || n > API_LOG_LINE_MAX || *line != '{' ||
+        nb_arena_used_bytes(l->arena) > (size_t)8 << 20)
         return false;
     if (!nb_json_parse(line, n, API_LOG_LINE_MAX, &v, &err))
         return false;
@@ -352,7 +376,7 @@ bool api_log_feed(struct api_log *l, const char *line, size_t n, int64_t now)
     return false;
 }
 
-/* --- copy ---------------------------------------------------------------------------------------------------------- */
+/* --- copy ------------------------------------------------------------------------------------ */
 
 static struct api_artifact copy_artifact(struct nb_arena *a, const struct api_artifact *from)
 {
@@ -368,7 +392,8 @@ static struct api_artifact copy_artifact(struct nb_arena *a, const struct api_ar
 
 static struct api_strings copy_strings(struct nb_arena *a, const struct api_strings *from)
 {
-    struct api_strings to = { .items = api_alloc(a, (from->count + 1) * sizeof(*to.items)), .count = from->count };
+    struct api_strings to = { .items = api_alloc(a, (from->count + 1) * sizeof(*to.items)),
+                              .count = from->count };
 
     for (size_t i = 0; i < from->count; i++)
         to.items[i] = api_dup(a, from->items[i]);
@@ -418,9 +443,11 @@ struct api_log *api_log_copy(const struct api_log *l)
     memset(to->capacity_, 0, sizeof(to->capacity_));
     to->progress.stage = api_dup(to->arena, l->progress.stage);
     to->progress.database = api_dup(to->arena, l->progress.database);
+    to->pod = api_dup(to->arena, l->pod);
     to->engine = api_dup(to->arena, l->engine);
     to->server_version = api_dup(to->arena, l->server_version);
-    to->artifacts.items = api_alloc(to->arena, (l->artifacts.count + 1) * sizeof(*to->artifacts.items));
+    to->artifacts.items =
+        api_alloc(to->arena, (l->artifacts.count + 1) * sizeof(*to->artifacts.items));
     for (size_t i = 0; i < l->artifacts.count; i++)
         to->artifacts.items[i] = copy_artifact(to->arena, &l->artifacts.items[i]);
     to->failed_databases = copy_strings(to->arena, &l->failed_databases);

@@ -2,8 +2,9 @@
 #define NB_API_REPORT_H
 
 /*
- * What a worker says, as docs/worker-environment.md has it: the termination message and the log's event lines.
- * Both come from a pod that may be broken or hostile: any bytes in, bounded structs out, never an error.
+ * What a worker says, as docs/worker-environment.md has it: the termination message and the log's
+ * event lines. Both come from a pod that may be broken or hostile: any bytes in, bounded structs
+ * out, never an error.
  */
 
 #include "controller/api/restore.h"
@@ -14,7 +15,8 @@ struct api_termination {
     struct nb_arena *arena;
     bool present; /* it was one of ours: a JSON object with a known result */
     enum api_result result;
-    const char *reason, *message, *manifest_key, *key, *database, *sha256, *consistency, *engine, *server_version;
+    const char *reason, *message, *manifest_key, *key, *database, *sha256, *consistency, *engine,
+        *server_version;
     int64_t exit_code; /* -1: not said */
     bool retriable;
     int64_t size_bytes, uncompressed_bytes, nodes, relationships, indexes, constraints, databases,
@@ -27,19 +29,21 @@ struct api_termination {
     struct api_verification verification;
     const char *verification_message;
 };
-/* Never NULL. Reasons that are not CamelCase words become "Unknown"; texts are cut and cleaned of control characters. */
+/* Never NULL. Reasons that are not CamelCase words become "Unknown"; texts are cut and cleaned of
+ * control characters. */
 struct api_termination *api_termination_parse(const char *text, size_t n);
 void api_termination_free(struct api_termination *t);
 NB_AUTO_DEFINE(struct api_termination *, api_termination_free)
 
 /*
- * api_log: what a pod's log said so far; lines are fed one by one. One thread at a time; take a copy under the
- * caller's lock with api_log_copy() to hand it to a plan.
+ * api_log: what a pod's log said so far; lines are fed one by one. One thread at a time; take a
+ * copy under the caller's lock with api_log_copy() to hand it to a plan.
  */
 struct api_log {
     struct nb_arena *arena;
-    bool complete; /* the log was read to its end after the container ended */
-    bool failed;   /* it cannot be read any more: do without */
+    const char *pod; /* whose log it is: a retried Job has several; "" when not said */
+    bool complete;   /* the log was read to its end after the container ended */
+    bool failed;     /* it cannot be read any more: do without */
     struct api_progress progress;
     struct api_artifacts artifacts;
     const char *engine, *server_version;
@@ -56,9 +60,13 @@ struct api_log {
     size_t capacity_[6];
 };
 struct api_log *api_log_new(void);
+void api_log_set_pod(struct api_log *l, const char *pod);
+/* It has been read as far as it can be, and it is that pod's. */
+bool api_log_is_done(const struct api_log *l, const char *pod);
 void api_log_free(struct api_log *l);
 NB_AUTO_DEFINE(struct api_log *, api_log_free)
-/* One line without its new line; now: for progress.lastUpdateTime. True when it was an event and changed l. */
+/* One line without its new line; now: for progress.lastUpdateTime. True when it was an event and
+ * changed l. */
 bool api_log_feed(struct api_log *l, const char *line, size_t n, int64_t now);
 struct api_log *api_log_copy(const struct api_log *l);
 

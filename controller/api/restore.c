@@ -5,7 +5,8 @@
 /* What a status may hold at most; a worker restores no more databases at once. */
 enum { DATABASES_MAX = 500 };
 
-void api_source_point_parse(struct nb_arena *a, const struct nb_json *v, struct api_source_point *ret)
+void api_source_point_parse(struct nb_arena *a, const struct nb_json *v,
+                            struct api_source_point *ret)
 {
     *ret = (struct api_source_point){
         .database = api_str(a, v, "database", ""),
@@ -16,7 +17,8 @@ void api_source_point_parse(struct nb_arena *a, const struct nb_json *v, struct 
     };
 }
 
-void api_database_result_parse(struct nb_arena *a, const struct nb_json *v, struct api_database_result *ret)
+void api_database_result_parse(struct nb_arena *a, const struct nb_json *v,
+                               struct api_database_result *ret)
 {
     *ret = (struct api_database_result){
         .database = api_str(a, v, "database", ""),
@@ -37,10 +39,12 @@ static size_t list_count(const struct nb_json *v)
     return n > DATABASES_MAX ? DATABASES_MAX : n;
 }
 
-static void parse_status(struct nb_arena *a, const struct nb_json *v, struct api_restore_status *ret)
+static void parse_status(struct nb_arena *a, const struct nb_json *v,
+                         struct api_restore_status *ret)
 {
     const struct nb_json *resolved = nb_json_get(v, "resolvedSource");
-    const struct nb_json *points = nb_json_get(resolved, "points"), *results = nb_json_get(v, "databaseResults");
+    const struct nb_json *points = nb_json_get(resolved, "points"),
+                         *results = nb_json_get(v, "databaseResults");
     size_t n;
 
     *ret = (struct api_restore_status){
@@ -63,7 +67,8 @@ static void parse_status(struct nb_arena *a, const struct nb_json *v, struct api
     api_failure_parse(a, nb_json_get(v, "failure"), &ret->failure);
     n = list_count(points);
     ret->points = api_alloc(a, (n + 1) * sizeof(*ret->points));
-    for (const struct nb_json *c = n ? nb_json_first(points) : NULL; c && ret->point_count < n; c = nb_json_next(c))
+    for (const struct nb_json *c = n ? nb_json_first(points) : NULL; c && ret->point_count < n;
+         c = nb_json_next(c))
         api_source_point_parse(a, c, &ret->points[ret->point_count++]);
     n = list_count(results);
     ret->databases = api_alloc(a, (n + 1) * sizeof(*ret->databases));
@@ -85,9 +90,10 @@ static void parse_spec(struct nb_arena *a, const struct nb_json *v, struct api_r
     api_storage_parse(a, nb_json_get(source, "storage"), &r->storage);
     api_strings_parse(a, nb_json_get(v, "databases"), &r->databases);
     r->mapping = api_alloc(a, (n + 1) * sizeof(*r->mapping));
-    for (const struct nb_json *c = n ? nb_json_first(mapping) : NULL; c && r->mapping_count < n; c = nb_json_next(c))
-        r->mapping[r->mapping_count++] =
-            (struct api_mapping){ .from = api_str(a, c, "from", ""), .to = api_str(a, c, "to", "") };
+    for (const struct nb_json *c = n ? nb_json_first(mapping) : NULL; c && r->mapping_count < n;
+         c = nb_json_next(c))
+        r->mapping[r->mapping_count++] = (struct api_mapping){ .from = api_str(a, c, "from", ""),
+                                                               .to = api_str(a, c, "to", "") };
     api_connection_parse(a, nb_json_at(v, "target.connection"), &r->target);
     r->overwrite_policy = policies[api_enum(v, "overwritePolicy", policies, 0)];
     r->confirm = api_str(a, v, "confirm", "");
@@ -126,7 +132,7 @@ bool api_restore_is_terminal(const struct api_restore *r)
     return api_condition_status(&r->status.conditions, API_COND_SUCCEEDED) != API_UNKNOWN;
 }
 
-/* --- writing ------------------------------------------------------------------------------------------- */
+/* --- writing --------------------------------------------------------------------------------- */
 
 static void kv_text(struct nb_jw *w, const char *key, const char *s)
 {
@@ -214,7 +220,8 @@ void api_restore_status_write(const struct api_restore_status *s, struct nb_jw *
     nb_jw_object_end(w);
 }
 
-bool api_restore_status_patch(const struct api_restore *r, const struct api_restore_status *to, struct nb_buf *out)
+bool api_restore_status_patch(const struct api_restore *r, const struct api_restore_status *to,
+                              struct nb_buf *out)
 {
     nb_auto_done(nb_buf_done) struct nb_buf old = NB_BUF_INIT(8 << 20);
     nb_auto_done(nb_buf_done) struct nb_buf new_text = NB_BUF_INIT(8 << 20);
@@ -222,5 +229,6 @@ bool api_restore_status_patch(const struct api_restore *r, const struct api_rest
 
     api_restore_status_write(&r->status, &wo);
     api_restore_status_write(to, &wn);
-    return api_status_patch(r->meta.resource_version, nb_buf_cstr(&old), nb_buf_cstr(&new_text), out);
+    return api_status_patch(r->meta.resource_version, nb_buf_cstr(&old), nb_buf_cstr(&new_text),
+                            out);
 }

@@ -24,7 +24,7 @@ struct api_restore_status {
     struct api_conditions conditions;
     int64_t started, completed, duration_seconds /* -1 */;
     const char *duration, *job, *job_uid;
-    const char *source, *target; /* printer columns */
+    const char *source, *target;               /* printer columns */
     const char *resolved_kind, *resolved_name; /* Neo4jBackupRun, Neo4jBackup or "" */
     struct api_source_point *points;
     size_t point_count;
@@ -54,16 +54,19 @@ struct api_restore {
     struct api_restore_status status;
 };
 
-NB_NODISCARD bool api_restore_parse(const struct nb_json *object, struct api_restore **ret, struct nb_error *err);
+NB_NODISCARD bool api_restore_parse(const struct nb_json *object, struct api_restore **ret,
+                                    struct nb_error *err);
 void api_restore_free(struct api_restore *r);
 NB_AUTO_DEFINE(struct api_restore *, api_restore_free)
 bool api_restore_is_terminal(const struct api_restore *r);
 void api_restore_status_write(const struct api_restore_status *s, struct nb_jw *w);
-NB_NODISCARD bool api_restore_status_patch(const struct api_restore *r, const struct api_restore_status *to,
-                                           struct nb_buf *out);
+NB_NODISCARD bool api_restore_status_patch(const struct api_restore *r,
+                                           const struct api_restore_status *to, struct nb_buf *out);
 
-/* --- for the files of this folder --- */
-void api_source_point_parse(struct nb_arena *a, const struct nb_json *v, struct api_source_point *ret);
-void api_database_result_parse(struct nb_arena *a, const struct nb_json *v, struct api_database_result *ret);
+/* --- for the files of this folder ------------------------------------------------------------ */
+void api_source_point_parse(struct nb_arena *a, const struct nb_json *v,
+                            struct api_source_point *ret);
+void api_database_result_parse(struct nb_arena *a, const struct nb_json *v,
+                               struct api_database_result *ret);
 
 #endif

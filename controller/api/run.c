@@ -4,7 +4,7 @@
 
 const char *const api_trigger_names[] = { "Schedule", "Manual", "Immediate", "CatchUp", NULL };
 
-/* --- parts shared with restores ------------------------------------------------------------------------ */
+/* --- parts shared with restores -------------------------------------------------------------- */
 
 void api_progress_parse(struct nb_arena *a, const struct nb_json *v, struct api_progress *ret)
 {
@@ -81,7 +81,7 @@ void api_failure_write(const struct api_failure *f, const char *key, struct nb_j
     nb_jw_object_end(w);
 }
 
-/* --- artifacts -------------------------------------------------------------------------------------------- */
+/* --- artifacts ------------------------------------------------------------------------------- */
 
 void api_artifact_parse(struct nb_arena *a, const struct nb_json *v, struct api_artifact *ret)
 {
@@ -136,9 +136,10 @@ void api_artifacts_write(const struct api_artifacts *list, const char *key, stru
     nb_jw_array_end(w);
 }
 
-/* --- the run ------------------------------------------------------------------------------------------------ */
+/* --- the run --------------------------------------------------------------------------------- */
 
-void api_verification_parse(struct nb_arena *a, const struct nb_json *v, struct api_verification *ret)
+void api_verification_parse(struct nb_arena *a, const struct nb_json *v,
+                            struct api_verification *ret)
 {
     *ret = (struct api_verification){
         .present = nb_json_type(v) == NB_JSON_OBJECT,
@@ -188,7 +189,8 @@ bool api_run_parse(const struct nb_json *object, struct api_run **ret, struct nb
     r->token = api_dup(r->arena, api_annotation(object, API_ANNOTATION_TOKEN));
     r->backup = api_str(r->arena, object, "spec.backupRef.name", "");
     r->scheduled = api_time(object, "spec.scheduledTime");
-    r->trigger = (enum api_trigger)api_enum(object, "spec.trigger", api_trigger_names, API_TRIGGER_SCHEDULE);
+    r->trigger =
+        (enum api_trigger)api_enum(object, "spec.trigger", api_trigger_names, API_TRIGGER_SCHEDULE);
     api_template_parse(r->arena, nb_json_at(object, "spec.template"), &r->template_);
     parse_status(r->arena, nb_json_get(object, "status"), &r->status);
     *ret = r;
@@ -254,7 +256,8 @@ void api_run_status_write(const struct api_run_status *s, struct nb_jw *w)
     nb_jw_object_end(w);
 }
 
-bool api_run_status_patch(const struct api_run *r, const struct api_run_status *to, struct nb_buf *out)
+bool api_run_status_patch(const struct api_run *r, const struct api_run_status *to,
+                          struct nb_buf *out)
 {
     nb_auto_done(nb_buf_done) struct nb_buf old = NB_BUF_INIT(8 << 20);
     nb_auto_done(nb_buf_done) struct nb_buf new_text = NB_BUF_INIT(8 << 20);
@@ -262,7 +265,8 @@ bool api_run_status_patch(const struct api_run *r, const struct api_run_status *
 
     api_run_status_write(&r->status, &wo);
     api_run_status_write(to, &wn);
-    return api_status_patch(r->meta.resource_version, nb_buf_cstr(&old), nb_buf_cstr(&new_text), out);
+    return api_status_patch(r->meta.resource_version, nb_buf_cstr(&old), nb_buf_cstr(&new_text),
+                            out);
 }
 
 void api_owner_write(const char *kind, const char *name, const char *uid, struct nb_jw *w)
@@ -280,8 +284,8 @@ void api_owner_write(const char *kind, const char *name, const char *uid, struct
     nb_jw_array_end(w);
 }
 
-void api_run_write(const struct api_backup *b, const char *name, int64_t scheduled, enum api_trigger trigger,
-                   const char *token, struct nb_buf *out)
+void api_run_write(const struct api_backup *b, const char *name, int64_t scheduled,
+                   enum api_trigger trigger, const char *token, struct nb_buf *out)
 {
     struct nb_jw w = NB_JW_INIT(out);
 

@@ -5,12 +5,19 @@
 
 #include "controller/api/backup.h"
 
-enum api_trigger { API_TRIGGER_SCHEDULE, API_TRIGGER_MANUAL, API_TRIGGER_IMMEDIATE, API_TRIGGER_CATCH_UP };
-extern const char *const api_trigger_names[]; /* "Schedule", "Manual", "Immediate", "CatchUp", NULL */
+enum api_trigger {
+    API_TRIGGER_SCHEDULE,
+    API_TRIGGER_MANUAL,
+    API_TRIGGER_IMMEDIATE,
+    API_TRIGGER_CATCH_UP
+};
+extern const char
+    *const api_trigger_names[]; /* "Schedule", "Manual", "Immediate", "CatchUp", NULL */
 
 struct api_artifact {
     const char *database, *key, *manifest_key, *sha256, *consistency;
-    int64_t size_bytes, uncompressed_bytes, nodes, relationships, indexes, constraints; /* -1: unknown */
+    int64_t size_bytes, uncompressed_bytes, nodes, relationships, indexes,
+        constraints; /* -1: unknown */
 };
 struct api_artifacts {
     struct api_artifact *items;
@@ -22,7 +29,7 @@ struct api_progress {
     bool present;
     const char *stage, *database;
     int64_t percent, nodes, relationships, bytes_exported, bytes_uploaded; /* -1: unknown */
-    int64_t updated; /* lastUpdateTime */
+    int64_t updated;                                                       /* lastUpdateTime */
 };
 
 struct api_failure {
@@ -71,27 +78,29 @@ struct api_run {
     struct api_run_status status;
 };
 
-NB_NODISCARD bool api_run_parse(const struct nb_json *object, struct api_run **ret, struct nb_error *err);
+NB_NODISCARD bool api_run_parse(const struct nb_json *object, struct api_run **ret,
+                                struct nb_error *err);
 void api_run_free(struct api_run *r);
 NB_AUTO_DEFINE(struct api_run *, api_run_free)
 /* Condition Succeeded is True or False. */
 bool api_run_is_terminal(const struct api_run *r);
 
 /* A new Neo4jBackupRun of b, as JSON. token: of a manual run, else "". */
-void api_run_write(const struct api_backup *b, const char *name, int64_t scheduled, enum api_trigger trigger,
-                   const char *token, struct nb_buf *out);
+void api_run_write(const struct api_backup *b, const char *name, int64_t scheduled,
+                   enum api_trigger trigger, const char *token, struct nb_buf *out);
 void api_run_status_write(const struct api_run_status *s, struct nb_jw *w);
 NB_NODISCARD bool api_run_status_patch(const struct api_run *r, const struct api_run_status *to,
                                        struct nb_buf *out);
 /* "ExportingNodes 42%". */
 const char *api_progress_text(struct nb_arena *a, const struct api_progress *p);
 
-/* --- for the files of this folder and of controller/plan --- */
+/* --- for the files of this folder and of controller/plan ------------------------------------- */
 void api_progress_parse(struct nb_arena *a, const struct nb_json *v, struct api_progress *ret);
 void api_failure_parse(struct nb_arena *a, const struct nb_json *v, struct api_failure *ret);
 void api_failure_write(const struct api_failure *f, const char *key, struct nb_jw *w);
 void api_artifact_parse(struct nb_arena *a, const struct nb_json *v, struct api_artifact *ret);
-void api_verification_parse(struct nb_arena *a, const struct nb_json *v, struct api_verification *ret);
+void api_verification_parse(struct nb_arena *a, const struct nb_json *v,
+                            struct api_verification *ret);
 /* "ownerReferences": the controller owner. */
 void api_owner_write(const char *kind, const char *name, const char *uid, struct nb_jw *w);
 void api_artifacts_write(const struct api_artifacts *list, const char *key, struct nb_jw *w);

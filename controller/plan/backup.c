@@ -10,7 +10,7 @@
 
 enum { DELETE_MAX = 50 }; /* Run objects removed by one plan */
 
-/* --- helpers of all files ---------------------------------------------------------------------------------- */
+/* --- helpers of all files -------------------------------------------------------------------- */
 
 const struct plan_fact *bk_fact(const struct bk *k, enum plan_object object, const char *name)
 {
@@ -31,7 +31,8 @@ const struct api_log *bk_log(const struct bk *k, const char *job)
 const struct api_job *bk_job(const struct bk *k, const char *name, const char *owner_uid)
 {
     for (size_t i = 0; i < k->in->job_count; i++)
-        if (strcmp(k->in->jobs[i]->meta.name, name) == 0 && strcmp(k->in->jobs[i]->meta.owner_uid, owner_uid) == 0)
+        if (strcmp(k->in->jobs[i]->meta.name, name) == 0 &&
+            strcmp(k->in->jobs[i]->meta.owner_uid, owner_uid) == 0)
             return k->in->jobs[i];
     return NULL;
 }
@@ -60,7 +61,8 @@ void bk_notify(struct bk *k, unsigned on, const char *reason, const char *run, c
     a->text = api_dup(k->out->arena, text);
 }
 
-void bk_condition(struct bk *k, const char *type, enum api_status status, const char *reason, const char *message)
+void bk_condition(struct bk *k, const char *type, enum api_status status, const char *reason,
+                  const char *message)
 {
     api_condition_set(&k->status.conditions, type, status, api_dup(k->out->arena, reason),
                       api_dup(k->out->arena, message), k->b->meta.generation, k->now);
@@ -89,12 +91,13 @@ void bk_inventory(struct bk *k, const struct api_log *log)
         return;
     k->status.stored = log->stored;
     k->status.stored.present = true;
-    k->status.stored.monthly_cost_micro_usd = (int64_t)((double)log->stored.total_bytes / 1e9 * (double)price);
+    k->status.stored.monthly_cost_micro_usd =
+        (int64_t)((double)log->stored.total_bytes / 1e9 * (double)price);
     k->status.restore_points = log->points;
     k->status.restore_point_count = log->point_count;
 }
 
-/* --- the plan ------------------------------------------------------------------------------------------------- */
+/* --- the plan -------------------------------------------------------------------------------- */
 
 static int by_creation(const void *pa, const void *pb)
 {
@@ -117,6 +120,8 @@ static void begin(struct bk *k, const struct plan_backup_input *in, struct plan_
         .waiting = "",
         .later = { .arena = out->arena },
     };
+    if (k->status.consecutive_failures < 0)
+        k->status.consecutive_failures = 0; /* so that a column shows it from the start */
     for (size_t i = 0; i < in->run_count; i++) {
         if (strcmp(in->runs[i]->meta.owner_uid, k->b->meta.uid) != 0)
             continue; /* of an object of this name that is no more */
@@ -127,7 +132,8 @@ static void begin(struct bk *k, const struct plan_backup_input *in, struct plan_
         };
     }
     qsort(k->runs, k->run_count, sizeof(*k->runs), by_creation);
-    k->owner = api_owner_text(out->arena, &k->b->spec.template_.storage, k->b->meta.ns, k->b->meta.name);
+    k->owner =
+        api_owner_text(out->arena, &k->b->spec.template_.storage, k->b->meta.ns, k->b->meta.name);
 }
 
 static void end(struct bk *k)
@@ -142,7 +148,8 @@ static void set_active(struct bk *k)
 {
     struct api_strings *list = &k->status.active;
 
-    *list = (struct api_strings){ .items = api_alloc(k->out->arena, (k->run_count + 1) * sizeof(*list->items)) };
+    *list = (struct api_strings){ .items = api_alloc(k->out->arena,
+                                                     (k->run_count + 1) * sizeof(*list->items)) };
     for (size_t i = 0; i < k->run_count; i++)
         if (!k->runs[i].terminal)
             list->items[list->count++] = k->runs[i].run->meta.name;
@@ -156,7 +163,8 @@ static void patch_backup(struct bk *k)
     k->status.destination = api_storage_text(k->out->arena, &k->b->spec.template_.storage);
     if (!api_backup_status_patch(k->b, &k->status, &body))
         return;
-    struct plan_action *a = plan_add(k->out, PLAN_PATCH_STATUS, PLAN_OBJ_BACKUP, k->b->meta.name, k->b->meta.uid);
+    struct plan_action *a =
+        plan_add(k->out, PLAN_PATCH_STATUS, PLAN_OBJ_BACKUP, k->b->meta.name, k->b->meta.uid);
 
     a->body = plan_take_text(k->out, &body);
     a->stop_on_failure = true;
@@ -164,7 +172,8 @@ static void patch_backup(struct bk *k)
 
 static bool is_recorded(const struct bk *k, const char *run)
 {
-    const struct api_backup_status *s = &k->b->status; /* what is stored already, not what is about to be */
+    const struct api_backup_status *s =
+        &k->b->status; /* what is stored already, not what is about to be */
 
     for (size_t i = 0; i < s->history_count; i++)
         if (strcmp(s->history[i].run, run) == 0)
@@ -175,19 +184,22 @@ static bool is_recorded(const struct bk *k, const char *run)
 
 static void trim_history(struct bk *k)
 {
-    nb_auto(nb_free) const struct api_run **list = nb_xcalloc(k->run_count + 1, sizeof(*list));
+    nb_auto(nb_free) const struct api_run **list = nb_xcalloc(k->run_count + 1, sizeof(void *));
     size_t remove[DELETE_MAX], n = 0, count;
 
     for (size_t i = 0; i < k->run_count; i++)
         if (is_recorded(k, k->runs[i].run->meta.name))
             list[n++] = k->runs[i].run;
-    count = plan_history(list, n, k->b->spec.successful_limit, k->b->spec.failed_limit, remove, DELETE_MAX);
+    count = plan_history(list, n, k->b->spec.successful_limit, k->b->spec.failed_limit, remove,
+                         DELETE_MAX);
     for (size_t i = 0; i < count; i++)
-        plan_add(k->out, PLAN_DELETE, PLAN_OBJ_RUN, list[remove[i]]->meta.name, list[remove[i]]->meta.uid);
+        plan_add(k->out, PLAN_DELETE, PLAN_OBJ_RUN, list[remove[i]]->meta.name,
+                 list[remove[i]]->meta.uid);
 }
 
-/* Creations come last and do not show in the patch of this plan: what was created is seen, and recorded, by the next
- * one, so that a creation that fails leaves no trace and one that is done twice meets itself by name. */
+/* Creations come last and do not show in the patch of this plan: what was created is seen, and
+ * recorded, by the next one, so that a creation that fails leaves no trace and one that is done
+ * twice meets itself by name. */
 static void do_later(struct bk *k)
 {
     for (size_t i = 0; i < k->later.count; i++) {

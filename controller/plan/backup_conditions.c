@@ -11,7 +11,8 @@ static void set_last_succeeded(struct bk *k)
     const struct api_history_entry *h = k->status.history_count ? &k->status.history[0] : NULL;
 
     if (!h) {
-        bk_condition(k, API_COND_LAST_SUCCEEDED, API_UNKNOWN, "NoBackupYet", "no run has ended yet");
+        bk_condition(k, API_COND_LAST_SUCCEEDED, API_UNKNOWN, "NoBackupYet",
+                     "no run has ended yet");
         return;
     }
     /* The message of a run that has ended in this plan, or what was said before of the same run. */
@@ -21,7 +22,8 @@ static void set_last_succeeded(struct bk *k)
 
         if (strcmp(r->run->meta.name, h->run) != 0)
             continue;
-        bk_condition(k, API_COND_LAST_SUCCEEDED, h->result == API_RESULT_SUCCEEDED ? API_TRUE : API_FALSE, h->reason,
+        bk_condition(k, API_COND_LAST_SUCCEEDED,
+                     h->result == API_RESULT_SUCCEEDED ? API_TRUE : API_FALSE, h->reason,
                      api_printf(k->out->arena, "run '%s'%s%s", h->run, *why ? ": " : "", why));
         return;
     }
@@ -38,7 +40,9 @@ static int64_t overdue_at(const struct bk *k)
     first = plan_schedule_first_after(&k->schedule_input, base);
     if (!first)
         return 0;
-    grace = interval < GRACE_MIN_SECONDS ? GRACE_MIN_SECONDS : interval > GRACE_MAX_SECONDS ? GRACE_MAX_SECONDS : interval;
+    grace = interval < GRACE_MIN_SECONDS   ? GRACE_MIN_SECONDS
+            : interval > GRACE_MAX_SECONDS ? GRACE_MAX_SECONDS
+                                           : interval;
     if (k->status.active.count > 0) /* it is being worked on */
         grace += interval > GRACE_MAX_SECONDS ? interval : GRACE_MAX_SECONDS;
     return first + k->schedule.jitter + grace;
@@ -67,10 +71,10 @@ static void set_overdue(struct bk *k)
         plan_wake(k->out, at * 1000);
         return;
     }
-    const char *why = api_printf(k->out->arena, "no successful backup since %s; one was due",
-                                 nb_time_format(k->status.last_successful ? k->status.last_successful
-                                                                          : k->b->meta.created,
-                                                text));
+    const char *why = api_printf(
+        k->out->arena, "no successful backup since %s; one was due",
+        nb_time_format(k->status.last_successful ? k->status.last_successful : k->b->meta.created,
+                       text));
 
     bk_condition(k, API_COND_OVERDUE, API_TRUE, "Overdue", why);
     if (!was) {
@@ -82,8 +86,10 @@ static void set_overdue(struct bk *k)
 /* One word that sums it up: the printer column "Status". */
 static void set_ready(struct bk *k)
 {
-    const struct api_condition *last = api_condition_get(&k->status.conditions, API_COND_LAST_SUCCEEDED);
-    const struct api_condition *valid = api_condition_get(&k->status.conditions, API_COND_SCHEDULE_VALID);
+    const struct api_condition *last =
+        api_condition_get(&k->status.conditions, API_COND_LAST_SUCCEEDED);
+    const struct api_condition *valid =
+        api_condition_get(&k->status.conditions, API_COND_SCHEDULE_VALID);
     bool partial = strcmp(last->reason, "PartiallySucceeded") == 0;
     enum api_status good = last->status == API_FALSE && !partial ? API_FALSE : API_TRUE;
 
@@ -94,7 +100,8 @@ static void set_ready(struct bk *k)
                      api_printf(k->out->arena, "run '%s' is active%s%s", k->status.active.items[0],
                                 *k->waiting ? "; a requested run waits for it" : "", ""));
     else if (k->b->spec.suspend)
-        bk_condition(k, API_COND_READY, good, "Suspended", "nothing starts while spec.suspend is true");
+        bk_condition(k, API_COND_READY, good, "Suspended",
+                     "nothing starts while spec.suspend is true");
     else if (last->status == API_UNKNOWN)
         bk_condition(k, API_COND_READY, API_TRUE, "Waiting", "no run has ended yet");
     else
@@ -107,7 +114,9 @@ void bk_conditions(struct bk *k)
     set_overdue(k);
     set_ready(k);
     if (!api_condition_get(&k->status.conditions, API_COND_RETENTION))
-        bk_condition(k, API_COND_RETENTION, API_UNKNOWN, "NotYetRun", "retention runs after a successful backup");
+        bk_condition(k, API_COND_RETENTION, API_UNKNOWN, "NotYetRun",
+                     "retention runs after a successful backup");
     if (!api_condition_get(&k->status.conditions, API_COND_VERIFIED))
-        bk_condition(k, API_COND_VERIFIED, API_UNKNOWN, "NotYetRun", "no backup has been verified yet");
+        bk_condition(k, API_COND_VERIFIED, API_UNKNOWN, "NotYetRun",
+                     "no backup has been verified yet");
 }

@@ -5,9 +5,9 @@
 #include "controller/plan/job.h"
 
 /*
- * Jobs that are no runs: verify (on a schedule of its own), pin, list, and the prune that a deletion asks for. Each has
- * a name that follows from what it is for; while it is there, it is looked at; once it is gone (its time to live is an hour), it
- * is made again if it is still wanted.
+ * Jobs that are no runs: verify (on a schedule of its own), pin, list, and the prune that a
+ * deletion asks for. Each has a name that follows from what it is for; while it is there, it is
+ * looked at; once it is gone (its time to live is an hour), it is made again if it is still wanted.
  */
 
 struct extra {
@@ -61,7 +61,8 @@ static void create_extra(struct bk *k, const struct extra *x)
     a->body = plan_take_text(k->out, &body);
 }
 
-/* Makes it, or looks at it. DONE: *res is filled, plan_result_done() is the caller's; *ret_log may be NULL. */
+/* Makes it, or looks at it. DONE: *res is filled, plan_result_done() is the caller's; *ret_log may
+ * be NULL. */
 static enum extra_state look(struct bk *k, const struct extra *x, struct plan_result *res,
                              const struct api_log **ret_log)
 {
@@ -82,20 +83,20 @@ static enum extra_state look(struct bk *k, const struct extra *x, struct plan_re
     *ret_log = bk_log(k, x->name);
     plan_result_read(job, k->in->pods, k->in->pod_count, k->now, k->out->arena, res);
     if (res->pod && (res->pod->running || res->pod->terminated) &&
-        !(*ret_log && ((*ret_log)->complete || (*ret_log)->failed)))
+        !api_log_is_done(*ret_log, res->pod->meta.name))
         plan_add(k->out, PLAN_FOLLOW_LOG, PLAN_OBJ_POD, res->pod->meta.name, res->pod->meta.uid);
     if (res->progress != PLAN_JOB_DONE)
         return EXTRA_PENDING;
     wait_until = (res->completed ? res->completed : k->now) + LOG_WAIT_SECONDS;
     if (res->pod && res->pod->terminated && k->now < wait_until &&
-        !(*ret_log && ((*ret_log)->complete || (*ret_log)->failed))) {
+        !api_log_is_done(*ret_log, res->pod->meta.name)) {
         plan_wake(k->out, wait_until * 1000);
         return EXTRA_PENDING;
     }
     return EXTRA_DONE;
 }
 
-/* --- verify ------------------------------------------------------------------------------------------------------ */
+/* --- verify ---------------------------------------------------------------------------------- */
 
 static void note_verified(struct bk *k, const struct plan_result *res)
 {
@@ -103,8 +104,8 @@ static void note_verified(struct bk *k, const struct plan_result *res)
         return; /* told already */
     k->status.last_verification = res->completed ? res->completed : k->now;
     if (res->result == API_RESULT_SUCCEEDED) {
-        bk_condition(k, API_COND_VERIFIED, API_TRUE, api_verify_level_names[k->b->spec.template_.verify_level],
-                     res->message);
+        bk_condition(k, API_COND_VERIFIED, API_TRUE,
+                     api_verify_level_names[k->b->spec.template_.verify_level], res->message);
         bk_event(k, false, API_EVENT_VERIFIED, "%s", res->message);
         return;
     }
@@ -148,7 +149,8 @@ static int64_t due_verification(struct bk *k)
     plan_schedule(&in, &s);
     if (s.fault != PLAN_SCHEDULE_OK) {
         bk_condition(k, API_COND_VERIFIED, API_UNKNOWN,
-                     s.fault == PLAN_SCHEDULE_ZONE ? API_EVENT_UNKNOWN_ZONE : API_EVENT_INVALID_SCHEDULE,
+                     s.fault == PLAN_SCHEDULE_ZONE ? API_EVENT_UNKNOWN_ZONE
+                                                   : API_EVENT_INVALID_SCHEDULE,
                      api_printf(k->out->arena, "verification.schedule: %s", s.err.text));
         k->status.next_verification = 0;
         return 0;
@@ -164,8 +166,14 @@ static void do_verify(struct bk *k)
     const struct api_template *t = &k->b->spec.template_;
     const struct api_job *newest = newest_verify(k);
     const struct api_log *log;
-    struct extra x = { .kind = API_JOB_VERIFY, .owner_kind = API_KIND_BACKUP, .owner_name = k->b->meta.name,
-                       .owner_uid = k->b->meta.uid, .token = "", .pin_value = "", .keys = "", .t = t };
+    struct extra x = { .kind = API_JOB_VERIFY,
+                       .owner_kind = API_KIND_BACKUP,
+                       .owner_name = k->b->meta.name,
+                       .owner_uid = k->b->meta.uid,
+                       .token = "",
+                       .pin_value = "",
+                       .keys = "",
+                       .t = t };
     int64_t due;
 
     if (newest) {
@@ -191,7 +199,7 @@ static void do_verify(struct bk *k)
         create_extra(k, &x);
 }
 
-/* --- pin ----------------------------------------------------------------------------------------------------------- */
+/* --- pin ------------------------------------------------------------------------------------- */
 
 static const char *keys_of(struct bk *k, const struct api_run *r)
 {
@@ -209,11 +217,11 @@ static const char *keys_of(struct bk *k, const struct api_run *r)
     return api_dup(k->out->arena, nb_buf_cstr(&text));
 }
 
-static void run_condition(struct bk *k, struct bk_run *r, enum api_status status, const char *reason,
-                          const char *message)
+static void run_condition(struct bk *k, struct bk_run *r, enum api_status status,
+                          const char *reason, const char *message)
 {
-    api_condition_set(&r->status.conditions, API_COND_PINNED, status, reason, api_dup(k->out->arena, message),
-                      r->run->meta.generation, k->now);
+    api_condition_set(&r->status.conditions, API_COND_PINNED, status, reason,
+                      api_dup(k->out->arena, message), r->run->meta.generation, k->now);
 }
 
 static void do_pin(struct bk *k, struct bk_run *r)
@@ -221,8 +229,12 @@ static void do_pin(struct bk *k, struct bk_run *r)
     bool want = r->run->pin_wanted;
     const struct api_condition *c;
     const struct api_log *log;
-    struct extra x = { .kind = API_JOB_PIN, .owner_kind = API_KIND_BACKUP, .owner_name = k->b->meta.name,
-                       .owner_uid = k->b->meta.uid, .token = "", .pin_value = want ? "true" : "false",
+    struct extra x = { .kind = API_JOB_PIN,
+                       .owner_kind = API_KIND_BACKUP,
+                       .owner_name = k->b->meta.name,
+                       .owner_uid = k->b->meta.uid,
+                       .token = "",
+                       .pin_value = want ? "true" : "false",
                        .t = &r->run->template_ };
     nb_auto_done(plan_result_done) struct plan_result res = { .progress = PLAN_JOB_WAITING };
 
@@ -231,29 +243,37 @@ static void do_pin(struct bk *k, struct bk_run *r)
     x.keys = keys_of(k, r->run);
     if (!*x.keys)
         return; /* it has nothing in the bucket */
-    x.name = bk_hash_name(k, 'n', api_printf(k->out->arena, "%s/%s", r->run->meta.uid, x.pin_value));
+    x.name =
+        bk_hash_name(k, 'n', api_printf(k->out->arena, "%s/%s", r->run->meta.uid, x.pin_value));
     if (look(k, &x, &res, &log) != EXTRA_DONE)
         return;
     c = api_condition_get(&r->run->status.conditions, API_COND_PINNED);
     if (res.result == API_RESULT_SUCCEEDED) {
         r->status.pinned = want;
         run_condition(k, r, want ? API_TRUE : API_FALSE, want ? "Pinned" : "Unpinned", "");
-        bk_event(k, false, API_EVENT_PINNED, "run '%s' is %s", r->run->meta.name, want ? "pinned" : "no longer pinned");
+        bk_event(k, false, API_EVENT_PINNED, "run '%s' is %s", r->run->meta.name,
+                 want ? "pinned" : "no longer pinned");
     } else if (!c || strcmp(c->reason, API_EVENT_PIN_FAILED) != 0) {
         run_condition(k, r, want ? API_FALSE : API_TRUE, API_EVENT_PIN_FAILED, res.message);
-        bk_event(k, true, API_EVENT_PIN_FAILED, "run '%s': %s: %s", r->run->meta.name, res.reason, res.message);
+        bk_event(k, true, API_EVENT_PIN_FAILED, "run '%s': %s: %s", r->run->meta.name, res.reason,
+                 res.message);
     }
     bk_patch_run(k, r);
 }
 
-/* --- list ----------------------------------------------------------------------------------------------------------- */
+/* --- list ------------------------------------------------------------------------------------ */
 
 static void do_refresh(struct bk *k)
 {
     const char *token = bk_token(k, k->b->refresh_requested);
     const struct api_log *log;
-    struct extra x = { .kind = API_JOB_LIST, .owner_kind = API_KIND_BACKUP, .owner_name = k->b->meta.name,
-                       .owner_uid = k->b->meta.uid, .token = token, .pin_value = "", .keys = "",
+    struct extra x = { .kind = API_JOB_LIST,
+                       .owner_kind = API_KIND_BACKUP,
+                       .owner_name = k->b->meta.name,
+                       .owner_uid = k->b->meta.uid,
+                       .token = token,
+                       .pin_value = "",
+                       .keys = "",
                        .t = &k->b->spec.template_ };
     nb_auto_done(plan_result_done) struct plan_result res = { .progress = PLAN_JOB_WAITING };
     enum extra_state state;
@@ -266,13 +286,17 @@ static void do_refresh(struct bk *k)
         return;
     k->status.last_handled_refresh = token;
     if (state == EXTRA_BLOCKED) {
-        bk_event(k, true, API_EVENT_NAME_COLLISION, "Job '%s' exists and is not of this Neo4jBackup", x.name);
+        bk_event(k, true, API_EVENT_NAME_COLLISION,
+                 "Job '%s' exists and is not of this Neo4jBackup", x.name);
     } else if (res.result == API_RESULT_SUCCEEDED && log && log->has_inventory) {
         bk_inventory(k, log);
-        bk_event(k, false, API_EVENT_CATALOGUE_REFRESHED, "%lld backups are in the bucket", (long long)log->stored.count);
+        bk_event(k, false, API_EVENT_CATALOGUE_REFRESHED, "%lld backups are in the bucket",
+                 (long long)log->stored.count);
     } else {
-        bk_event(k, true, API_EVENT_CATALOGUE_FAILED, "%s: %s", res.reason,
-                 res.result == API_RESULT_SUCCEEDED ? "the list could not be read" : res.message);
+        bk_event(k, true, API_EVENT_CATALOGUE_FAILED, "%s",
+                 res.result == API_RESULT_SUCCEEDED
+                     ? "the worker sent no inventory"
+                     : api_printf(k->out->arena, "%s: %s", res.reason, res.message));
     }
 }
 
@@ -284,7 +308,7 @@ void bk_extra(struct bk *k)
     do_refresh(k);
 }
 
-/* --- the finalizer ----------------------------------------------------------------------------------------------------- */
+/* --- the finalizer --------------------------------------------------------------------------- */
 
 static void patch_finalizers(struct bk *k, bool want)
 {
@@ -357,9 +381,15 @@ static bool stop_runs(struct bk *k)
 void bk_deletion(struct bk *k)
 {
     const struct api_log *log;
-    struct extra x = { .kind = API_JOB_PRUNE, .owner_kind = API_KIND_BACKUP, .owner_name = k->b->meta.name,
-                       .owner_uid = k->b->meta.uid, .token = "", .pin_value = "", .keys = "",
-                       .t = &k->b->spec.template_, .prune_all = true };
+    struct extra x = { .kind = API_JOB_PRUNE,
+                       .owner_kind = API_KIND_BACKUP,
+                       .owner_name = k->b->meta.name,
+                       .owner_uid = k->b->meta.uid,
+                       .token = "",
+                       .pin_value = "",
+                       .keys = "",
+                       .t = &k->b->spec.template_,
+                       .prune_all = true };
     nb_auto_done(plan_result_done) struct plan_result res = { .progress = PLAN_JOB_WAITING };
     enum extra_state state;
 
@@ -385,7 +415,10 @@ void bk_deletion(struct bk *k)
     if (state == EXTRA_BLOCKED)
         release(k, true, "a Job that is not ours is in the way: the backups stay in the bucket");
     else if (state == EXTRA_DONE && res.result == API_RESULT_SUCCEEDED)
-        release(k, false, "the backups were removed from the bucket, but for pinned and locked ones");
+        release(k, false,
+                "the backups were removed from the bucket, but for pinned and locked ones");
     else if (state == EXTRA_DONE)
-        release(k, true, api_printf(k->out->arena, "the backups could not be removed: %s: %s", res.reason, res.message));
+        release(k, true,
+                api_printf(k->out->arena, "the backups could not be removed: %s: %s", res.reason,
+                           res.message));
 }

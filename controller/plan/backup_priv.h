@@ -2,9 +2,9 @@
 #define NB_PLAN_BACKUP_PRIV_H
 
 /*
- * A plan for one Neo4jBackup while it is made: working copies of the statuses, changed step by step and written as
- * patches at the end. Shared by backup.c, backup_runs.c, backup_record.c, backup_start.c, backup_extra.c and
- * backup_conditions.c.
+ * A plan for one Neo4jBackup while it is made: working copies of the statuses, changed step by step
+ * and written as patches at the end. Shared by backup.c, backup_runs.c, backup_record.c,
+ * backup_start.c, backup_extra.c and backup_conditions.c.
  */
 
 #include "controller/plan/plan.h"
@@ -12,21 +12,21 @@
 #include "controller/plan/schedule.h"
 
 enum {
-    PROGRESS_SECONDS = 10,       /* at most one status write for progress in this time */
-    LOG_WAIT_SECONDS = 60,       /* how long a finished run waits for its log to be read */
-    STUCK_FAIL_SECONDS = 3600,   /* a pod that cannot start fails its run after this */
-    WAIT_MS = 5000,              /* look again at what is being deleted */
-    PRUNE_SECONDS = 3600,        /* all tries of the Job that empties the bucket together */
-    RELEASE_SECONDS = 2 * 3600,  /* the finalizer goes at the latest this long after the deletion */
-    EXTRA_TTL_SECONDS = 3600,    /* Jobs that are no runs; one that failed is made again after this */
+    PROGRESS_SECONDS = 10,      /* at most one status write for progress in this time */
+    LOG_WAIT_SECONDS = 60,      /* how long a finished run waits for its log to be read */
+    STUCK_FAIL_SECONDS = 3600,  /* a pod that cannot start fails its run after this */
+    WAIT_MS = 5000,             /* look again at what is being deleted */
+    PRUNE_SECONDS = 3600,       /* all tries of the Job that empties the bucket together */
+    RELEASE_SECONDS = 2 * 3600, /* the finalizer goes at the latest this long after the deletion */
+    EXTRA_TTL_SECONDS = 3600, /* Jobs that are no runs; one that failed is made again after this */
     TOKEN_MAX = 253,
 };
 
 struct bk_run {
     const struct api_run *run;
     struct api_run_status status;
-    bool terminal;     /* in the working copy */
-    bool ended_now;    /* became terminal in this plan: details are in result and log */
+    bool terminal;  /* in the working copy */
+    bool ended_now; /* became terminal in this plan: details are in result and log */
     struct plan_result result;
     const struct api_log *log;
 };
@@ -36,7 +36,7 @@ struct bk {
     const struct api_backup *b;
     struct plan_actions *out;
     struct plan_actions later; /* behind the patch of the status; same arena */
-    int64_t now; /* seconds */
+    int64_t now;               /* seconds */
     struct api_backup_status status;
     struct bk_run *runs;
     size_t run_count;
@@ -54,7 +54,8 @@ const struct api_log *bk_log(const struct bk *k, const char *job);
 const struct api_job *bk_job(const struct bk *k, const char *name, const char *owner_uid);
 void bk_event(struct bk *k, bool warning, const char *reason, const char *fmt, ...) NB_PRINTF(4, 5);
 void bk_notify(struct bk *k, unsigned on, const char *reason, const char *run, const char *text);
-void bk_condition(struct bk *k, const char *type, enum api_status status, const char *reason, const char *message);
+void bk_condition(struct bk *k, const char *type, enum api_status status, const char *reason,
+                  const char *message);
 /* A name of ours: "<backup>-<letter><hash of text>". */
 const char *bk_hash_name(struct bk *k, char letter, const char *text);
 /* A token as it is remembered: itself, or a hash of one that is too long. */

@@ -19,7 +19,8 @@ static bool is_new(const struct bk *k, const struct bk_run *r)
     if (!r->terminal || in_history(s, r->run->meta.name))
         return false;
     /* A full history has dropped older ones: those were counted once. */
-    return s->history_count < API_HISTORY_MAX || r->status.completed > s->history[s->history_count - 1].completed;
+    return s->history_count < API_HISTORY_MAX ||
+           r->status.completed > s->history[s->history_count - 1].completed;
 }
 
 static void insert(struct api_backup_status *s, const struct bk_run *r)
@@ -53,8 +54,9 @@ static void note_success(struct bk *k, const struct bk_run *r)
     const char *name = r->run->meta.name;
     const char *text;
 
-    text = api_printf(k->out->arena, "run '%s' succeeded%s%s%s%s", name, *r->status.size ? ": " : "", r->status.size,
-                      *r->status.duration ? " in " : "", r->status.duration);
+    text =
+        api_printf(k->out->arena, "run '%s' succeeded%s%s%s%s", name, *r->status.size ? ": " : "",
+                   r->status.size, *r->status.duration ? " in " : "", r->status.duration);
     bk_event(k, false, API_EVENT_SUCCEEDED, "%s", text);
     if (s->consecutive_failures > 0) {
         bk_event(k, false, API_EVENT_RECOVERED, "run '%s' succeeded after %lld failed", name,
@@ -82,12 +84,14 @@ static void note_failure(struct bk *k, const struct bk_run *r)
 
     bk_event(k, true, reason, "%s", text);
     /* A partial backup is a failure to whoever did not ask to be told apart. */
-    bk_notify(k, partial ? API_NOTIFY_PARTIAL | API_NOTIFY_FAILED : API_NOTIFY_FAILED, reason, name, text);
+    bk_notify(k, partial ? API_NOTIFY_PARTIAL | API_NOTIFY_FAILED : API_NOTIFY_FAILED, reason, name,
+              text);
     if (r->status.completed > s->last_failure)
         s->last_failure = r->status.completed;
 }
 
-/* How many of the newest ended without success; what the history does not reach back to is added. */
+/* How many of the newest ended without success; what the history does not reach back to is
+ * added. */
 static int64_t count_failures(const struct bk *k, int64_t newly)
 {
     const struct api_backup_status *s = &k->status;
@@ -111,23 +115,25 @@ static void note_retention(struct bk *k, const struct bk_run *r)
     if (!t || !t->present)
         return;
     if (t->pruned > 0)
-        bk_event(k, false, API_EVENT_PRUNED, "retention removed %lld backup%s", (long long)t->pruned,
-                 t->pruned == 1 ? "" : "s");
+        bk_event(k, false, API_EVENT_PRUNED, "retention removed %lld backup%s",
+                 (long long)t->pruned, t->pruned == 1 ? "" : "s");
     if (!t->has_retention)
         return;
     if (!t->retention_healthy && !was_false) {
-        bk_event(k, true, API_EVENT_RETENTION_BLOCKED, "%s: %s", t->retention_reason, t->retention_message);
+        bk_event(k, true, API_EVENT_RETENTION_BLOCKED, "%s: %s", t->retention_reason,
+                 t->retention_message);
         bk_notify(k, API_NOTIFY_RETENTION_BLOCKED, API_EVENT_RETENTION_BLOCKED, r->run->meta.name,
                   t->retention_message);
     }
-    bk_condition(k, API_COND_RETENTION, t->retention_healthy ? API_TRUE : API_FALSE, t->retention_reason,
-                 t->retention_message);
+    bk_condition(k, API_COND_RETENTION, t->retention_healthy ? API_TRUE : API_FALSE,
+                 t->retention_reason, t->retention_message);
 }
 
 static void note_verification(struct bk *k, const struct bk_run *r)
 {
     const struct api_condition *c = api_condition_get(&r->status.conditions, API_COND_VERIFIED);
-    bool failed = strcmp(r->status.failure.present ? r->status.failure.reason : "", "VerificationFailed") == 0;
+    bool failed = strcmp(r->status.failure.present ? r->status.failure.reason : "",
+                         "VerificationFailed") == 0;
 
     if (*r->run->template_.verify_schedule && !failed)
         return; /* the verify Job's business */
@@ -136,7 +142,8 @@ static void note_verification(struct bk *k, const struct bk_run *r)
 
         bk_condition(k, API_COND_VERIFIED, API_FALSE, "VerificationFailed", why);
         bk_event(k, true, API_EVENT_VERIFY_FAILED, "run '%s': %s", r->run->meta.name, why);
-        bk_notify(k, API_NOTIFY_VERIFICATION_FAILED, API_EVENT_VERIFY_FAILED, r->run->meta.name, why);
+        bk_notify(k, API_NOTIFY_VERIFICATION_FAILED, API_EVENT_VERIFY_FAILED, r->run->meta.name,
+                  why);
     } else if (c && c->status == API_TRUE) {
         bk_condition(k, API_COND_VERIFIED, API_TRUE, c->reason, c->message);
         k->status.last_verification = r->status.completed;
@@ -168,6 +175,7 @@ void bk_record(struct bk *k)
         note_retention(k, &k->runs[i]);
         bk_inventory(k, k->runs[i].log);
     }
-    if (k->status.history_count > 0)
-        k->status.last_run = k->status.history[0].run;
+    /* Also that there ever was a run, which starts no second "once". */
+    if (k->run_count > 0)
+        k->status.last_run = k->runs[k->run_count - 1].run->meta.name;
 }

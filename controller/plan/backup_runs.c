@@ -4,10 +4,10 @@
 
 #include "controller/plan/job.h"
 
-/* --- the run's status --------------------------------------------------------------------------------------- */
+/* --- the run's status ------------------------------------------------------------------------ */
 
-static void condition(struct bk *k, struct bk_run *r, const char *type, enum api_status status, const char *reason,
-                      const char *message)
+static void condition(struct bk *k, struct bk_run *r, const char *type, enum api_status status,
+                      const char *reason, const char *message)
 {
     api_condition_set(&r->status.conditions, type, status, api_dup(k->out->arena, reason),
                       api_dup(k->out->arena, message), r->run->meta.generation, k->now);
@@ -43,10 +43,10 @@ static void set_progress(struct bk *k, struct bk_run *r)
     r->status.progress_text = api_progress_text(k->out->arena, p);
 }
 
-/* --- the end of a run ----------------------------------------------------------------------------------------- */
+/* --- the end of a run ------------------------------------------------------------------------ */
 
-static void set_failure(struct bk *k, struct bk_run *r, const char *reason, const char *message, int64_t exit_code,
-                        bool retriable)
+static void set_failure(struct bk *k, struct bk_run *r, const char *reason, const char *message,
+                        int64_t exit_code, bool retriable)
 {
     r->terminal = true;
     r->ended_now = true;
@@ -108,11 +108,14 @@ static void set_artifacts(struct bk *k, struct bk_run *r)
         r->status.size_bytes = sum;
         r->status.size = api_size_text(k->out->arena, sum);
     }
-    r->status.manifest_key = *t->manifest_key                 ? t->manifest_key
-                             : r->status.artifacts.count > 0 ? r->status.artifacts.items[0].manifest_key
-                                                             : "";
+    r->status.manifest_key = *t->manifest_key ? t->manifest_key
+                             : r->status.artifacts.count > 0
+                                 ? r->status.artifacts.items[0].manifest_key
+                                 : "";
     r->status.engine = *t->engine ? t->engine : r->log ? r->log->engine : "";
-    r->status.server_version = *t->server_version ? t->server_version : r->log ? r->log->server_version : "";
+    r->status.server_version = *t->server_version ? t->server_version
+                               : r->log           ? r->log->server_version
+                                                  : "";
 }
 
 static void set_verification(struct bk *k, struct bk_run *r)
@@ -121,12 +124,13 @@ static void set_verification(struct bk *k, struct bk_run *r)
     bool good = strcmp(v->result, "Succeeded") == 0;
 
     if (!v->present) {
-        condition(k, r, API_COND_VERIFIED, API_UNKNOWN, "NotReported", "the worker said nothing of a verification");
+        condition(k, r, API_COND_VERIFIED, API_UNKNOWN, "NotReported",
+                  "the worker said nothing of a verification");
         return;
     }
     r->status.verification = *v;
-    condition(k, r, API_COND_VERIFIED, good ? API_TRUE : API_FALSE, good ? v->level : "VerificationFailed",
-              r->result.termination->verification_message);
+    condition(k, r, API_COND_VERIFIED, good ? API_TRUE : API_FALSE,
+              good ? v->level : "VerificationFailed", r->result.termination->verification_message);
 }
 
 static void set_expiry(struct bk_run *r)
@@ -136,7 +140,8 @@ static void set_expiry(struct bk_run *r)
     if (r->result.termination->expiry)
         r->status.expiry = r->result.termination->expiry;
     else if (days > 0)
-        r->status.expiry = (r->run->scheduled ? r->run->scheduled : r->status.started) + days * 86400;
+        r->status.expiry =
+            (r->run->scheduled ? r->run->scheduled : r->status.started) + days * 86400;
 }
 
 static void finish(struct bk *k, struct bk_run *r)
@@ -162,11 +167,11 @@ static void finish(struct bk *k, struct bk_run *r)
         condition(k, r, API_COND_PROGRESSING, API_FALSE, "Succeeded", res->message);
         return;
     }
-    set_failure(k, r, res->result == API_RESULT_PARTIAL ? "PartiallySucceeded" : res->reason, res->message,
-                res->exit_code, res->retriable);
+    set_failure(k, r, res->result == API_RESULT_PARTIAL ? "PartiallySucceeded" : res->reason,
+                res->message, res->exit_code, res->retriable);
 }
 
-/* --- its Job --------------------------------------------------------------------------------------------------- */
+/* --- its Job --------------------------------------------------------------------------------- */
 
 static void create_job(struct bk *k, struct bk_run *r)
 {
@@ -188,7 +193,8 @@ static void create_job(struct bk *k, struct bk_run *r)
         .job = &run->template_.job,
         .scheduled = run->scheduled ? run->scheduled : run->meta.created,
         .trigger = api_trigger_names[run->trigger],
-        .owner = api_owner_text(k->out->arena, &run->template_.storage, run->meta.ns, k->b->meta.name),
+        .owner =
+            api_owner_text(k->out->arena, &run->template_.storage, run->meta.ns, k->b->meta.name),
         .keys = "",
         .token = "",
         .pin_value = "",
@@ -209,10 +215,11 @@ static void step_without_job(struct bk *k, struct bk_run *r)
     if (fact && fact->kind == PLAN_FACT_FOREIGN) {
         set_times(k, r, k->now);
         set_failure(k, r, "NameCollision",
-                    api_printf(k->out->arena, "a Job '%s' that is not ours is in the way", r->run->meta.name), -1,
-                    false);
-        bk_event(k, true, API_EVENT_NAME_COLLISION, "Job '%s' exists and is not of run '%s'", r->run->meta.name,
-                 r->run->meta.name);
+                    api_printf(k->out->arena, "a Job '%s' that is not ours is in the way",
+                               r->run->meta.name),
+                    -1, false);
+        bk_event(k, true, API_EVENT_NAME_COLLISION, "Job '%s' exists and is not of run '%s'",
+                 r->run->meta.name, r->run->meta.name);
     } else if (fact && fact->kind == PLAN_FACT_WAIT) {
         plan_wake(k->out, k->in->now_ms + WAIT_MS);
     } else if (!*r->status.job) {
@@ -227,13 +234,14 @@ static void step_without_job(struct bk *k, struct bk_run *r)
 
 static bool log_is_done(const struct bk_run *r)
 {
-    return r->log && (r->log->complete || r->log->failed);
+    return api_log_is_done(r->log, r->result.pod->meta.name);
 }
 
 static void follow_log(struct bk *k, const struct bk_run *r)
 {
     if (r->result.pod && (r->result.pod->running || r->result.pod->terminated) && !log_is_done(r))
-        plan_add(k->out, PLAN_FOLLOW_LOG, PLAN_OBJ_POD, r->result.pod->meta.name, r->result.pod->meta.uid);
+        plan_add(k->out, PLAN_FOLLOW_LOG, PLAN_OBJ_POD, r->result.pod->meta.name,
+                 r->result.pod->meta.uid);
 }
 
 static void step_waiting(struct bk *k, struct bk_run *r, const struct api_job *job)

@@ -29,7 +29,8 @@ static const char *first_active(const struct bk *k)
 /* A name that somebody else has: this time is given up, the next one is tried again. */
 static void give_up(struct bk *k, const struct wish *w)
 {
-    bk_event(k, true, API_EVENT_NAME_COLLISION, "Neo4jBackupRun '%s' exists and is not of this Neo4jBackup", w->name);
+    bk_event(k, true, API_EVENT_NAME_COLLISION,
+             "Neo4jBackupRun '%s' exists and is not of this Neo4jBackup", w->name);
     k->status.last_skipped = w->scheduled;
     k->status.last_skipped_reason = "NameCollision";
     if (w->trigger == API_TRIGGER_MANUAL)
@@ -58,8 +59,8 @@ static void create(struct bk *k, const struct wish *w)
     a = plan_add(&k->later, PLAN_CREATE, PLAN_OBJ_RUN, w->name, "");
     a->body = plan_take_text(k->out, &body);
     a->stop_on_failure = true;
-    plan_event(&k->later, PLAN_OBJ_BACKUP, &k->b->meta, false, API_EVENT_RUN_CREATED, "created run '%s' (%s)", w->name,
-               api_trigger_names[w->trigger]);
+    plan_event(&k->later, PLAN_OBJ_BACKUP, &k->b->meta, false, API_EVENT_RUN_CREATED,
+               "created run '%s' (%s)", w->name, api_trigger_names[w->trigger]);
     k->active++;
 }
 
@@ -71,7 +72,8 @@ static void replace(struct bk *k)
 
         if (r->terminal || r->run->meta.deleted)
             continue;
-        /* In the foreground: the run is there until its pod is gone, and so the next one waits for that. */
+        /* In the foreground: the run is there until its pod is gone, and so the next one waits for
+         * that. */
         a = plan_add(&k->later, PLAN_DELETE, PLAN_OBJ_RUN, r->run->meta.name, r->run->meta.uid);
         a->foreground = true;
         a->stop_on_failure = true;
@@ -107,7 +109,7 @@ static void start(struct bk *k, const struct wish *w)
         skip(k, w);
 }
 
-/* --- what is wanted -------------------------------------------------------------------------------------------- */
+/* --- what is wanted -------------------------------------------------------------------------- */
 
 /* An edit of any of these starts no backup. */
 static void watch_edits(struct bk *k)
@@ -140,7 +142,9 @@ static void learn_from_runs(struct bk *k)
 static void want_immediate(struct bk *k)
 {
     const struct api_backup_spec *s = &k->b->spec;
-    struct wish w = { .trigger = API_TRIGGER_IMMEDIATE, .scheduled = k->b->meta.created, .token = "" };
+    struct wish w = { .trigger = API_TRIGGER_IMMEDIATE,
+                      .scheduled = k->b->meta.created,
+                      .token = "" };
 
     if (s->suspend || (*s->schedule && !s->run_immediately))
         return;
@@ -164,10 +168,13 @@ static void want_manual(struct bk *k)
 static void report_fault(struct bk *k)
 {
     const struct plan_schedule *s = &k->schedule;
-    const char *reason = s->fault == PLAN_SCHEDULE_ZONE ? API_EVENT_UNKNOWN_ZONE : API_EVENT_INVALID_SCHEDULE;
-    const struct api_condition *c = api_condition_get(&k->b->status.conditions, API_COND_SCHEDULE_VALID);
+    const char *reason =
+        s->fault == PLAN_SCHEDULE_ZONE ? API_EVENT_UNKNOWN_ZONE : API_EVENT_INVALID_SCHEDULE;
+    const struct api_condition *c =
+        api_condition_get(&k->b->status.conditions, API_COND_SCHEDULE_VALID);
 
-    if (!c || c->status != API_FALSE || strcmp(c->reason, reason) != 0 || strcmp(c->message, s->err.text) != 0)
+    if (!c || c->status != API_FALSE || strcmp(c->reason, reason) != 0 ||
+        strcmp(c->message, s->err.text) != 0)
         bk_event(k, true, reason, "%s", s->err.text);
     bk_condition(k, API_COND_SCHEDULE_VALID, API_FALSE, reason, s->err.text);
     k->status.next_schedule = 0;
@@ -180,7 +187,8 @@ static void want_scheduled(struct bk *k)
     size_t before = k->active;
 
     if (s->too_late) {
-        bk_event(k, true, API_EVENT_MISSED, "a scheduled time was missed by more than startingDeadlineSeconds");
+        bk_event(k, true, API_EVENT_MISSED,
+                 "a scheduled time was missed by more than startingDeadlineSeconds");
         k->status.last_skipped = s->too_late;
         k->status.last_skipped_reason = "MissedDeadline";
     }
@@ -190,7 +198,8 @@ static void want_scheduled(struct bk *k)
     w.name = api_printf(k->out->arena, "%s-%lld", k->b->meta.name, (long long)(s->due / 60));
     start(k, &w);
     if (k->active > before && s->missed > 100)
-        bk_event(k, true, API_EVENT_TOO_MANY_MISSED, "more than 100 scheduled times were missed; the most recent runs");
+        bk_event(k, true, API_EVENT_TOO_MANY_MISSED,
+                 "more than 100 scheduled times were missed; the most recent runs");
     /* Held back by another run: it may become too late. */
     if (k->active == before && k->b->spec.starting_deadline_seconds >= 0)
         plan_wake(k->out, (s->due + s->jitter + k->b->spec.starting_deadline_seconds + 1) * 1000);

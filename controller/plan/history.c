@@ -32,7 +32,8 @@ size_t plan_history(const struct api_run *const *runs, size_t count, int64_t suc
     int64_t kept[2] = { 0, 0 };
 
     for (size_t i = 0; i < count; i++)
-        if (api_run_is_terminal(runs[i]) && !runs[i]->meta.deleted && !runs[i]->pin_wanted && !runs[i]->status.pinned)
+        if (api_run_is_terminal(runs[i]) && !runs[i]->meta.deleted && !runs[i]->pin_wanted &&
+            !runs[i]->status.pinned)
             list[n++] = (struct candidate){ runs[i], i };
     qsort(list, n, sizeof(*list), compare);
     for (size_t i = 0; i < n; i++) {

@@ -2,9 +2,9 @@
 #define NB_PLAN_HISTORY_H
 
 /*
- * Which Run objects are too many. Kept: the newest of each sort up to its limit (a partial run counts as failed),
- * pinned ones, those that have not ended, and those not recorded in the backup's status yet. Backups in the bucket are
- * never touched by this.
+ * Which Run objects are too many. Kept: the newest of each sort up to its limit (a partial run
+ * counts as failed), pinned ones, those that have not ended, and those not recorded in the backup's
+ * status yet. Backups in the bucket are never touched by this.
  */
 
 #include "controller/plan/plan.h"

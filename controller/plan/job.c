@@ -8,8 +8,8 @@
 
 enum {
     SECRET_MODE = 0440,
-    GRACE_SECONDS = 60,    /* to abort an upload and to write the termination message */
-    SCRATCH_UID = 7474,    /* the user of Neo4j's own images */
+    GRACE_SECONDS = 60, /* to abort an upload and to write the termination message */
+    SCRATCH_UID = 7474, /* the user of Neo4j's own images */
 };
 
 /* A secret that is mounted; name "" means it is not. */
@@ -27,9 +27,10 @@ struct writer {
     size_t mount_count;
 };
 
-/* --- small parts ------------------------------------------------------------------------------------------ */
+/* --- small parts ----------------------------------------------------------------------------- */
 
-/* An environment entry; nothing when v is "". The kubelet would expand $(NAME), so every dollar is doubled. */
+/* An environment entry; nothing when v is "". The kubelet would expand $(NAME), so every dollar is
+ * doubled. */
 static void env(struct writer *j, const char *name, const char *v)
 {
     nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(1 << 20);
@@ -83,7 +84,8 @@ static void env_list(struct writer *j, const char *name, const struct api_string
     env(j, name, nb_buf_cstr(&text));
 }
 
-static void add_mount(struct writer *j, const char *volume, const char *secret, const char *key, const char *file)
+static void add_mount(struct writer *j, const char *volume, const char *secret, const char *key,
+                      const char *file)
 {
     if (*secret && j->mount_count < MOUNTS_MAX)
         j->mounts[j->mount_count++] = (struct mount){ volume, secret, key, file };
@@ -98,7 +100,7 @@ static void raw(struct writer *j, const char *key, const char *json)
     nb_jw_raw(j->w, json, strlen(json));
 }
 
-/* --- what is needed by which kind ---------------------------------------------------------------------------- */
+/* --- what is needed by which kind ------------------------------------------------------------ */
 
 static bool needs_neo4j(enum api_job_kind kind)
 {
@@ -117,7 +119,8 @@ static const char *scratch_image(const struct writer *j)
 {
     const struct plan_job_spec *s = j->spec;
 
-    if ((s->kind != API_JOB_BACKUP && s->kind != API_JOB_VERIFY) || level_of(s) != API_VERIFY_RESTORE)
+    if ((s->kind != API_JOB_BACKUP && s->kind != API_JOB_VERIFY) ||
+        level_of(s) != API_VERIFY_RESTORE)
         return "";
     return *s->t->verify_neo4j_image ? s->t->verify_neo4j_image : j->options->verify_neo4j_image;
 }
@@ -139,7 +142,7 @@ static void collect_mounts(struct writer *j)
         add_mount(j, "age", s->t->identity_secret, s->t->identity_key, "identity");
 }
 
-/* --- the environment (docs/worker-environment.md) ------------------------------------------------------------- */
+/* --- the environment (docs/worker-environment.md) -------------------------------------------- */
 
 static void env_neo4j(struct writer *j)
 {
@@ -296,7 +299,7 @@ static void write_env(struct writer *j)
     nb_jw_array_end(j->w);
 }
 
-/* --- the pod ---------------------------------------------------------------------------------------------------- */
+/* --- the pod --------------------------------------------------------------------------------- */
 
 static void write_container_security(struct writer *j, bool read_only)
 {
@@ -367,8 +370,8 @@ static void write_worker(struct writer *j)
     nb_jw_array_end(j->w);
 }
 
-/* A Neo4j to restore into, as a sidecar that ends with the worker. It holds what the backup holds and asks for no
- * password, so it listens on the pod's loopback only. */
+/* A Neo4j to restore into, as a sidecar that ends with the worker. It holds what the backup holds
+ * and asks for no password, so it listens on the pod's loopback only. */
 static void write_scratch(struct writer *j)
 {
     static const char *const paths[] = { "data", "logs" };
@@ -422,7 +425,8 @@ static void write_volumes(struct writer *j)
         nb_jw_object(j->w);
         nb_jw_kv_str(j->w, "secretName", m->secret);
         nb_jw_kv_i64(j->w, "defaultMode", SECRET_MODE);
-        /* A missing Secret would leave the pod waiting without a word; the worker says what is missing. */
+        /* A missing Secret would leave the pod waiting without a word; the worker says what is
+         * missing. */
         nb_jw_kv_bool(j->w, "optional", true);
         if (m->key) {
             nb_jw_key(j->w, "items");
@@ -509,12 +513,12 @@ static void write_pod_spec(struct writer *j)
     nb_jw_object_end(j->w);
 }
 
-/* --- labels and annotations ------------------------------------------------------------------------------------- */
+/* --- labels and annotations ------------------------------------------------------------------ */
 
 static bool is_ours(const char *key)
 {
-    static const char *const keys[] = { API_LABEL_NAME, API_LABEL_MANAGED_BY, API_LABEL_COMPONENT, "job-name",
-                                        "controller-uid" };
+    static const char *const keys[] = { API_LABEL_NAME, API_LABEL_MANAGED_BY, API_LABEL_COMPONENT,
+                                        "job-name", "controller-uid" };
 
     for (size_t i = 0; i < NB_ARRAY_LEN(keys); i++)
         if (nb_streq(key, keys[i]))
@@ -527,7 +531,8 @@ static void write_foreign_strings(struct writer *j, const char *json)
     struct nb_error err = NB_ERROR_INIT;
     nb_auto(nb_json_free) struct nb_json *v = NULL;
 
-    if (!*json || !nb_json_parse(json, strlen(json), 1 << 20, &v, &err) || nb_json_type(v) != NB_JSON_OBJECT)
+    if (!*json || !nb_json_parse(json, strlen(json), 1 << 20, &v, &err) ||
+        nb_json_type(v) != NB_JSON_OBJECT)
         return;
     for (const struct nb_json *c = nb_json_first(v); c; c = nb_json_next(c))
         if (!is_ours(nb_json_key(c)) && nb_json_type(c) == NB_JSON_STRING)
@@ -578,7 +583,7 @@ static void write_meta(struct writer *j)
     nb_jw_object_end(j->w);
 }
 
-/* --- the Job ------------------------------------------------------------------------------------------------------ */
+/* --- the Job --------------------------------------------------------------------------------- */
 
 static void write_failure_policy(struct writer *j)
 {
@@ -647,7 +652,8 @@ static void write_spec(struct writer *j)
     nb_jw_object_end(j->w);
 }
 
-void plan_job_write(const struct plan_job_spec *spec, const struct plan_options *options, struct nb_buf *out)
+void plan_job_write(const struct plan_job_spec *spec, const struct plan_options *options,
+                    struct nb_buf *out)
 {
     struct nb_jw w = NB_JW_INIT(out);
     struct writer j = { .w = &w, .spec = spec, .options = options };

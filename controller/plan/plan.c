@@ -19,8 +19,8 @@ void plan_actions_done(struct plan_actions *a)
     *a = (struct plan_actions){ .arena = NULL };
 }
 
-struct plan_action *plan_add(struct plan_actions *a, enum plan_kind kind, enum plan_object object, const char *name,
-                             const char *uid)
+struct plan_action *plan_add(struct plan_actions *a, enum plan_kind kind, enum plan_object object,
+                             const char *name, const char *uid)
 {
     struct plan_action *p;
 
@@ -48,8 +48,8 @@ void plan_wake(struct plan_actions *a, int64_t at_ms)
         a->requeue_at_ms = at_ms;
 }
 
-void plan_event(struct plan_actions *a, enum plan_object object, const struct api_meta *about, bool warning,
-                const char *reason, const char *fmt, ...)
+void plan_event(struct plan_actions *a, enum plan_object object, const struct api_meta *about,
+                bool warning, const char *reason, const char *fmt, ...)
 {
     struct plan_action *p = plan_add(a, PLAN_EVENT, object, about->name, about->uid);
     char text[1000]; /* an Event's message may have 1024 */
@@ -91,11 +91,13 @@ enum plan_adopt plan_adopt(const struct nb_json *existing, const char *wanted_bo
     for (size_t i = 0; i < NB_ARRAY_LEN(labels); i++) {
         const char *w = api_label(wanted, labels[i]);
 
-        /* A catch-up and a scheduled run of one time are the same thing, seen at different moments. */
+        /* A catch-up and a scheduled run of one time are the same thing, seen at different
+         * moments. */
         if (w && !nb_streq(api_label(existing, labels[i]), w) && i != 0)
             return PLAN_ADOPT_FOREIGN;
         if (i == 0 && w) {
-            bool manual = nb_streq(w, "Manual"), has = nb_streq(api_label(existing, labels[i]), "Manual");
+            bool manual = nb_streq(w, "Manual"),
+                 has = nb_streq(api_label(existing, labels[i]), "Manual");
 
             if (manual != has)
                 return PLAN_ADOPT_FOREIGN;

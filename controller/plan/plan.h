@@ -2,11 +2,12 @@
 #define NB_PLAN_PLAN_H
 
 /*
- * The heart of the controller: what is to be done about one Neo4jBackup or one Neo4jRestore, as a pure function of what
- * is there and of the time. Level-based: a plan looks only at the present state, never at what happened since the
- * last one; carrying out any part of a plan and planning again is always right, and a plan made of a state in which
- * everything was carried out is empty. Names of what is created follow from what it is for (docs/api.md, rule
- * "names"), so that two controllers, or one that crashed between two writes, cannot make a thing twice.
+ * The heart of the controller: what is to be done about one Neo4jBackup or one Neo4jRestore, as a
+ * pure function of what is there and of the time. Level-based: a plan looks only at the present
+ * state, never at what happened since the last one; carrying out any part of a plan and planning
+ * again is always right, and a plan made of a state in which everything was carried out is empty.
+ * Names of what is created follow from what it is for (docs/api.md, rule "names"), so that two
+ * controllers, or one that crashed between two writes, cannot make a thing twice.
  *
  * How reconcile/ uses it, for the key of one Neo4jBackup:
  *
@@ -15,13 +16,15 @@
  *     for each action, in order:
  *       carry it out. When that fails: if action->stop_on_failure, carry out nothing that follows;
  *       409 (a patch's resourceVersion is old) is "plan again soon".
- *       PLAN_CREATE that meets AlreadyExists: GET the object and ask plan_adopt(): ADOPT means success (the store
- *       will bring it); WAIT and FOREIGN: add a plan_fact to in.facts and go to again.
- *       PLAN_LOOK: GET; found: add it to runs/jobs/pods by hand, else add a fact PLAN_FACT_GONE; go to again.
+ *       PLAN_CREATE that meets AlreadyExists: GET the object and ask plan_adopt(). ADOPT means
+ *       success (the store will bring it); WAIT and FOREIGN: add a plan_fact and go to again.
+ *       PLAN_LOOK: GET. Found: add it to runs/jobs/pods by hand, else add a fact
+ *       PLAN_FACT_GONE; go to again.
  *     put the key back at out.requeue_at_ms (0: no need).
  *
- * The stores must have seen the controller's own last writes before a plan is made of them. PLAN_LOOK asks before
- * anything is declared gone, so an old store costs one GET, not a wrong decision.
+ * The stores must have seen the controller's own last writes before a plan is made of them.
+ * PLAN_LOOK asks before anything is declared gone, so an old store costs one GET, not a wrong
+ * decision.
  */
 
 #include "controller/api/backup.h"
@@ -34,14 +37,16 @@
 enum plan_object { PLAN_OBJ_BACKUP, PLAN_OBJ_RUN, PLAN_OBJ_RESTORE, PLAN_OBJ_JOB, PLAN_OBJ_POD };
 
 enum plan_kind {
-    PLAN_CREATE,       /* POST body */
-    PLAN_DELETE,       /* DELETE name with precondition uid; foreground if `foreground`, else background. 404 is fine */
-    PLAN_PATCH,        /* merge patch of the object (finalizers): body has metadata.resourceVersion */
-    PLAN_PATCH_STATUS, /* merge patch of the status subresource: body has metadata.resourceVersion */
+    PLAN_CREATE, /* POST body */
+    PLAN_DELETE, /* DELETE name with precondition uid; foreground if `foreground`, else background.
+                    404 is fine */
+    PLAN_PATCH,  /* merge patch of the object (finalizers): body has metadata.resourceVersion */
+    PLAN_PATCH_STATUS, /* the same of the status subresource */
     PLAN_EVENT,        /* an Event about the object name/uid: event_warning, reason, text */
     PLAN_NOTIFY,       /* tell the channels: notify_on, reason, text, run */
-    PLAN_FOLLOW_LOG,   /* read the log of pod `name` from its start until its end (nothing if that goes on already),
-                          feeding the api_log of the pod's Job; plan again when it changes */
+    PLAN_FOLLOW_LOG,   /* read the log of pod `name` from its start until its end (nothing if that
+                          goes on already), feeding the api_log of its Job; plan again when that
+                          changes */
     PLAN_LOOK,         /* GET name: is it really gone? */
 };
 extern const char *const plan_kind_names[];
@@ -91,9 +96,10 @@ struct plan_job_log {
 struct plan_options {
     const char *worker_image, *image_pull_policy; /* policy "": the cluster's default */
     const char *image_pull_secrets;               /* JSON list or "" */
-    int64_t worker_uid;                           /* and gid and fsGroup; below 0: the platform chooses */
+    int64_t worker_uid; /* and gid and fsGroup; below 0: the platform chooses */
     const char *log_level;
-    const char *verify_neo4j_image;     /* default of verification.neo4jImage; "" : Restore needs the field */
+    const char
+        *verify_neo4j_image; /* default of verification.neo4jImage; "" : Restore needs the field */
     int64_t size_cost_micro_usd_per_gb_month; /* 15000: R2's price */
     /* A zone by its IANA name, borrowed; NULL with err when there is none. */
     const struct cron_zone *(*zone)(void *ctx, const char *name, struct nb_error *err);
@@ -104,7 +110,8 @@ struct plan_backup_input {
     const struct api_backup *backup;
     const struct api_run *const *runs; /* in its namespace, controller owner = its UID */
     size_t run_count;
-    const struct api_job *const *jobs; /* in its namespace, label API_LABEL_BACKUP = its name (owners are checked) */
+    const struct api_job *const
+        *jobs; /* in its namespace, label API_LABEL_BACKUP = its name (owners are checked) */
     size_t job_count;
     const struct api_pod *const *pods; /* of those Jobs */
     size_t pod_count;
@@ -121,9 +128,10 @@ void plan_backup(const struct plan_backup_input *in, struct plan_actions *out);
 
 struct plan_restore_input {
     const struct api_restore *restore;
-    const struct api_run *source_run;       /* spec.source.runRef or status.resolvedSource; NULL: none (yet) */
+    const struct api_run
+        *source_run; /* spec.source.runRef or status.resolvedSource; NULL: none (yet) */
     const struct api_backup *source_backup; /* spec.source.backupRef; NULL: none (yet) */
-    const struct api_job *const *jobs;      /* in its namespace, label API_LABEL_RESTORE = its name */
+    const struct api_job *const *jobs; /* in its namespace, label API_LABEL_RESTORE = its name */
     size_t job_count;
     const struct api_pod *const *pods;
     size_t pod_count;
@@ -140,12 +148,13 @@ void plan_restore(const struct plan_restore_input *in, struct plan_actions *out)
 enum plan_adopt { PLAN_ADOPT, PLAN_ADOPT_WAIT, PLAN_ADOPT_FOREIGN };
 enum plan_adopt plan_adopt(const struct nb_json *existing, const char *wanted_body);
 
-/* --- for the files of this folder --- */
+/* --- for the files of this folder ------------------------------------------------------------ */
 struct plan_action *plan_add(struct plan_actions *a, enum plan_kind kind, enum plan_object object,
                              const char *name, const char *uid);
 void plan_wake(struct plan_actions *a, int64_t at_ms); /* the earliest wins; 0 is ignored */
-void plan_event(struct plan_actions *a, enum plan_object object, const struct api_meta *about, bool warning,
-                const char *reason, const char *fmt, ...) NB_PRINTF(6, 7);
-const char *plan_take_text(struct plan_actions *a, struct nb_buf *b); /* moves b's text into the arena */
+void plan_event(struct plan_actions *a, enum plan_object object, const struct api_meta *about,
+                bool warning, const char *reason, const char *fmt, ...) NB_PRINTF(6, 7);
+const char *plan_take_text(struct plan_actions *a,
+                           struct nb_buf *b); /* moves b's text into the arena */
 
 #endif

@@ -23,7 +23,8 @@ struct source {
     const char *backup, *backup_uid, *owner, *keys;
 };
 
-static void condition(struct rs *k, const char *type, enum api_status status, const char *reason, const char *message)
+static void condition(struct rs *k, const char *type, enum api_status status, const char *reason,
+                      const char *message)
 {
     api_condition_set(&k->status.conditions, type, status, api_dup(k->out->arena, reason),
                       api_dup(k->out->arena, message), k->r->meta.generation, k->now);
@@ -54,10 +55,10 @@ static const struct plan_fact *fact_of(const struct rs *k, const char *name)
     return NULL;
 }
 
-/* --- the end --------------------------------------------------------------------------------------------------- */
+/* --- the end --------------------------------------------------------------------------------- */
 
-static void end(struct rs *k, enum api_result result, const char *reason, const char *message, int64_t exit_code,
-                bool retriable, int64_t completed)
+static void end(struct rs *k, enum api_result result, const char *reason, const char *message,
+                int64_t exit_code, bool retriable, int64_t completed)
 {
     bool good = result == API_RESULT_SUCCEEDED;
 
@@ -69,11 +70,12 @@ static void end(struct rs *k, enum api_result result, const char *reason, const 
         k->status.duration = api_duration_text(k->out->arena, k->status.duration_seconds);
     }
     if (!good)
-        k->status.failure = (struct api_failure){ .present = true,
-                                                  .reason = reason,
-                                                  .message = message,
-                                                  .exit_code = exit_code < 0 || exit_code > 255 ? -1 : exit_code,
-                                                  .retriable = retriable };
+        k->status.failure =
+            (struct api_failure){ .present = true,
+                                  .reason = reason,
+                                  .message = message,
+                                  .exit_code = exit_code < 0 || exit_code > 255 ? -1 : exit_code,
+                                  .retriable = retriable };
     condition(k, API_COND_SUCCEEDED, good ? API_TRUE : API_FALSE, reason, message);
     condition(k, API_COND_PROGRESSING, API_FALSE, reason, message);
     event(k, !good, good ? API_EVENT_RESTORE_SUCCEEDED : API_EVENT_RESTORE_FAILED,
@@ -104,15 +106,18 @@ static void finish(struct rs *k, const struct plan_result *res)
         k->status.progress = k->log->progress;
     k->status.progress_text = good ? "100%" : api_progress_text(k->out->arena, &k->status.progress);
     if (v->present)
-        condition(k, API_COND_VERIFIED, strcmp(v->result, "Succeeded") == 0 ? API_TRUE : API_FALSE, v->result,
-                  res->termination->verification_message);
+        condition(k, API_COND_VERIFIED, strcmp(v->result, "Succeeded") == 0 ? API_TRUE : API_FALSE,
+                  v->result, res->termination->verification_message);
     else
         condition(k, API_COND_VERIFIED, API_UNKNOWN, k->r->verify ? "NotReported" : "NotAsked", "");
-    end(k, res->result, good ? "Succeeded" : res->result == API_RESULT_PARTIAL ? "PartiallySucceeded" : res->reason,
+    end(k, res->result,
+        good                                ? "Succeeded"
+        : res->result == API_RESULT_PARTIAL ? "PartiallySucceeded"
+                                            : res->reason,
         res->message, res->exit_code, res->retriable, res->completed);
 }
 
-/* --- the Job --------------------------------------------------------------------------------------------------- */
+/* --- the Job --------------------------------------------------------------------------------- */
 
 static void set_progress(struct rs *k)
 {
@@ -133,14 +138,14 @@ static void set_progress(struct rs *k)
     k->status.progress_text = api_progress_text(k->out->arena, p);
 }
 
-static bool log_is_done(const struct rs *k)
+static bool log_is_done(const struct rs *k, const struct plan_result *res)
 {
-    return k->log && (k->log->complete || k->log->failed);
+    return api_log_is_done(k->log, res->pod->meta.name);
 }
 
 static void follow_log(struct rs *k, const struct plan_result *res)
 {
-    if (res->pod && (res->pod->running || res->pod->terminated) && !log_is_done(k))
+    if (res->pod && (res->pod->running || res->pod->terminated) && !log_is_done(k, res))
         plan_add(k->out, PLAN_FOLLOW_LOG, PLAN_OBJ_POD, res->pod->meta.name, res->pod->meta.uid);
 }
 
@@ -169,7 +174,8 @@ static void step_job(struct rs *k, const struct api_job *job)
             k->log = k->in->logs[i].log;
     plan_result_read(job, k->in->pods, k->in->pod_count, k->now, k->out->arena, &res);
     if (!*k->status.job)
-        event(k, false, API_EVENT_RESTORE_STARTED, api_printf(k->out->arena, "Job '%s'", job->meta.name));
+        event(k, false, API_EVENT_RESTORE_STARTED,
+              api_printf(k->out->arena, "Job '%s'", job->meta.name));
     k->status.job = job->meta.name;
     k->status.job_uid = job->meta.uid;
     k->status.started = res.started;
@@ -181,7 +187,7 @@ static void step_job(struct rs *k, const struct api_job *job)
         condition(k, API_COND_PROGRESSING, API_TRUE, "Running", "");
     } else {
         wait_until = (res.completed ? res.completed : k->now) + LOG_WAIT_SECONDS;
-        if (res.pod && res.pod->terminated && !log_is_done(k) && k->now < wait_until) {
+        if (res.pod && res.pod->terminated && !log_is_done(k, &res) && k->now < wait_until) {
             follow_log(k, &res);
             plan_wake(k->out, wait_until * 1000);
         } else {
@@ -191,7 +197,7 @@ static void step_job(struct rs *k, const struct api_job *job)
     patch(k); /* the working copy points into res */
 }
 
-/* --- the source ------------------------------------------------------------------------------------------------- */
+/* --- the source ------------------------------------------------------------------------------ */
 
 static const char *keys_of(struct rs *k, const struct api_run *run)
 {
@@ -237,11 +243,14 @@ static bool source_of_run(struct rs *k, struct source *ret)
     const struct api_run *run = k->in->source_run;
 
     if (!run) {
-        wait_for(k, "SourceNotFound", api_printf(k->out->arena, "Neo4jBackupRun '%s' does not exist (yet)", k->r->run_ref));
+        wait_for(
+            k, "SourceNotFound",
+            api_printf(k->out->arena, "Neo4jBackupRun '%s' does not exist (yet)", k->r->run_ref));
         return false;
     }
     if (!api_run_is_terminal(run)) {
-        wait_for(k, "SourceNotFinished", api_printf(k->out->arena, "run '%s' has not ended yet", run->meta.name));
+        wait_for(k, "SourceNotFinished",
+                 api_printf(k->out->arena, "run '%s' has not ended yet", run->meta.name));
         return false;
     }
     ret->t = run->template_;
@@ -250,7 +259,8 @@ static bool source_of_run(struct rs *k, struct source *ret)
     ret->keys = keys_of(k, run);
     if (!*ret->keys) {
         end(k, API_RESULT_FAILED, "SourceHasNoBackup",
-            api_printf(k->out->arena, "run '%s' failed and left no backup", run->meta.name), -1, false, k->now);
+            api_printf(k->out->arena, "run '%s' failed and left no backup", run->meta.name), -1,
+            false, k->now);
         return false;
     }
     pin_run(k, run);
@@ -262,19 +272,23 @@ static bool source_of_backup(struct rs *k, struct source *ret)
     const struct api_backup *b = k->in->source_backup;
 
     if (!b) {
-        wait_for(k, "SourceNotFound",
-                 api_printf(k->out->arena, "Neo4jBackup '%s' does not exist (yet)", k->r->backup_ref));
+        wait_for(
+            k, "SourceNotFound",
+            api_printf(k->out->arena, "Neo4jBackup '%s' does not exist (yet)", k->r->backup_ref));
         return false;
     }
-    if (!b->status.last_successful && b->status.restore_point_count == 0 && b->status.active.count > 0) {
-        wait_for(k, "SourceNotFinished", api_printf(k->out->arena, "Neo4jBackup '%s' has no finished backup yet",
-                                                    k->r->backup_ref));
+    if (!b->status.last_successful && b->status.restore_point_count == 0 &&
+        b->status.active.count > 0) {
+        wait_for(k, "SourceNotFinished",
+                 api_printf(k->out->arena, "Neo4jBackup '%s' has no finished backup yet",
+                            k->r->backup_ref));
         return false;
     }
     ret->t = b->spec.template_;
     ret->backup = b->meta.name;
     ret->backup_uid = b->meta.uid;
-    ret->owner = api_owner_text(k->out->arena, &b->spec.template_.storage, b->meta.ns, b->meta.name);
+    ret->owner =
+        api_owner_text(k->out->arena, &b->spec.template_.storage, b->meta.ns, b->meta.name);
     k->status.resolved_kind = API_KIND_BACKUP;
     k->status.resolved_name = b->meta.name;
     return true;
@@ -335,14 +349,16 @@ static void step_without_job(struct rs *k)
 
     if (fact && fact->kind == PLAN_FACT_FOREIGN) {
         end(k, API_RESULT_FAILED, "NameCollision",
-            api_printf(k->out->arena, "a Job '%s' that is not ours is in the way", k->job), -1, false, k->now);
+            api_printf(k->out->arena, "a Job '%s' that is not ours is in the way", k->job), -1,
+            false, k->now);
     } else if (fact && fact->kind == PLAN_FACT_WAIT) {
         plan_wake(k->out, k->in->now_ms + WAIT_MS);
     } else if (!*k->status.job) {
         create(k);
     } else if (fact) {
         /* Half a restore must not start anew by itself: the target may hold a part of it. */
-        end(k, API_RESULT_FAILED, "JobGone", "the Job was removed before it ended", -1, false, k->now);
+        end(k, API_RESULT_FAILED, "JobGone", "the Job was removed before it ended", -1, false,
+            k->now);
     } else {
         plan_add(k->out, PLAN_LOOK, PLAN_OBJ_JOB, k->job, "");
     }
@@ -358,7 +374,11 @@ static const char *source_text(struct rs *k)
 
 void plan_restore(const struct plan_restore_input *in, struct plan_actions *out)
 {
-    struct rs k = { .in = in, .r = in->restore, .out = out, .now = in->now_ms / 1000, .status = in->restore->status };
+    struct rs k = { .in = in,
+                    .r = in->restore,
+                    .out = out,
+                    .now = in->now_ms / 1000,
+                    .status = in->restore->status };
     const struct api_job *job = NULL;
 
     if (k.r->reconcile_disabled || k.r->meta.deleted || api_restore_is_terminal(k.r))
@@ -371,7 +391,8 @@ void plan_restore(const struct plan_restore_input *in, struct plan_actions *out)
         condition(&k, API_COND_VERIFIED, API_UNKNOWN, "Running", "");
     }
     for (size_t i = 0; i < in->job_count; i++)
-        if (strcmp(in->jobs[i]->meta.name, k.job) == 0 && strcmp(in->jobs[i]->meta.owner_uid, k.r->meta.uid) == 0)
+        if (strcmp(in->jobs[i]->meta.name, k.job) == 0 &&
+            strcmp(in->jobs[i]->meta.owner_uid, k.r->meta.uid) == 0)
             job = in->jobs[i];
     if (job)
         step_job(&k, job);

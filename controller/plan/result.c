@@ -6,28 +6,27 @@
 enum { STUCK_SECONDS = 120 };
 
 struct exit_text {
+    const char *reason, *text;
     int code;
-    const char *reason;
     bool retriable;
-    const char *text;
 };
 
 /* docs/worker-environment.md, "Exit codes": for workers that left no message. */
 static const struct exit_text exit_texts[] = {
-    { 1, "InternalError", true, "the worker met an internal error" },
-    { 2, "InvalidConfiguration", false, "the worker refused its configuration" },
-    { 3, "PartiallySucceeded", false, "some databases were not backed up" },
-    { 10, "Neo4jUnavailable", true, "Neo4j could not be reached" },
-    { 11, "Neo4jAuthFailed", false, "Neo4j refused the user name, password or token" },
-    { 12, "DatabaseNotFound", false, "a database was not found" },
-    { 20, "BucketNotFound", false, "the bucket was not found" },
-    { 21, "AccessDenied", false, "the bucket's keys were refused" },
-    { 22, "StorageUnavailable", true, "the bucket could not be reached" },
-    { 30, "NameConflict", true, "another run holds the claim" },
-    { 31, "RetentionBlocked", false, "retention deleted nothing" },
-    { 40, "NotClosed", true, "no consistent export was had" },
-    { 50, "VerificationFailed", false, "what was stored is not what should be" },
-    { 75, "Interrupted", true, "the worker was told to stop" },
+    { "InternalError", "the worker met an internal error", 1, true },
+    { "InvalidConfiguration", "the worker refused its configuration", 2, false },
+    { "PartiallySucceeded", "some databases were not backed up", 3, false },
+    { "Neo4jUnavailable", "Neo4j could not be reached", 10, true },
+    { "Neo4jAuthFailed", "Neo4j refused the user name, password or token", 11, false },
+    { "DatabaseNotFound", "a database was not found", 12, false },
+    { "BucketNotFound", "the bucket was not found", 20, false },
+    { "AccessDenied", "the bucket's keys were refused", 21, false },
+    { "StorageUnavailable", "the bucket could not be reached", 22, true },
+    { "NameConflict", "another run holds the claim", 30, true },
+    { "RetentionBlocked", "retention deleted nothing", 31, false },
+    { "NotClosed", "no consistent export was had", 40, true },
+    { "VerificationFailed", "what was stored is not what should be", 50, false },
+    { "Interrupted", "the worker was told to stop", 75, true },
 };
 
 static const struct exit_text *exit_text_of(int64_t code)
@@ -38,23 +37,26 @@ static const struct exit_text *exit_text_of(int64_t code)
     return NULL;
 }
 
-static const struct api_pod *newest_pod(const struct api_job *job, const struct api_pod *const *pods, size_t count)
+static const struct api_pod *newest_pod(const struct api_job *job,
+                                        const struct api_pod *const *pods, size_t count)
 {
     const struct api_pod *best = NULL;
 
     for (size_t i = 0; i < count; i++) {
         if (strcmp(pods[i]->job, job->meta.name) != 0)
             continue;
-        if (*pods[i]->meta.owner_uid && *job->meta.uid && strcmp(pods[i]->meta.owner_uid, job->meta.uid) != 0)
+        if (*pods[i]->meta.owner_uid && *job->meta.uid &&
+            strcmp(pods[i]->meta.owner_uid, job->meta.uid) != 0)
             continue; /* of an earlier Job of this name */
         if (!best || pods[i]->meta.created > best->meta.created ||
-            (pods[i]->meta.created == best->meta.created && strcmp(pods[i]->meta.name, best->meta.name) > 0))
+            (pods[i]->meta.created == best->meta.created &&
+             strcmp(pods[i]->meta.name, best->meta.name) > 0))
             best = pods[i];
     }
     return best;
 }
 
-/* --- waiting and running --------------------------------------------------------------------------------- */
+/* --- waiting and running --------------------------------------------------------------------- */
 
 static bool is_image_reason(const char *r)
 {
@@ -69,8 +71,8 @@ static bool is_config_reason(const char *r)
            strcmp(r, "RunContainerError") == 0;
 }
 
-static void read_waiting(const struct api_job *job, const struct api_pod *pod, int64_t now, struct nb_arena *a,
-                         struct plan_result *ret)
+static void read_waiting(const struct api_job *job, const struct api_pod *pod, int64_t now,
+                         struct nb_arena *a, struct plan_result *ret)
 {
     const struct api_condition *scheduled;
     int64_t since;
@@ -81,7 +83,8 @@ static void read_waiting(const struct api_job *job, const struct api_pod *pod, i
         ret->message = "the Job has no pod yet";
         if (since && now - since > STUCK_SECONDS) {
             ret->reason = "NoPod";
-            ret->message = "the Job has no pod; is a quota or a Pod Security level in its way? see kubectl describe job";
+            ret->message = "the Job has no pod; is a quota or a Pod Security level in its way? see "
+                           "kubectl describe job";
             ret->stuck = true;
         }
         return;
@@ -98,15 +101,17 @@ static void read_waiting(const struct api_job *job, const struct api_pod *pod, i
     ret->stuck = is_image_reason(ret->reason) || is_config_reason(ret->reason);
     if (!ret->stuck && pod->meta.created && now - pod->meta.created > STUCK_SECONDS) {
         ret->stuck = true;
-        ret->message = api_printf(a, "the pod has been waiting for %lld s (%s); see kubectl describe pod %s",
-                                  (long long)(now - pod->meta.created), ret->reason, pod->meta.name);
+        ret->message =
+            api_printf(a, "the pod has been waiting for %lld s (%s); see kubectl describe pod %s",
+                       (long long)(now - pod->meta.created), ret->reason, pod->meta.name);
         ret->reason = "PodNotStarting";
     }
 }
 
-/* --- done --------------------------------------------------------------------------------------------------- */
+/* --- done ------------------------------------------------------------------------------------ */
 
-static void fail_with(struct plan_result *ret, const char *reason, bool retriable, const char *message)
+static void fail_with(struct plan_result *ret, const char *reason, bool retriable,
+                      const char *message)
 {
     ret->result = API_RESULT_FAILED;
     ret->reason = reason;
@@ -128,14 +133,16 @@ static void read_exit(const struct api_pod *pod, struct nb_arena *a, struct plan
         ret->message = agrees && *t->message ? t->message : "the worker ended with exit code 0";
         /* Exit code 0 that comes with a report of failure is a broken worker, and no success. */
         if (agrees && t->result == API_RESULT_FAILED)
-            fail_with(ret, "InternalError", true, "the worker ended with exit code 0 but reported a failure");
+            fail_with(ret, "InternalError", true,
+                      "the worker ended with exit code 0 but reported a failure");
         return;
     }
     ret->result = pod->exit_code == 3 ? API_RESULT_PARTIAL : API_RESULT_FAILED;
     ret->retriable = agrees ? t->retriable : known && known->retriable;
     ret->reason = known ? known->reason : "UnknownExitCode";
-    ret->message = known ? known->text
-                         : api_printf(a, "the worker ended with exit code %lld", (long long)pod->exit_code);
+    ret->message =
+        known ? known->text
+              : api_printf(a, "the worker ended with exit code %lld", (long long)pod->exit_code);
     if (agrees && t->result != API_RESULT_SUCCEEDED) {
         if (strcmp(t->reason, "Unknown") != 0)
             ret->reason = t->reason;
@@ -153,13 +160,15 @@ static void read_ended_pod(const struct api_pod *pod, struct nb_arena *a, struct
         return;
     }
     if (strcmp(pod->reason, "Evicted") == 0 || (disrupted && disrupted->status == API_TRUE)) {
-        fail_with(ret, "Evicted", true, *pod->message ? pod->message : "the pod was evicted from its node");
+        fail_with(ret, "Evicted", true,
+                  *pod->message ? pod->message : "the pod was evicted from its node");
         ret->exit_code = pod->exit_code;
     } else if (pod->terminated && strcmp(pod->terminated_reason, "OOMKilled") == 0) {
         fail_with(ret, "OOMKilled", false,
                   "the worker was killed for its use of memory; raise job.resources.limits.memory");
         ret->exit_code = pod->exit_code;
-    } else if (pod->terminated && (pod->signal > 0 || pod->exit_code > 128) && !ret->termination->present) {
+    } else if (pod->terminated && (pod->signal > 0 || pod->exit_code > 128) &&
+               !ret->termination->present) {
         fail_with(ret, "Killed", true,
                   api_printf(a, "the worker was killed by signal %lld",
                              (long long)(pod->signal > 0 ? pod->signal : pod->exit_code - 128)));
@@ -167,7 +176,8 @@ static void read_ended_pod(const struct api_pod *pod, struct nb_arena *a, struct
     } else if (pod->terminated) {
         read_exit(pod, a, ret);
     } else if (is_image_reason(pod->waiting_reason)) {
-        fail_with(ret, "ImagePullFailed", false, *pod->waiting_message ? pod->waiting_message : pod->waiting_reason);
+        fail_with(ret, "ImagePullFailed", false,
+                  *pod->waiting_message ? pod->waiting_message : pod->waiting_reason);
     } else if (is_config_reason(pod->waiting_reason)) {
         fail_with(ret, "InvalidConfiguration", false,
                   *pod->waiting_message ? pod->waiting_message : pod->waiting_reason);
@@ -177,15 +187,17 @@ static void read_ended_pod(const struct api_pod *pod, struct nb_arena *a, struct
     }
 }
 
-static void read_done(const struct api_job *job, const struct api_pod *pod, struct nb_arena *a, struct plan_result *ret)
+static void read_done(const struct api_job *job, const struct api_pod *pod, struct nb_arena *a,
+                      struct plan_result *ret)
 {
     const struct api_condition *failed = api_condition_get(&job->conditions, "Failed");
     bool complete = api_condition_status(&job->conditions, "Complete") == API_TRUE;
     const char *why = failed ? failed->reason : "";
 
-    ret->termination = pod && pod->terminated
-                           ? api_termination_parse(pod->terminated_message, strlen(pod->terminated_message))
-                           : api_termination_parse("", 0);
+    ret->termination =
+        pod && pod->terminated
+            ? api_termination_parse(pod->terminated_message, strlen(pod->terminated_message))
+            : api_termination_parse("", 0);
     ret->completed = job->completed ? job->completed : failed ? failed->transition : 0;
     if (pod && pod->finished && (!ret->completed || pod->finished < ret->completed))
         ret->completed = pod->finished;
@@ -200,22 +212,25 @@ static void read_done(const struct api_job *job, const struct api_pod *pod, stru
         return;
     }
     if (strcmp(why, "DeadlineExceeded") == 0) {
-        fail_with(ret, "DeadlineExceeded", true, "the Job ran longer than job.activeDeadlineSeconds");
+        fail_with(ret, "DeadlineExceeded", true,
+                  "the Job ran longer than job.activeDeadlineSeconds");
         return;
     }
     if (!pod) {
         fail_with(ret, *why ? why : "JobFailed", true,
-                  failed && *failed->message ? failed->message : "the Job failed and its pod is gone");
+                  failed && *failed->message ? failed->message
+                                             : "the Job failed and its pod is gone");
         return;
     }
     read_ended_pod(pod, a, ret);
-    if (ret->result == API_RESULT_SUCCEEDED) /* a pod that did well in a Job that failed: believe the Job */
+    if (ret->result ==
+        API_RESULT_SUCCEEDED) /* a pod that did well in a Job that failed: believe the Job */
         fail_with(ret, *why ? why : "JobFailed", true,
                   failed && *failed->message ? failed->message : "the Job failed");
 }
 
-void plan_result_read(const struct api_job *job, const struct api_pod *const *pods, size_t pod_count, int64_t now,
-                      struct nb_arena *a, struct plan_result *ret)
+void plan_result_read(const struct api_job *job, const struct api_pod *const *pods,
+                      size_t pod_count, int64_t now, struct nb_arena *a, struct plan_result *ret)
 {
     *ret = (struct plan_result){ .reason = "", .message = "", .exit_code = -1 };
     ret->pod = newest_pod(job, pods, pod_count);

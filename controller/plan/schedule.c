@@ -4,8 +4,9 @@
 
 #include "base/hash.h"
 
-/* Above this many missed times the user is warned; the most recent one still runs. */
-enum { MISSED_MAX = 100 };
+/* Missed times are counted no further than this: above 100 the user is warned, and the most recent
+ * one still runs. */
+enum { MISSED_MAX = 101 };
 
 int64_t plan_jitter_seconds(const char *uid, int64_t max_seconds)
 {
@@ -98,7 +99,8 @@ void plan_schedule(const struct plan_schedule_input *in, struct plan_schedule *r
     l.now = in->now_ms / 1000 - ret->jitter;
     if (!find_next(&l, ret)) {
         ret->fault = PLAN_SCHEDULE_NEVER;
-        nb_fail(&ret->err, NB_E_INVALID, "InvalidSchedule", "schedule '%s' never comes within five years", in->schedule);
+        nb_fail(&ret->err, NB_E_INVALID, "InvalidSchedule",
+                "schedule '%s' never comes within five years", in->schedule);
         nb_hint(&ret->err, "use a date that exists");
         return;
     }
@@ -125,5 +127,8 @@ int64_t plan_schedule_first_after(const struct plan_schedule_input *in, int64_t 
     zone = in->options->zone(in->options->zone_ctx, in->time_zone, &err);
     if (!zone)
         return 0;
-    return cron_next(expr, zone, in->dst == API_DST_CRONJOB ? CRON_CRONJOB : CRON_RUN_ONCE, base, &t) ? t : 0;
+    return cron_next(expr, zone, in->dst == API_DST_CRONJOB ? CRON_CRONJOB : CRON_RUN_ONCE, base,
+                     &t)
+               ? t
+               : 0;
 }

@@ -10,14 +10,24 @@ static struct nb_metric actions_total =
     NB_METRIC(NB_COUNTER, "neo4jbackup_controller_actions_total",
               "Actions of the controller by kind and result.", "action", "result");
 
+enum {
+    ROUNDS_MAX = 10, /* plans in a row for one key; each look-up and each collision makes one */
+    UNSEEN_RETRY_MS = 1000 /* the store's change wakes us; this is for changes that never come */
+};
+
 static const struct kube_resource *resource_of(enum plan_object object)
 {
     switch (object) {
-    case PLAN_OBJ_BACKUP: return &REC_BACKUPS;
-    case PLAN_OBJ_RUN: return &REC_RUNS;
-    case PLAN_OBJ_RESTORE: return &REC_RESTORES;
-    case PLAN_OBJ_JOB: return &KUBE_JOBS;
-    case PLAN_OBJ_POD: return &KUBE_PODS;
+    case PLAN_OBJ_BACKUP:
+        return &REC_BACKUPS;
+    case PLAN_OBJ_RUN:
+        return &REC_RUNS;
+    case PLAN_OBJ_RESTORE:
+        return &REC_RESTORES;
+    case PLAN_OBJ_JOB:
+        return &KUBE_JOBS;
+    case PLAN_OBJ_POD:
+        return &KUBE_PODS;
     }
     return &KUBE_PODS;
 }
@@ -25,11 +35,16 @@ static const struct kube_resource *resource_of(enum plan_object object)
 static struct ctl_store *store_of(const struct rec *rec, enum plan_object object)
 {
     switch (object) {
-    case PLAN_OBJ_BACKUP: return rec->backups;
-    case PLAN_OBJ_RUN: return rec->runs;
-    case PLAN_OBJ_JOB: return rec->jobs;
-    case PLAN_OBJ_POD: return rec->pods;
-    case PLAN_OBJ_RESTORE: break;
+    case PLAN_OBJ_BACKUP:
+        return rec->backups;
+    case PLAN_OBJ_RUN:
+        return rec->runs;
+    case PLAN_OBJ_JOB:
+        return rec->jobs;
+    case PLAN_OBJ_POD:
+        return rec->pods;
+    case PLAN_OBJ_RESTORE:
+        return rec->restores;
     }
     return NULL;
 }
@@ -102,7 +117,7 @@ static bool create(struct rec_act *act, const struct plan_action *a, enum rec_ou
     return true;
 }
 
-static bool delete(struct rec_act *act, const struct plan_action *a, struct nb_error *err)
+static bool delete (struct rec_act *act, const struct plan_action *a, struct nb_error *err)
 {
     if (!kube_delete(act->work->client, resource_of(a->object), act->ns, a->name,
                      a->uid[0] ? a->uid : NULL, a->foreground ? KUBE_FOREGROUND : KUBE_BACKGROUND,
@@ -137,7 +152,9 @@ static void event(struct rec_act *act, const struct plan_action *a)
 {
     const struct kube_resource *res = resource_of(a->object);
     nb_auto_done(nb_buf_done) struct nb_buf version = NB_BUF_INIT(256);
-    struct ctl_reference about = { .kind = res->kind, .ns = act->ns, .name = a->name, .uid = a->uid };
+    struct ctl_reference about = {
+        .kind = res->kind, .ns = act->ns, .name = a->name, .uid = a->uid
+    };
 
     kube_api_version(res, &version);
     about.api_version = nb_buf_cstr(&version);
@@ -165,7 +182,7 @@ static bool carry_out(struct rec_act *act, const struct plan_action *a, enum rec
     case PLAN_CREATE:
         return create(act, a, ret, err);
     case PLAN_DELETE:
-        return delete(act, a, err);
+        return delete (act, a, err);
     case PLAN_PATCH:
     case PLAN_PATCH_STATUS:
         return patch(act, a, err);
@@ -173,8 +190,8 @@ static bool carry_out(struct rec_act *act, const struct plan_action *a, enum rec
         event(act, a);
         return true;
     case PLAN_NOTIFY:
-        nb_log(NB_LOG_INFO, "notification", NB_F_STR("reason", a->reason), NB_F_STR("text", a->text),
-               NB_F_STR("run", a->run), NB_F_END);
+        nb_log(NB_LOG_INFO, "notification", NB_F_STR("reason", a->reason),
+               NB_F_STR("text", a->text), NB_F_STR("run", a->run), NB_F_END);
         return true;
     case PLAN_FOLLOW_LOG:
         follow(act, a);
@@ -222,4 +239,40 @@ bool rec_act_run(struct rec_act *act, const struct plan_actions *actions, enum r
             break;
     }
     return ok;
+}
+
+static bool settle_once(struct rec_act *act, rec_plan_fn *plan, enum rec_outcome *ret,
+                        struct nb_error *err)
+{
+    nb_auto_done(plan_actions_done) struct plan_actions actions = { 0 };
+    int64_t delay;
+
+    plan_actions_init(&actions);
+    plan(act->rec, act->view, &actions);
+    if (!rec_act_run(act, &actions, ret, err))
+        return false;
+    if (actions.requeue_at_ms > 0) {
+        delay = actions.requeue_at_ms - nb_clock_unix_ms();
+        act->work->requeue_after_ms = delay > 0 ? delay : 0;
+    }
+    return true;
+}
+
+bool rec_act_settle(struct rec_act *act, rec_plan_fn *plan, struct nb_error *err)
+{
+    enum rec_outcome outcome = REC_AGAIN;
+
+    for (int i = 0; i < ROUNDS_MAX && outcome == REC_AGAIN; i++)
+        if (!settle_once(act, plan, &outcome, err))
+            return false;
+    return outcome == REC_DONE || nb_fail(err, NB_E_INTERNAL, "PlanUnsettled",
+                                          "no stable plan after %d rounds", ROUNDS_MAX);
+}
+
+bool rec_act_may_begin(const struct rec *rec, struct ctl_work *work)
+{
+    if (ctl_written_is_seen(rec->written, work->key, nb_clock_mono_ms()))
+        return true;
+    work->requeue_after_ms = UNSEEN_RETRY_MS;
+    return false;
 }

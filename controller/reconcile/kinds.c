@@ -11,10 +11,11 @@ const struct kube_resource REC_RESTORES = { API_GROUP, API_VERSION, API_PLURAL_R
 #define META                                                                                       \
     "metadata.name", "metadata.namespace", "metadata.uid", "metadata.resourceVersion",             \
         "metadata.generation", "metadata.creationTimestamp", "metadata.deletionTimestamp",         \
-        "metadata.ownerReferences", "metadata.finalizers",                                         \
-        "metadata.annotations." API_GROUP "/*", "metadata.labels." API_GROUP "/*"
+        "metadata.ownerReferences", "metadata.finalizers", "metadata.annotations." API_GROUP "/*", \
+        "metadata.labels." API_GROUP "/*"
 
 static const char *const backup_fields[] = { META, "spec", "status", NULL };
+static const char *const restore_fields[] = { META, "spec", "status", NULL };
 static const char *const run_fields[] = { META, "spec", "status", NULL };
 static const char *const job_fields[] = { META,
                                           "status.active",
@@ -40,28 +41,41 @@ static const char *const pod_fields[] = { META,
                                           "status.containerStatuses.state",
                                           NULL };
 
-static const char *own_key(const struct nb_json *object, const char *name, struct nb_buf *out)
+static const char *own_key(const struct nb_json *object, const char *prefix, const char *name,
+                           struct nb_buf *out)
 {
     struct kube_meta meta;
 
     if (!name || name[0] == '\0' || !kube_meta_read(object, &meta))
         return NULL;
-    nb_buf_printf(out, "%s/%s", meta.ns, name);
+    nb_buf_printf(out, "%s%s/%s", prefix, meta.ns, name);
     return out->overflow ? NULL : nb_buf_cstr(out);
 }
 
-static const char *by_backup_label(const struct nb_json *object, struct nb_buf *out)
+/* A Job that restores may have been made from a backup's storage: it is the restore's all the
+ * same. */
+static const char *by_label(const struct nb_json *object, struct nb_buf *out)
 {
-    return own_key(object, kube_label(object, API_LABEL_BACKUP), out);
+    const char *key =
+        own_key(object, REC_RESTORE_PREFIX, kube_label(object, API_LABEL_RESTORE), out);
+
+    return key ? key : own_key(object, "", kube_label(object, API_LABEL_BACKUP), out);
+}
+
+static const char *by_namespace(const struct nb_json *object, struct nb_buf *out)
+{
+    (void)out;
+    return nb_json_str(nb_json_at(object, "metadata.namespace"), NULL);
 }
 
 /* The reference counts, not the label: the label can be changed by anyone who may edit runs. */
 static const char *by_backup_ref(const struct nb_json *object, struct nb_buf *out)
 {
-    return own_key(object, nb_json_str(nb_json_at(object, "spec.backupRef.name"), NULL), out);
+    return own_key(object, "", nb_json_str(nb_json_at(object, "spec.backupRef.name"), NULL), out);
 }
 
 const struct ctl_kind REC_BACKUP_KIND = { API_PLURAL_BACKUP, backup_fields, NULL };
 const struct ctl_kind REC_RUN_KIND = { API_PLURAL_RUN, run_fields, by_backup_ref };
-const struct ctl_kind REC_JOB_KIND = { "jobs", job_fields, by_backup_label };
-const struct ctl_kind REC_POD_KIND = { "pods", pod_fields, by_backup_label };
+const struct ctl_kind REC_RESTORE_KIND = { API_PLURAL_RESTORE, restore_fields, by_namespace };
+const struct ctl_kind REC_JOB_KIND = { "jobs", job_fields, by_label };
+const struct ctl_kind REC_POD_KIND = { "pods", pod_fields, by_label };

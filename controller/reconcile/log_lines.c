@@ -30,8 +30,9 @@ static size_t stamp_of(const char *line, size_t n)
     return len;
 }
 
-/* Timestamps of one pod have one zone and (from the kubelet) one width; a fraction of another width is compared
- * digit by digit, which is right as long as the shorter one ends in its zone letter. */
+/* Timestamps of one pod have one zone and (from the kubelet) one width; a fraction of another
+ * width is compared digit by digit, which is right as long as the shorter one ends in its zone
+ * letter. */
 static int compare(const char *a, size_t na, const char *b)
 {
     size_t nb = strlen(b), n = na < nb ? na : nb;

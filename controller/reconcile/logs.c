@@ -73,6 +73,7 @@ void rec_logs_follow(struct rec_logs *l, const char *ns, const char *job, const 
         f->pod = nb_xstrdup(pod);
         f->queue_key = nb_xstrdup(queue_key);
         f->log = api_log_new();
+        api_log_set_pod(f->log, pod);
         f->next_mono_ms = nb_clock_mono_ms();
         nb_map_put(l->follows, key, strlen(key), f);
         pthread_cond_signal(&l->changed);
@@ -110,8 +111,7 @@ static enum pod_state pod_state(struct rec_logs *l, const char *ns, const char *
 
     if (!o)
         return POD_GONE;
-    if (!nb_json_parse(o->json.p, o->json.n, o->json.n, &json, &err) ||
-        !api_pod_parse(json, &p, &err))
+    if (!ctl_object_json(o, &json, &err) || !api_pod_parse(json, &p, &err))
         return POD_ALIVE;
     return p->terminated || nb_streq(p->phase, "Succeeded") || nb_streq(p->phase, "Failed")
                ? POD_ENDED

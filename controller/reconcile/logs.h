@@ -2,13 +2,13 @@
 #define NB_RECONCILE_LOGS_H
 
 /*
- * rec_logs: what the worker pods say. One thread reads the logs of the pods that it was told to follow, from the
- * start, each at most every 10 s and once more when its container has ended, and feeds an api_log per Job. When
- * one has changed, the key of its backup is queued.
+ * rec_logs: what the worker pods say. One thread reads the logs of the pods that it was told to
+ * follow, from the start, each at most every 10 s and once more when its container has ended, and
+ * feeds an api_log per Job. When one has changed, the key of its backup is queued.
  *
  * A log that cannot be read for 30 s after its container ended, or whose pod is gone, is given up
- * ("failed"). Logs that nobody asked for in ten minutes are forgotten once they have ended. At most
- * 4 MiB are read at once. Any thread.
+ * ("failed"). Logs that nobody asked for in ten minutes are forgotten once they have ended. At
+ * most 4 MiB are read at once. Any thread.
  */
 
 #include "controller/api/report.h"
@@ -34,7 +34,8 @@ void rec_logs_follow(struct rec_logs *l, const char *ns, const char *job, const 
                      const char *queue_key);
 /* A copy of what the Job's pod has said; NULL: not followed. */
 struct api_log *rec_logs_copy(struct rec_logs *l, const char *ns, const char *job);
-/* The pod has changed: look soon if its container has ended. Fits ctl_store_on_change; ctx: the rec_logs. */
+/* The pod has changed: look soon if its container has ended. Fits ctl_store_on_change; ctx: the
+ * rec_logs. */
 void rec_logs_pod_changed(void *ctx, const struct ctl_object *before,
                           const struct ctl_object *after);
 

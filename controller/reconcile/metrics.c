@@ -1,63 +1,89 @@
 #include "controller/reconcile/metrics.h"
 
-#include "base/metrics.h"
+#include "base/mem.h"
+#include "controller/api/backup.h"
 
-#define GAUGE(name_, help_) NB_METRIC(NB_GAUGE, name_, help_, "namespace", "name")
+enum metric {
+    LAST_SUCCESS,
+    LAST_FAILURE,
+    NEXT_SCHEDULE,
+    SIZE_BYTES,
+    DURATION,
+    FAILURES,
+    ACTIVE,
+    OVERDUE,
+    SUSPENDED,
+    STORED_BYTES,
+    STORED_COUNT,
+    METRICS
+};
 
-static struct nb_metric last_success =
-    GAUGE("neo4jbackup_last_success_timestamp_seconds", "When the last good backup was made.");
-static struct nb_metric last_failure =
-    GAUGE("neo4jbackup_last_failure_timestamp_seconds", "When a backup failed last.");
-static struct nb_metric next_schedule =
-    GAUGE("neo4jbackup_next_schedule_timestamp_seconds", "When the next backup is due.");
-static struct nb_metric size_bytes =
-    GAUGE("neo4jbackup_last_size_bytes", "Size of the last good backup in the bucket.");
-static struct nb_metric duration =
-    GAUGE("neo4jbackup_last_duration_seconds", "How long the last good backup took.");
-static struct nb_metric failures =
-    GAUGE("neo4jbackup_consecutive_failures", "Failed runs since the last good one.");
-static struct nb_metric active = GAUGE("neo4jbackup_active_runs", "Runs that have not ended.");
-static struct nb_metric overdue =
-    GAUGE("neo4jbackup_overdue", "1 while the last good backup is older than it should be.");
-static struct nb_metric stored_bytes =
-    GAUGE("neo4jbackup_stored_bytes", "Size of all backups in the bucket.");
-static struct nb_metric stored_count =
-    GAUGE("neo4jbackup_stored_backups", "Number of backups in the bucket.");
+static const struct {
+    const char *name, *help;
+} described[METRICS] = {
+    [LAST_SUCCESS] = { "last_success_timestamp_seconds", "When the last good backup was made." },
+    [LAST_FAILURE] = { "last_failure_timestamp_seconds", "When a backup failed last." },
+    [NEXT_SCHEDULE] = { "next_schedule_timestamp_seconds", "When the next backup is due." },
+    [SIZE_BYTES] = { "last_size_bytes", "Size of the last good backup in the bucket." },
+    [DURATION] = { "last_duration_seconds", "How long the last good backup took." },
+    [FAILURES] = { "consecutive_failures", "Failed runs since the last good one." },
+    [ACTIVE] = { "active_runs", "Runs that have not ended." },
+    [OVERDUE] = { "overdue", "1 while the last good backup is older than it should be." },
+    [SUSPENDED] = { "suspended", "1 while spec.suspend is true." },
+    [STORED_BYTES] = { "stored_bytes", "Size of all backups in the bucket." },
+    [STORED_COUNT] = { "stored_backups", "Number of backups in the bucket." },
+};
 
-static struct nb_metric *const all[] = { &last_success, &last_failure, &next_schedule, &size_bytes,
-                                         &duration,     &failures,     &active,        &overdue,
-                                         &stored_bytes, &stored_count };
+struct row {
+    int64_t values[METRICS]; /* below 0: unknown */
+    bool known;
+};
 
-static void show(struct nb_metric *m, const struct api_backup *b, int64_t value, bool known)
+static int64_t positive(int64_t time)
 {
-    if (known)
-        nb_metric_set(m, (double)value, b->meta.ns, b->meta.name);
-    else
-        nb_metric_forget(m, b->meta.ns, b->meta.name, NULL);
+    return time > 0 ? time : -1;
 }
 
-void rec_metrics_show(const struct api_backup *b)
+static void fill(const struct ctl_object *o, struct row *row)
 {
-    const struct api_backup_status *s = &b->status;
-    bool is_overdue = api_condition_status(&s->conditions, API_COND_OVERDUE) == API_TRUE;
+    nb_auto(nb_json_free) struct nb_json *json = NULL;
+    nb_auto(api_backup_free) struct api_backup *b = NULL;
+    struct nb_error err = NB_ERROR_INIT;
+    const struct api_backup_status *s;
 
-    show(&last_success, b, s->last_successful, s->last_successful > 0);
-    show(&last_failure, b, s->last_failure, s->last_failure > 0);
-    show(&next_schedule, b, s->next_schedule, s->next_schedule > 0);
-    show(&size_bytes, b, s->last_size_bytes, s->last_size_bytes >= 0);
-    show(&duration, b, s->last_duration_seconds, s->last_duration_seconds >= 0);
-    show(&failures, b, s->consecutive_failures, true);
-    show(&active, b, (int64_t)s->active.count, true);
-    show(&overdue, b, is_overdue ? 1 : 0, true);
-    show(&stored_bytes, b, s->stored.total_bytes, s->stored.present);
-    show(&stored_count, b, s->stored.count, s->stored.present);
+    if (!ctl_object_json(o, &json, &err) || !api_backup_parse(json, &b, &err))
+        return;
+    s = &b->status;
+    row->known = true;
+    row->values[LAST_SUCCESS] = positive(s->last_successful);
+    row->values[LAST_FAILURE] = positive(s->last_failure);
+    row->values[NEXT_SCHEDULE] = positive(s->next_schedule);
+    row->values[SIZE_BYTES] = s->last_size_bytes;
+    row->values[DURATION] = s->last_duration_seconds;
+    row->values[FAILURES] = s->consecutive_failures;
+    row->values[ACTIVE] = (int64_t)s->active.count;
+    row->values[OVERDUE] = api_condition_status(&s->conditions, API_COND_OVERDUE) == API_TRUE;
+    row->values[SUSPENDED] = b->spec.suspend;
+    row->values[STORED_BYTES] = s->stored.present ? s->stored.total_bytes : -1;
+    row->values[STORED_COUNT] = s->stored.present ? s->stored.count : -1;
 }
 
-void rec_metrics_forget(const char *key)
+void rec_metrics_write(struct ctl_store *backups, struct nb_buf *out)
 {
-    const char *slash = strchr(key, '/');
-    nb_auto(nb_free) char *ns = slash ? nb_xstrndup(key, (size_t)(slash - key)) : NULL;
+    nb_auto_done(ctl_objects_done) struct ctl_objects all = { 0 };
+    nb_auto(nb_free) struct row *rows = NULL;
 
-    for (size_t i = 0; slash && i < NB_ARRAY_LEN(all); i++)
-        nb_metric_forget(all[i], ns, slash + 1, NULL);
+    ctl_store_all(backups, &all);
+    rows = nb_xcalloc(all.count + 1, sizeof(*rows));
+    for (size_t i = 0; i < all.count; i++)
+        fill(all.items[i], &rows[i]);
+    for (int m = 0; m < METRICS; m++) {
+        nb_buf_printf(out, "# HELP neo4jbackup_%s %s\n# TYPE neo4jbackup_%s gauge\n",
+                      described[m].name, described[m].help, described[m].name);
+        for (size_t i = 0; i < all.count; i++)
+            if (rows[i].known && rows[i].values[m] >= 0) /* names need no escapes */
+                nb_buf_printf(out, "neo4jbackup_%s{namespace=\"%s\",name=\"%s\"} %lld\n",
+                              described[m].name, all.items[i]->ns, all.items[i]->name,
+                              (long long)rows[i].values[m]);
+    }
 }

@@ -1,12 +1,14 @@
 #ifndef NB_RECONCILE_METRICS_H
 #define NB_RECONCILE_METRICS_H
 
-/* The state of each Neo4jBackup as metrics, so that an alert needs no look at objects. Any thread. */
+/*
+ * The state of each Neo4jBackup as metrics, so that an alert needs no look at objects. Made from
+ * the store when asked for: nothing is kept, and what is gone is gone. Any thread.
+ */
 
-#include "controller/api/backup.h"
+#include "controller/runtime/store.h"
 
-void rec_metrics_show(const struct api_backup *b);
-/* key: "namespace/name" of one that is gone. */
-void rec_metrics_forget(const char *key);
+/* Prometheus text format 0.0.4. */
+void rec_metrics_write(struct ctl_store *backups, struct nb_buf *out);
 
 #endif

@@ -2,8 +2,9 @@
 #define NB_RECONCILE_REC_H
 
 /*
- * rec: what the reconcilers share: the stores, the queue, the way to write, to tell and to hear. Made once by main;
- * everything in it is borrowed and may be used from any thread.
+ * rec: what the reconcilers share: the stores, the queue, the way to write, to tell and to hear.
+ * A change in a store puts the key of whom it concerns into the queue. May be used from any
+ * thread.
  */
 
 #include "controller/plan/plan.h"
@@ -14,23 +15,29 @@
 #include "controller/runtime/written.h"
 
 struct rec {
-    struct ctl_store *backups, *runs, *jobs, *pods;
-    struct ctl_queue *backup_queue;
+    struct ctl_store *backups, *runs, *restores, *jobs, *pods;
+    struct ctl_queue
+        *queue; /* keys of Neo4jBackups, and of Neo4jRestores after REC_RESTORE_PREFIX */
     struct ctl_written *written;
     struct ctl_recorder *recorder;
     struct rec_logs *logs;
     struct plan_options plan;
 };
 
-/* A ctl_reconcile_fn for keys of Neo4jBackups; ctx: the rec. */
-bool rec_backup(void *ctx, struct ctl_work *work, struct nb_error *err);
+/* A ctl_reconcile_fn for every key of the queue; ctx: the rec. */
+bool rec_reconcile(void *ctx, struct ctl_work *work, struct nb_error *err);
+bool rec_backup(struct rec *rec, struct ctl_work *work, struct nb_error *err);
+bool rec_restore(struct rec *rec, struct ctl_work *work, struct nb_error *err);
 
-/* Puts the backup that a changed run, Job or pod belongs to into the queue. ctx: the rec. Fits ctl_store_on_change. */
-void rec_child_changed(void *ctx, const struct ctl_object *before, const struct ctl_object *after);
-/* The same for a changed Neo4jBackup. */
-void rec_backup_changed(void *ctx, const struct ctl_object *before,
-                        const struct ctl_object *after);
-/* All of them: after a term has begun. */
-void rec_backups_enqueue(struct rec *rec);
+/* Makes the parts that need nobody's help but auth's; the stores are empty and nothing runs but
+ * the recorder and the log reader. plan: copied, its strings borrowed. */
+NB_NODISCARD bool rec_init(struct rec *rec, struct kube_auth *auth, const struct plan_options *plan,
+                           const struct rec_logs_opts *logs, struct nb_error *err);
+/* Stop reflectors and loops first. */
+void rec_done(struct rec *rec);
+/* Every cache has been filled once. */
+bool rec_is_synced(const struct rec *rec);
+/* Every key there is into the queue: when a term begins. */
+void rec_enqueue_all(struct rec *rec);
 
 #endif

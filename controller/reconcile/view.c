@@ -1,6 +1,7 @@
 #include "controller/reconcile/view.h"
 
 #include "base/log.h"
+#include "controller/reconcile/kinds.h"
 
 static struct nb_json *parse(const struct ctl_object *o)
 {
@@ -8,7 +9,7 @@ static struct nb_json *parse(const struct ctl_object *o)
     struct nb_json *json = NULL;
 
     /* The store wrote this text itself: it parses. */
-    if (!nb_json_parse(o->json.p, o->json.n, o->json.n, &json, &err))
+    if (!ctl_object_json(o, &json, &err))
         nb_log_error(NB_LOG_ERROR, "cached object is unreadable", &err);
     return json;
 }
@@ -89,17 +90,62 @@ static void add_logs(struct rec_view *v, struct rec_logs *logs)
     }
 }
 
-bool rec_view_fill(struct rec *rec, const char *key, struct rec_view *ret)
+/* The object's JSON, or NULL. */
+static struct nb_json *take(struct ctl_store *store, const char *ns, const char *name)
 {
-    nb_auto(ctl_object_unref) struct ctl_object *o = ctl_store_get(rec->backups, key);
-    nb_auto(nb_json_free) struct nb_json *json = NULL;
+    nb_auto(nb_free) char *key = ns ? nb_xasprintf("%s/%s", ns, name) : nb_xstrdup(name);
+    nb_auto(ctl_object_unref) struct ctl_object *o = ctl_store_get(store, key);
+
+    return o ? parse(o) : NULL;
+}
+
+bool rec_view_fill_backup(struct rec *rec, const char *key, struct rec_view *ret)
+{
+    nb_auto(nb_json_free) struct nb_json *json = take(rec->backups, NULL, key);
     struct nb_error err = NB_ERROR_INIT;
 
     *ret = (struct rec_view){ 0 };
-    if (!o || !(json = parse(o)) || !api_backup_parse(json, &ret->backup, &err))
+    if (!json || !api_backup_parse(json, &ret->backup, &err))
         return false;
     add_all(ret, rec->runs, key, PLAN_OBJ_RUN);
     drop_foreign_runs(ret);
+    add_all(ret, rec->jobs, key, PLAN_OBJ_JOB);
+    add_all(ret, rec->pods, key, PLAN_OBJ_POD);
+    add_logs(ret, rec->logs);
+    return true;
+}
+
+/* What the restore reads from: as its spec says, or as it was pinned when it began. */
+static void add_source(struct rec *rec, struct rec_view *v)
+{
+    const struct api_restore *r = v->restore;
+    const char *kind = r->status.resolved_kind, *pinned = r->status.resolved_name;
+    const char *run = nb_streq(kind, API_KIND_RUN) ? pinned : r->run_ref;
+    const char *backup = nb_streq(kind, API_KIND_BACKUP) ? pinned : r->backup_ref;
+    nb_auto(nb_json_free) struct nb_json *run_json = NULL;
+    nb_auto(nb_json_free) struct nb_json *backup_json = NULL;
+    struct nb_error err = NB_ERROR_INIT;
+
+    if (run[0])
+        run_json = take(rec->runs, r->meta.ns, run);
+    if (backup[0])
+        backup_json = take(rec->backups, r->meta.ns, backup);
+    if (run_json && !api_run_parse(run_json, &v->source_run, &err))
+        v->source_run = NULL;
+    if (backup_json && !api_backup_parse(backup_json, &v->source_backup, &err))
+        v->source_backup = NULL;
+}
+
+bool rec_view_fill_restore(struct rec *rec, const char *key, struct rec_view *ret)
+{
+    nb_auto(nb_json_free) struct nb_json *json =
+        take(rec->restores, NULL, key + strlen(REC_RESTORE_PREFIX));
+    struct nb_error err = NB_ERROR_INIT;
+
+    *ret = (struct rec_view){ 0 };
+    if (!json || !api_restore_parse(json, &ret->restore, &err))
+        return false;
+    add_source(rec, ret);
     add_all(ret, rec->jobs, key, PLAN_OBJ_JOB);
     add_all(ret, rec->pods, key, PLAN_OBJ_POD);
     add_logs(ret, rec->logs);
@@ -138,5 +184,8 @@ void rec_view_done(struct rec_view *v)
     nb_vec_done(&v->texts);
     free(v->job_logs);
     api_backup_free(v->backup);
+    api_backup_free(v->source_backup);
+    api_run_free(v->source_run);
+    api_restore_free(v->restore);
     *v = (struct rec_view){ 0 };
 }

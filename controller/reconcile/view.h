@@ -2,8 +2,8 @@
 #define NB_RECONCILE_VIEW_H
 
 /*
- * rec_view: one Neo4jBackup and all that belongs to it, parsed from the stores at one moment, as a plan wants it.
- * Live look-ups add to it. One thread.
+ * rec_view: one Neo4jBackup or Neo4jRestore and all that belongs to it, parsed from the stores at
+ * one moment, as a plan wants it. Live look-ups add to it. One thread.
  */
 
 #include "base/map.h"
@@ -12,7 +12,10 @@
 enum { REC_FACTS_MAX = 32 };
 
 struct rec_view {
-    struct api_backup *backup;
+    struct api_backup *backup;   /* the one that it is about, or NULL */
+    struct api_restore *restore; /* the same */
+    struct api_run *source_run;  /* of a restore; NULL: none (yet) */
+    struct api_backup *source_backup;
     struct nb_vec runs, jobs, pods; /* struct api_run *, ... */
     struct nb_vec logs;             /* struct api_log *, the copies that job_logs speaks of */
     struct plan_job_log *job_logs;
@@ -23,8 +26,10 @@ struct rec_view {
     bool namespace_terminating;
 };
 
-/* False: there is no such backup (any more). */
-bool rec_view_fill(struct rec *rec, const char *key, struct rec_view *ret);
+/* False: there is no such object (any more). */
+bool rec_view_fill_backup(struct rec *rec, const char *key, struct rec_view *ret);
+/* key: with its prefix */
+bool rec_view_fill_restore(struct rec *rec, const char *key, struct rec_view *ret);
 void rec_view_done(struct rec_view *v);
 NB_AUTO_DONE_DEFINE(struct rec_view, rec_view_done)
 /* An object that a look-up brought. False: it is none of the kind. */

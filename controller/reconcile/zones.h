@@ -2,8 +2,8 @@
 #define NB_RECONCILE_ZONES_H
 
 /*
- * rec_zones: time zones by name, each read once and kept: there are few. What is not found is looked for
- * again at the next call. Any thread.
+ * rec_zones: time zones by name, each read once and kept: there are few. What is not found is
+ * looked for again at the next call. Any thread.
  */
 
 #include "cron/cron.h"

@@ -61,8 +61,8 @@ static bool take_token(struct ctl_event_limit *l, const char *uid, int64_t now)
 }
 
 enum ctl_event_step ctl_event_limit_ask(struct ctl_event_limit *l, const char *uid,
-                                        const char *reason, const char *text, int64_t now_unix_seconds,
-                                        struct ctl_event_record **ret)
+                                        const char *reason, const char *text,
+                                        int64_t now_unix_seconds, struct ctl_event_record **ret)
 {
     nb_auto(nb_free) char *key = nb_xasprintf("%s|%s|%s", uid, reason, text);
     struct ctl_event_record *r = nb_map_get(l->records, key, strlen(key));

@@ -2,8 +2,8 @@
 #define NB_RUNTIME_EVENT_LIMIT_H
 
 /*
- * ctl_event_limit: which Events to write anew, which to count up, which to drop. Pure. Bounded: what was said longest ago is
- * forgotten first, all at once, when too much is known.
+ * ctl_event_limit: which Events to write anew, which to count up, which to drop. Pure. Bounded:
+ * what was said longest ago is forgotten first, all at once, when too much is known.
  */
 
 #include "base/buf.h"
@@ -21,7 +21,7 @@ struct ctl_event_record {
 };
 /* *ret: to be filled in or read; valid until the next call. */
 enum ctl_event_step ctl_event_limit_ask(struct ctl_event_limit *l, const char *uid,
-                                        const char *reason, const char *text, int64_t now_unix_seconds,
-                                        struct ctl_event_record **ret);
+                                        const char *reason, const char *text,
+                                        int64_t now_unix_seconds, struct ctl_event_record **ret);
 
 #endif

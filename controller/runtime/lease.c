@@ -85,7 +85,8 @@ void ctl_lease_write_create(const struct ctl_lease *l, const char *ns, const cha
     nb_jw_object_end(&w);
 }
 
-/* The version inside the patch makes the write conditional: of two who see a free lease one gets it. */
+/* The version inside the patch makes the write conditional: of two who see a free lease one gets
+ * it. */
 static void begin_patch(const struct ctl_lease *l, struct nb_jw *w)
 {
     nb_jw_object(w);

@@ -2,10 +2,10 @@
 #define NB_RUNTIME_LEASE_H
 
 /*
- * ctl_lease: the rules of leader election over a Lease object, pure. Expiry is judged by the local monotonic
- * clock alone: a holder is gone when its record has not changed for its duration since we saw it change, so clocks
- * may differ at will between nodes (but not run at very different speeds).
- * Source: client-go tools/leaderelection, coordination.k8s.io/v1 Lease.
+ * ctl_lease: the rules of leader election over a Lease object, pure. Expiry is judged by the
+ * local monotonic clock alone: a holder is gone when its record has not changed for its duration
+ * since we saw it change, so clocks may differ at will between nodes (but not run at very
+ * different speeds). Source: client-go tools/leaderelection, coordination.k8s.io/v1 Lease.
  */
 
 #include "base/buf.h"
@@ -21,9 +21,9 @@ enum ctl_lease_step {
 struct ctl_lease {
     char identity[256];
     int64_t duration_ms;
-    char seen[512];           /* holder, renewTime, transitions of the record last seen */
-    int64_t seen_at_mono_ms;  /* when it was first seen like this */
-    char version[80];         /* its resourceVersion, the condition of a write */
+    char seen[512];          /* holder, renewTime, transitions of the record last seen */
+    int64_t seen_at_mono_ms; /* when it was first seen like this */
+    char version[80];        /* its resourceVersion, the condition of a write */
     int64_t transitions;
     char holder[256];
 };

@@ -26,11 +26,10 @@ struct ctl_loop {
     unsigned active;  /* reconciling at this moment */
 };
 
-static const double time_bounds[] = { 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,  2.5,
-                                      5,     10,   25,    60,   INFINITY };
-static struct nb_metric total =
-    NB_METRIC(NB_COUNTER, "controller_runtime_reconcile_total", "Reconciliations by result.",
-              "controller", "result");
+static const double time_bounds[] = { 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+                                      1,     2.5,  5,     10,   25,  60,   INFINITY };
+static struct nb_metric total = NB_METRIC(NB_COUNTER, "controller_runtime_reconcile_total",
+                                          "Reconciliations by result.", "controller", "result");
 static struct nb_metric errors = NB_METRIC(NB_COUNTER, "controller_runtime_reconcile_errors_total",
                                            "Reconciliations that failed.", "controller");
 static struct nb_metric terminal =
@@ -39,8 +38,8 @@ static struct nb_metric terminal =
 static struct nb_metric seconds =
     NB_METRIC_HISTOGRAM("controller_runtime_reconcile_time_seconds",
                         "How long one reconciliation took.", time_bounds, "controller");
-static struct nb_metric active_workers = NB_METRIC(NB_GAUGE, "controller_runtime_active_workers",
-                                                   "Workers at work.", "controller");
+static struct nb_metric active_workers =
+    NB_METRIC(NB_GAUGE, "controller_runtime_active_workers", "Workers at work.", "controller");
 static struct nb_metric max_workers =
     NB_METRIC(NB_GAUGE, "controller_runtime_max_concurrent_reconciles",
               "Workers of the controller.", "controller");
@@ -102,10 +101,9 @@ static void ended_badly(struct ctl_loop *l, const struct ctl_work *work, const s
 static void work_on(struct worker *w, const char *key)
 {
     struct ctl_loop *l = w->loop;
-    struct ctl_work work = { .client = w->client,
-                             .cancel = l->opts.cancel,
-                             .key = key,
-                             .requeue_after_ms = -1 };
+    struct ctl_work work = {
+        .client = w->client, .cancel = l->opts.cancel, .key = key, .requeue_after_ms = -1
+    };
     struct nb_error err = NB_ERROR_INIT;
     int64_t started = nb_clock_mono_ms();
     bool ok;

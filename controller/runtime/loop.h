@@ -39,7 +39,8 @@ struct ctl_loop;
 /* Reopens the queue. */
 NB_NODISCARD bool ctl_loop_start(const struct ctl_loop_opts *opts, struct ctl_loop **ret,
                                  struct nb_error *err);
-/* Closes the queue, lets workers end what they are at for grace_ms, then sets opts->cancel; waits; frees. */
+/* Closes the queue, lets workers end what they are at for grace_ms, then sets opts->cancel;
+ * waits; frees. */
 void ctl_loop_stop(struct ctl_loop *l, int64_t grace_ms);
 
 #endif

@@ -15,13 +15,13 @@ struct ctl_queue {
     bool closed;
 };
 
-static const double seconds_bounds[] = { 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1, 10,
-                                         100, 1000, INFINITY };
-static struct nb_metric depth = NB_METRIC(NB_GAUGE, "workqueue_depth",
-                                          "Keys that wait to be worked on.", "name");
+static const double seconds_bounds[] = { 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3,    1e-2,
+                                         1e-1, 1,    10,   100,  1000, INFINITY };
+static struct nb_metric depth =
+    NB_METRIC(NB_GAUGE, "workqueue_depth", "Keys that wait to be worked on.", "name");
 static struct nb_metric adds = NB_METRIC(NB_COUNTER, "workqueue_adds_total", "Keys added.", "name");
-static struct nb_metric retries = NB_METRIC(NB_COUNTER, "workqueue_retries_total",
-                                            "Keys added again after a failure.", "name");
+static struct nb_metric retries =
+    NB_METRIC(NB_COUNTER, "workqueue_retries_total", "Keys added again after a failure.", "name");
 static struct nb_metric latency =
     NB_METRIC_HISTOGRAM("workqueue_queue_duration_seconds",
                         "How long a key was due before it was worked on.", seconds_bounds, "name");

@@ -2,8 +2,8 @@
 #define NB_RUNTIME_QUEUE_H
 
 /*
- * ctl_queue: a ctl_queue_core behind a lock, with the monotonic clock, waiting, and the metrics that
- * client-go's workqueue has (workqueue_*). Any thread.
+ * ctl_queue: a ctl_queue_core behind a lock, with the monotonic clock, waiting, and the metrics
+ * that client-go's workqueue has (workqueue_*). Any thread.
  */
 
 #include "controller/runtime/queue_core.h"

@@ -4,8 +4,8 @@
 /*
  * ctl_queue_core: which key to work on next, and when. Pure: time is an argument, nothing waits.
  *
- * One structure is the queue, the delay queue and the de-duplication (the model is kube-rs' scheduler; the
- * promises are those of client-go's workqueue):
+ * One structure is the queue, the delay queue and the de-duplication (the model is kube-rs'
+ * scheduler; the promises are those of client-go's workqueue):
  *   - a key is in the queue at most once, at the earliest time it was asked for;
  *   - a key that is being worked on is given to nobody else; if it is added meanwhile it is
  *     queued again when that work is done;

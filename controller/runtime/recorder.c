@@ -170,8 +170,8 @@ static bool put(struct ctl_recorder *r, const struct event *e, struct nb_error *
 {
     struct nb_retry retry = NB_RETRY_INIT(500, 5000, TRIES, INT64_MAX);
     struct ctl_event_record *record;
-    enum ctl_event_step step = ctl_event_limit_ask(r->limit, e->uid, e->reason, e->text,
-                                                   e->at_unix_seconds, &record);
+    enum ctl_event_step step =
+        ctl_event_limit_ask(r->limit, e->uid, e->reason, e->text, e->at_unix_seconds, &record);
     bool ok;
 
     if (step == CTL_EVENT_DROP)

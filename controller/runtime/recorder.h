@@ -2,10 +2,10 @@
 #define NB_RUNTIME_RECORDER_H
 
 /*
- * ctl_recorder: Events (core/v1), written by a thread of its own, so that nobody waits for them. The same thing
- * said again raises the count of the Event that is there; one object may have 25 Events at once and then one every five minutes;
- * at most 1,000 wait, and more are dropped (an Event is news, not a record). Any thread.
- * Model: client-go tools/record (events_cache.go).
+ * ctl_recorder: Events (core/v1), written by a thread of its own, so that nobody waits for them.
+ * The same thing said again raises the count of the Event that is there; one object may have 25
+ * Events at once and then one every five minutes; at most 1,000 wait, and more are dropped (an
+ * Event is news, not a record). Any thread. Model: client-go tools/record (events_cache.go).
  */
 
 #include "kube/client.h"

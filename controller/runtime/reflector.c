@@ -34,10 +34,10 @@ struct ctl_reflector {
 
 static struct nb_metric lists = NB_METRIC(NB_COUNTER, "reflector_lists_total",
                                           "Full lists read from the API server.", "resource");
-static struct nb_metric watches = NB_METRIC(NB_COUNTER, "reflector_watches_total",
-                                            "Watches started.", "resource");
-static struct nb_metric objects = NB_METRIC(NB_GAUGE, "reflector_objects",
-                                            "Objects held in the cache.", "resource");
+static struct nb_metric watches =
+    NB_METRIC(NB_COUNTER, "reflector_watches_total", "Watches started.", "resource");
+static struct nb_metric objects =
+    NB_METRIC(NB_GAUGE, "reflector_objects", "Objects held in the cache.", "resource");
 
 static const char *plural(const struct ctl_reflector *r)
 {
@@ -160,9 +160,9 @@ static bool watch_once(struct ctl_reflector *r, struct nb_error *err)
 
 static void rest(struct ctl_reflector *r, const struct nb_error *cause)
 {
-    struct nb_retry retry = NB_RETRY_INIT(r->opts.backoff_base_ms ? r->opts.backoff_base_ms
-                                                                  : BACKOFF_MS,
-                                          BACKOFF_CAP_MS, 0, INT64_MAX);
+    struct nb_retry retry =
+        NB_RETRY_INIT(r->opts.backoff_base_ms ? r->opts.backoff_base_ms : BACKOFF_MS,
+                      BACKOFF_CAP_MS, 0, INT64_MAX);
     struct nb_error ignored = NB_ERROR_INIT;
     int64_t ms;
 

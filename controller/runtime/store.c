@@ -6,9 +6,16 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "controller/runtime/project.h"
+#include "gz/block.h"
 #include "kube/object.h"
 
-enum { LISTENERS_MAX = 4, OBJECT_MAX = 8 << 20, INDEX_MAX = 1024 };
+enum {
+    LISTENERS_MAX = 4,
+    OBJECT_MAX = 8 << 20,
+    INDEX_MAX = 1024,
+    PACK_MIN = 512, /* shorter texts hardly shrink */
+    PACK_LEVEL = 6
+};
 
 struct listener {
     ctl_change_fn *fn;
@@ -86,6 +93,41 @@ static const char *put(char **at, const char *s, size_t n)
     return p;
 }
 
+/* Replaces the text by its compressed form if that is shorter. The compressor is made anew each
+ * time: its 0.3 MiB are given back at once, and a change is rare. */
+static void pack(struct nb_buf *text)
+{
+    nb_auto(gz_deflater_free) struct gz_deflater *d = NULL;
+    struct nb_buf out = NB_BUF_INIT(OBJECT_MAX + 1024);
+    struct nb_error err = NB_ERROR_INIT;
+    size_t cap;
+    char *at;
+
+    if (text->len < PACK_MIN || !gz_deflater_new(PACK_LEVEL, &d, &err))
+        return;
+    cap = gz_block_bound(d, text->len);
+    at = nb_buf_reserve(&out, cap);
+    if (at)
+        out.len = gz_block_deflate(d, text->data, text->len, at, cap);
+    if (at && out.len < text->len) {
+        nb_buf_done(text);
+        *text = out;
+    } else {
+        nb_buf_done(&out);
+    }
+}
+
+bool ctl_object_json(const struct ctl_object *o, struct nb_json **ret, struct nb_error *err)
+{
+    nb_auto(nb_free) char *plain = NULL;
+
+    if (o->packed.n == o->json_bytes)
+        return nb_json_parse(o->packed.p, o->packed.n, OBJECT_MAX, ret, err);
+    plain = nb_xmalloc(o->json_bytes);
+    return gz_block_inflate(o->packed.p, o->packed.n, plain, o->json_bytes, err) &&
+           nb_json_parse(plain, o->json_bytes, OBJECT_MAX, ret, err);
+}
+
 static struct ctl_object *object_new(const struct ctl_kind *kind, const struct kube_meta *meta,
                                      const struct nb_json *json)
 {
@@ -94,7 +136,7 @@ static struct ctl_object *object_new(const struct ctl_kind *kind, const struct k
     const char *index = kind->index ? kind->index(json, &scratch) : NULL;
     struct nb_jw w = NB_JW_INIT(&text);
     size_t ns_n = strlen(meta->ns), name_n = strlen(meta->name), uid_n = strlen(meta->uid);
-    size_t rv_n = strlen(meta->resource_version), index_n;
+    size_t rv_n = strlen(meta->resource_version), index_n, plain_n;
     struct ctl_object *o;
     char *at;
 
@@ -103,6 +145,8 @@ static struct ctl_object *object_new(const struct ctl_kind *kind, const struct k
     ctl_project(json, kind->projection, &w);
     if (text.overflow) /* beyond what the API server itself would store */
         return NULL;
+    plain_n = text.len;
+    pack(&text);
     o = nb_xmalloc(sizeof(*o) + 2 * (ns_n + name_n) + uid_n + rv_n + index_n + text.len + 8);
     at = (char *)(o + 1);
     o->refs_ = 1;
@@ -116,8 +160,9 @@ static struct ctl_object *object_new(const struct ctl_kind *kind, const struct k
     o->uid = put(&at, meta->uid, uid_n);
     o->resource_version = put(&at, meta->resource_version, rv_n);
     o->index = put(&at, index, index_n);
-    o->json.n = text.len;
-    o->json.p = put(&at, nb_buf_cstr(&text), text.len);
+    o->json_bytes = plain_n;
+    o->packed.n = text.len;
+    o->packed.p = put(&at, nb_buf_cstr(&text), text.len);
     return o;
 }
 

@@ -2,11 +2,13 @@
 #define NB_RUNTIME_STORE_H
 
 /*
- * ctl_store: the objects of one kind as the API server last told us, by "namespace/name" and by one index
- * (for instance the backup that a run belongs to). Keeps of each object only what a projection names, as
- * JSON text. One reflector writes, any thread reads.
+ * ctl_store: the objects of one kind as the API server last told us, by "namespace/name" and by
+ * one index (for instance the backup that a run belongs to). Keeps of each object only what a
+ * projection names, as JSON text, and compresses that (statuses with their histories shrink to a
+ * quarter). One reflector writes, any thread reads.
  *
- * ctl_object: immutable, counted; readers hold references, so nothing they look at changes or goes away.
+ * ctl_object: immutable, counted; readers hold references, so nothing they look at changes or
+ * goes away.
  */
 
 #include "base/json.h"
@@ -14,19 +16,25 @@
 struct ctl_object {
     const char *key; /* "namespace/name" */
     const char *ns, *name, *uid, *resource_version, *index;
-    struct nb_str json; /* the projection */
-    int refs_;          /* atomic */
+    size_t json_bytes;    /* length of the projection */
+    struct nb_str packed; /* the projection, compressed if it is long */
+    int refs_;            /* atomic */
 };
+/* The projection, parsed; the caller's. */
+NB_NODISCARD bool ctl_object_json(const struct ctl_object *o, struct nb_json **ret,
+                                  struct nb_error *err);
 struct ctl_object *ctl_object_ref(struct ctl_object *o);
 void ctl_object_unref(struct ctl_object *o);
 NB_AUTO_DEFINE(struct ctl_object *, ctl_object_unref)
 
-/* The key under which the object is found by ctl_store_by_index(): borrowed, or NULL. out is scratch. */
+/* The key under which the object is found by ctl_store_by_index(): borrowed, or NULL. out is
+ * scratch. */
 typedef const char *(ctl_index_fn)(const struct nb_json *object, struct nb_buf *out);
 struct ctl_kind {
-    const char *name;               /* for logs and metrics: "neo4jbackups" */
-    const char *const *projection;  /* see project.h; metadata.{name,namespace,uid,resourceVersion} are always kept */
-    ctl_index_fn *index;            /* NULL: none */
+    const char *name; /* for logs and metrics: "neo4jbackups" */
+    /* See project.h; metadata.{name,namespace,uid,resourceVersion} need not be named. */
+    const char *const *projection;
+    ctl_index_fn *index; /* NULL: none */
 };
 
 struct ctl_store;
@@ -37,7 +45,8 @@ NB_AUTO_DEFINE(struct ctl_store *, ctl_store_free)
 /* --- readers --- */
 /* A reference, or NULL. */
 struct ctl_object *ctl_store_get(struct ctl_store *s, const char *key);
-/* References to all objects with that index key, ordered by name; release with ctl_objects_done(). */
+/* References to all objects with that index key, ordered by name; release with
+ * ctl_objects_done(). */
 struct ctl_objects {
     struct ctl_object **items;
     size_t count;

@@ -2,11 +2,11 @@
 #define NB_RUNTIME_WRITTEN_H
 
 /*
- * ctl_written: see your own writes. After a write, the resource version that it gave is remembered for the key
- * that was worked on; the key is left alone until the store concerned has reached it, so no decision is made
- * of a state older than the last one. What a store does not reach within 30 s (the API server was restored from
- * a backup and counts from lower numbers) is forgotten.
- * Any thread. Model: KEP-5647.
+ * ctl_written: see your own writes. After a write, the resource version that it gave is
+ * remembered for the key that was worked on; the key is left alone until the store concerned has
+ * reached it, so no decision is made of a state older than the last one. What a store does not
+ * reach within 30 s (the API server was restored from a backup and counts from lower numbers) is
+ * forgotten. Any thread. Model: KEP-5647.
  */
 
 #include "controller/runtime/store.h"

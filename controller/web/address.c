@@ -5,9 +5,9 @@
 
 static bool fail(const char *text, struct nb_error *err)
 {
-    return nb_fail(err, NB_E_INVALID, "InvalidAddress",
-                   "'%s' is no address to listen on; hint: ':8080', '127.0.0.1:8080' or '[::1]:8080'",
-                   text);
+    return nb_fail(
+        err, NB_E_INVALID, "InvalidAddress",
+        "'%s' is no address to listen on; hint: ':8080', '127.0.0.1:8080' or '[::1]:8080'", text);
 }
 
 bool web_address_parse(const char *text, struct web_address *ret, struct nb_error *err)

@@ -22,7 +22,10 @@ void web_readyz(void *ctx, struct web_reply *reply)
 
 void web_metrics(void *ctx, struct web_reply *reply)
 {
-    (void)ctx;
+    const struct web_health *h = ctx;
+
     reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
     nb_metrics_format(&reply->body);
+    if (h && h->more_metrics)
+        h->more_metrics(h->more_ctx, &reply->body);
 }

@@ -188,7 +188,8 @@ static bool listen_on(struct web_server *s, struct nb_error *err)
         info.options |= LWS_SERVER_OPTION_DISABLE_IPV6;
     info.gid = -1;
     info.uid = -1;
-    info.fd_limit_per_thread = CONNECTIONS_MAX + 8; /* else one slot per file that the limit allows */
+    info.fd_limit_per_thread =
+        CONNECTIONS_MAX + 8; /* else one slot per file that the limit allows */
     info.max_http_header_data = 4096;
     info.max_http_header_pool = CONNECTIONS_MAX;
     info.pt_serv_buf_size = 4096;
@@ -204,8 +205,8 @@ static bool listen_on(struct web_server *s, struct nb_error *err)
     info.port = (int)s->address.port;
     info.iface = s->address.host[0] ? s->address.host : NULL;
     s->vhost = lws_create_vhost(s->context, &info);
-    return s->vhost || nb_fail(err, NB_E_UNAVAILABLE, "AddressInUse", "cannot listen on '%s'",
-                               s->opts.listen);
+    return s->vhost ||
+           nb_fail(err, NB_E_UNAVAILABLE, "AddressInUse", "cannot listen on '%s'", s->opts.listen);
 }
 
 bool web_server_start(const struct web_server_opts *opts, struct web_server **ret,

@@ -2,9 +2,10 @@
 #define NB_WEB_SERVER_H
 
 /*
- * web_server: a small HTTP/1.1 server for what the controller shows of itself: fixed paths, GET and HEAD only, no
- * files, no TLS, no query arguments (the only user of libwebsockets). At most 32 connections, 4 KiB of request headers, 10 s
- * for a request to come in. Handlers run on the server's one thread and must not wait.
+ * web_server: a small HTTP/1.1 server for what the controller shows of itself: fixed paths, GET
+ * and HEAD only, no files, no TLS, no query arguments (the only user of libwebsockets). At most
+ * 32 connections, 4 KiB of request headers, 10 s for a request to come in. Handlers run on the
+ * server's one thread and must not wait.
  */
 
 #include "base/buf.h"
@@ -22,7 +23,7 @@ struct web_route {
 };
 
 struct web_server_opts {
-    const char *listen; /* ":8080", "127.0.0.1:8080", "[::1]:0" */
+    const char *listen;             /* ":8080", "127.0.0.1:8080", "[::1]:0" */
     const struct web_route *routes; /* must outlive the server */
     size_t route_count;
 };
@@ -40,6 +41,7 @@ struct web_address {
     bool is_ipv6;
     unsigned port;
 };
-NB_NODISCARD bool web_address_parse(const char *text, struct web_address *ret, struct nb_error *err);
+NB_NODISCARD bool web_address_parse(const char *text, struct web_address *ret,
+                                    struct nb_error *err);
 
 #endif

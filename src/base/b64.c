@@ -90,8 +90,8 @@ bool nb_b64url_decode(const char *s, size_t n, struct nb_buf *out, struct nb_err
 
 static bool is_unreserved(char c)
 {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '.' || c == '_' || c == '~';
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
 }
 
 void nb_url_encode(const char *p, size_t n, bool keep_slash, struct nb_buf *out)

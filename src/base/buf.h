@@ -38,7 +38,7 @@ static inline bool nb_str_is(struct nb_str a, const char *b)
 }
 bool nb_starts_with(const char *s, const char *prefix);
 bool nb_ends_with(const char *s, const char *suffix);
-bool nb_streq(const char *a, const char *b);     /* NULL equals NULL only */
+bool nb_streq(const char *a, const char *b); /* NULL equals NULL only */
 bool nb_strcaseeq_ascii(const char *a, const char *b);
 /* Well-formed UTF-8 (no surrogates, no overlong forms); NUL allowed. */
 bool nb_utf8_valid(const char *p, size_t n);
@@ -53,7 +53,10 @@ struct nb_buf {
     bool overflow;
 };
 
-#define NB_BUF_INIT(max_bytes) { .data = NULL, .len = 0, .cap = 0, .max = (max_bytes), .overflow = false }
+#define NB_BUF_INIT(max_bytes)                                                                     \
+    {                                                                                              \
+        .data = NULL, .len = 0, .cap = 0, .max = (max_bytes), .overflow = false                    \
+    }
 
 void nb_buf_init(struct nb_buf *b, size_t max_bytes);
 void nb_buf_done(struct nb_buf *b);

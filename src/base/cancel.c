@@ -84,8 +84,8 @@ static bool wait_for(const struct nb_cancel *c, int fd, short events, int64_t ti
     struct pollfd fds[2] = { { .fd = nb_cancel_fd(c), .events = POLLIN, .revents = 0 },
                              { .fd = fd, .events = events, .revents = 0 } };
     int64_t now = nb_clock_mono_ms();
-    int64_t deadline = timeout_ms < 0 || timeout_ms > INT64_MAX - 1 - now ? INT64_MAX
-                                                                          : now + timeout_ms;
+    int64_t deadline =
+        timeout_ms < 0 || timeout_ms > INT64_MAX - 1 - now ? INT64_MAX : now + timeout_ms;
 
     *ret_ready = false;
     for (;;) {

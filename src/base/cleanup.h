@@ -24,7 +24,7 @@
         fn(p);                                                                                     \
     }
 
-#define nb_auto(fn) __attribute__((cleanup(fn##_auto)))
+#define nb_auto(fn)      __attribute__((cleanup(fn##_auto)))
 #define nb_auto_done(fn) __attribute__((cleanup(fn##_auto_done)))
 
 #define nb_steal(p)                                                                                \

@@ -129,8 +129,8 @@ const char *nb_time_format_name(int64_t unix_seconds, char out[NB_TIME_TEXT_MAX]
 {
     struct nb_tm tm = nb_tm_from_unix(unix_seconds);
 
-    snprintf(out, NB_TIME_TEXT_MAX, "%04lld-%02d-%02d_%02d-%02d-%02d", (long long)tm.year,
-             tm.month, tm.day, tm.hour, tm.minute, tm.second);
+    snprintf(out, NB_TIME_TEXT_MAX, "%04lld-%02d-%02d_%02d-%02d-%02d", (long long)tm.year, tm.month,
+             tm.day, tm.hour, tm.minute, tm.second);
     return out;
 }
 
@@ -219,11 +219,11 @@ bool nb_time_parse(const char *s, int64_t *ret_unix_seconds)
     return true;
 }
 
-/* One of `count` three-letter names; moves *s on. */
-static bool take_name(const char **s, const char *names, int count, int *ret)
+/* One of the three-letter names; moves *s on. */
+static bool take_name(const char **s, const char *names, int *ret)
 {
-    for (int i = 0; i < count; i++) {
-        if (strncmp(*s, names + 3 * i, 3) == 0) {
+    for (int i = 0; *names; i++, names += 3) {
+        if (strncmp(*s, names, 3) == 0) {
             *s += 3;
             *ret = i;
             return true;
@@ -237,11 +237,11 @@ bool nb_time_parse_http(const char *s, int64_t *ret_unix_seconds)
     struct nb_tm tm = { 0 };
     int weekday, month, year;
 
-    if (!take_name(&s, "SunMonTueWedThuFriSat", 7, &weekday) || !take_char(&s, ',') ||
+    if (!take_name(&s, "SunMonTueWedThuFriSat", &weekday) || !take_char(&s, ',') ||
         !take_char(&s, ' ') || !take_digits(&s, 2, &tm.day) || !take_char(&s, ' ') ||
-        !take_name(&s, "JanFebMarAprMayJunJulAugSepOctNovDec", 12, &month) ||
-        !take_char(&s, ' ') || !take_digits(&s, 4, &year) || !take_char(&s, ' ') ||
-        !take_clock(&s, &tm) || strcmp(s, " GMT") != 0)
+        !take_name(&s, "JanFebMarAprMayJunJulAugSepOctNovDec", &month) || !take_char(&s, ' ') ||
+        !take_digits(&s, 4, &year) || !take_char(&s, ' ') || !take_clock(&s, &tm) ||
+        strcmp(s, " GMT") != 0)
         return false;
     tm.year = year;
     tm.month = month + 1;

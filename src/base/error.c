@@ -34,7 +34,8 @@ static void set_text(struct nb_error *err, const char *s, size_t n)
 }
 
 /* Formats into tmp; returns the length without a sequence cut in two at the end. */
-static size_t format_text(char *tmp, size_t size, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static size_t format_text(char *tmp, size_t size,
+                                                                const char *fmt, va_list ap)
 {
     int n = vsnprintf(tmp, size, fmt, ap);
 
@@ -132,7 +133,7 @@ bool nb_fail_errno(struct nb_error *err, int os_errno, const char *fmt, ...)
 
 bool nb_wrap(struct nb_error *err, const char *fmt, ...)
 {
-    char tmp[NB_TEXT_MAX * 2 + 4];
+    char tmp[2 * (size_t)NB_TEXT_MAX + 4];
     va_list ap;
     size_t n, old = strlen(err->text);
 
@@ -149,7 +150,7 @@ bool nb_wrap(struct nb_error *err, const char *fmt, ...)
 bool nb_hint(struct nb_error *err, const char *fmt, ...)
 {
     static const char mark[] = "; hint: ";
-    char tmp[NB_TEXT_MAX * 2 + sizeof(mark)];
+    char tmp[2 * (size_t)NB_TEXT_MAX + sizeof(mark)];
     size_t old = strlen(err->text), n;
     va_list ap;
 

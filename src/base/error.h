@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define NB_NODISCARD __attribute__((warn_unused_result))
+#define NB_NODISCARD    __attribute__((warn_unused_result))
 #define NB_PRINTF(f, a) __attribute__((format(printf, f, a)))
 
 /* What a caller may branch on. */
@@ -41,12 +41,15 @@ enum { NB_REASON_MAX = 48, NB_TEXT_MAX = 480 };
 
 struct nb_error {
     enum nb_code code;
-    int64_t retry_after_ms;       /* -1: the peer gave none */
-    char reason[NB_REASON_MAX];   /* CamelCase, stable: conditions, events, metrics */
-    char text[NB_TEXT_MAX];       /* "outer: inner", UTF-8, no secrets, no newline */
+    int64_t retry_after_ms;     /* -1: the peer gave none */
+    char reason[NB_REASON_MAX]; /* CamelCase, stable: conditions, events, metrics */
+    char text[NB_TEXT_MAX];     /* "outer: inner", UTF-8, no secrets, no newline */
 };
 
-#define NB_ERROR_INIT { .code = NB_OK, .retry_after_ms = -1, .reason = "", .text = "" }
+#define NB_ERROR_INIT                                                                              \
+    {                                                                                              \
+        .code = NB_OK, .retry_after_ms = -1, .reason = "", .text = ""                              \
+    }
 
 /* All return false, so that `return nb_fail(...)` reads as it acts. Control characters in the
  * formatted text become spaces; what is too long is cut at a UTF-8 boundary. */

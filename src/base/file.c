@@ -22,8 +22,8 @@ static bool check_end(int fd, const struct nb_buf *out, struct nb_error *err)
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return nb_fail_errno(err, errno, "read");
-    return n == 0 || nb_fail(err, NB_E_LIMIT, "FileTooLarge", "more than the limit of %zu bytes",
-                             out->max);
+    return n == 0 ||
+           nb_fail(err, NB_E_LIMIT, "FileTooLarge", "more than the limit of %zu bytes", out->max);
 }
 
 static bool read_all(int fd, struct nb_buf *out, struct nb_error *err)

@@ -15,7 +15,7 @@
 
 #include "base/buf.h"
 
-struct nb_json;     /* a document, or any value in it (the root owns all) */
+struct nb_json; /* a document, or any value in it (the root owns all) */
 
 NB_NODISCARD bool nb_json_parse(const char *text, size_t n, size_t max_bytes, struct nb_json **ret,
                                 struct nb_error *err);
@@ -23,7 +23,12 @@ void nb_json_free(struct nb_json *root); /* only what nb_json_parse returned */
 NB_AUTO_DEFINE(struct nb_json *, nb_json_free)
 
 enum nb_json_type {
-    NB_JSON_NULL, NB_JSON_BOOL, NB_JSON_INT, NB_JSON_FLOAT, NB_JSON_STRING, NB_JSON_ARRAY,
+    NB_JSON_NULL,
+    NB_JSON_BOOL,
+    NB_JSON_INT,
+    NB_JSON_FLOAT,
+    NB_JSON_STRING,
+    NB_JSON_ARRAY,
     NB_JSON_OBJECT
 };
 enum nb_json_type nb_json_type(const struct nb_json *v);
@@ -51,7 +56,10 @@ struct nb_jw {
     uint64_t has_items; /* bit d: something was written at depth d */
     bool after_key;
 };
-#define NB_JW_INIT(buf) { .out = (buf), .depth = 0, .has_items = 0, .after_key = false }
+#define NB_JW_INIT(buf)                                                                            \
+    {                                                                                              \
+        .out = (buf), .depth = 0, .has_items = 0, .after_key = false                               \
+    }
 void nb_jw_object(struct nb_jw *w);
 void nb_jw_object_end(struct nb_jw *w);
 void nb_jw_array(struct nb_jw *w);

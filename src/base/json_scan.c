@@ -272,8 +272,7 @@ static bool scan_scalar(struct scan *s)
     }
 }
 
-bool nb_json_scan(const char *text, size_t n, struct nb_json_numbers *numbers,
-                  struct nb_error *err)
+bool nb_json_scan(const char *text, size_t n, struct nb_json_numbers *numbers, struct nb_error *err)
 {
     struct scan s = { .text = text, .n = n, .at = 0, .numbers = numbers, .err = err };
     bool more = true;

@@ -28,11 +28,11 @@ static void open_level(struct nb_jw *w, char c)
 {
     separate(w);
     nb_buf_putc(w->out, c);
-    w->depth++;
-    if (w->depth > JW_MAX_DEPTH)
+    if (w->depth >= JW_MAX_DEPTH)
         w->out->overflow = true; /* found by nb_buf_check(), as any other limit */
     else
-        w->has_items &= ~(UINT64_C(1) << (w->depth - 1));
+        w->has_items &= ~(UINT64_C(1) << w->depth);
+    w->depth++;
 }
 
 static void close_level(struct nb_jw *w, char c)

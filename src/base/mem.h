@@ -27,7 +27,7 @@ char *nb_xasprintf(const char *fmt, ...) NB_PRINTF(1, 2) __attribute__((returns_
 /* NULL and NB_E_LIMIT when size is above limit, NB_E_LIMIT too when memory is out. */
 NB_NODISCARD void *nb_try_alloc(size_t size, size_t limit, struct nb_error *err);
 
-#define NB_NEW(type) ((type *)nb_xcalloc(1, sizeof(type)))
+#define NB_NEW(type)    ((type *)nb_xcalloc(1, sizeof(type)))
 #define NB_ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 /*

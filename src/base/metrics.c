@@ -81,13 +81,14 @@ static struct nb_metric_series *series_get(struct nb_metric *m,
     return *at;
 }
 
+/* Fills all of values; those beyond the metric's labels are "". */
 static void take_values(const struct nb_metric *m, va_list ap,
                         const char *values[NB_METRIC_LABELS_MAX])
 {
     size_t n = label_count(m);
 
-    for (size_t i = 0; i < n; i++) {
-        const char *v = va_arg(ap, const char *);
+    for (size_t i = 0; i < NB_METRIC_LABELS_MAX; i++) {
+        const char *v = i < n ? va_arg(ap, const char *) : NULL;
 
         values[i] = v ? v : "";
     }
@@ -95,7 +96,7 @@ static void take_values(const struct nb_metric *m, va_list ap,
 
 void nb_metric_add(struct nb_metric *m, double v, ...)
 {
-    const char *values[NB_METRIC_LABELS_MAX] = { NULL };
+    const char *values[NB_METRIC_LABELS_MAX];
     va_list ap;
 
     va_start(ap, v);
@@ -108,7 +109,7 @@ void nb_metric_add(struct nb_metric *m, double v, ...)
 
 void nb_metric_set(struct nb_metric *m, double v, ...)
 {
-    const char *values[NB_METRIC_LABELS_MAX] = { NULL };
+    const char *values[NB_METRIC_LABELS_MAX];
     va_list ap;
 
     va_start(ap, v);
@@ -121,7 +122,7 @@ void nb_metric_set(struct nb_metric *m, double v, ...)
 
 void nb_metric_observe(struct nb_metric *m, double v, ...)
 {
-    const char *values[NB_METRIC_LABELS_MAX] = { NULL };
+    const char *values[NB_METRIC_LABELS_MAX];
     struct nb_metric_series *s;
     size_t n = bound_count(m), i = 0;
     va_list ap;

@@ -24,11 +24,15 @@ struct nb_metric {
     bool registered;
 };
 #define NB_METRIC(type_, name_, help_, ...)                                                        \
-    { .type = (type_), .name = (name_), .help = (help_), .labels = { __VA_ARGS__ },                \
-      .bounds = NULL, .series = NULL, .next = NULL, .registered = false }
+    {                                                                                              \
+        .type = (type_), .name = (name_), .help = (help_), .labels = { __VA_ARGS__ },              \
+        .bounds = NULL, .series = NULL, .next = NULL, .registered = false                          \
+    }
 #define NB_METRIC_HISTOGRAM(name_, help_, bounds_, ...)                                            \
-    { .type = NB_HISTOGRAM, .name = (name_), .help = (help_), .labels = { __VA_ARGS__ },           \
-      .bounds = (bounds_), .series = NULL, .next = NULL, .registered = false }
+    {                                                                                              \
+        .type = NB_HISTOGRAM, .name = (name_), .help = (help_), .labels = { __VA_ARGS__ },         \
+        .bounds = (bounds_), .series = NULL, .next = NULL, .registered = false                     \
+    }
 
 /* Values: as many const char * as the metric has labels. */
 void nb_metric_add(struct nb_metric *m, double v, ...);

@@ -20,8 +20,10 @@ struct nb_retry {
     unsigned tries; /* done so far */
 };
 #define NB_RETRY_INIT(base, cap, tries_, deadline)                                                 \
-    { .base_ms = (base), .cap_ms = (cap), .max_tries = (tries_), .deadline_mono_ms = (deadline),   \
-      .tries = 0 }
+    {                                                                                              \
+        .base_ms = (base), .cap_ms = (cap), .max_tries = (tries_), .deadline_mono_ms = (deadline), \
+        .tries = 0                                                                                 \
+    }
 
 /* True after having waited, with err cleared: try again. False, err untouched: give up (not transient, out of tries
  * or time, or cancelled: then err becomes NB_E_CANCELLED). */

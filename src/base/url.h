@@ -6,11 +6,11 @@
 #include "base/buf.h"
 
 struct nb_url {
-    char scheme[16];   /* lower case */
-    char host[256];    /* lower case; IPv6 without brackets */
+    char scheme[16]; /* lower case */
+    char host[256];  /* lower case; IPv6 without brackets */
     bool host_is_ipv6;
-    uint16_t port;     /* 0: none given */
-    bool has_userinfo; /* never kept: credentials in URLs are refused by our users */
+    uint16_t port;       /* 0: none given */
+    bool has_userinfo;   /* never kept: credentials in URLs are refused by our users */
     struct nb_str path;  /* borrowed from the text; "" or begins with '/' */
     struct nb_str query; /* without '?' */
 };

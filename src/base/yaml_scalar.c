@@ -142,7 +142,8 @@ static void write_decimal(const struct decimal *d, struct nb_jw *w)
     nb_buf_append(w->out, whole.n ? whole.p : "0", whole.n ? whole.n : 1);
     if (d->has_point) {
         nb_buf_putc(w->out, '.');
-        nb_buf_append(w->out, d->fraction.n ? d->fraction.p : "0", d->fraction.n ? d->fraction.n : 1);
+        nb_buf_append(w->out, d->fraction.n ? d->fraction.p : "0",
+                      d->fraction.n ? d->fraction.n : 1);
     }
     if (d->exponent.n) {
         nb_buf_putc(w->out, 'e');

@@ -10,7 +10,6 @@
 
 /* tag: NULL, "!" or one of "tag:yaml.org,2002:{str,null,bool,int,float}". Returns NULL, or what is
  * wrong (a literal) when nothing was written. */
-const char *nb_yaml_scalar_write(struct nb_str text, const char *tag, bool plain,
-                                 struct nb_jw *w);
+const char *nb_yaml_scalar_write(struct nb_str text, const char *tag, bool plain, struct nb_jw *w);
 
 #endif

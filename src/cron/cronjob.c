@@ -3,12 +3,14 @@
 #include "base/clock.h"
 
 /*
- * The next time as Kubernetes' CronJob controller computes it, so that daylightSavingPolicy: CronJob is the same to
- * the second, oddities included. It follows SpecSchedule.Next of github.com/robfig/cron/v3 (MIT) step by step; that
- * rests on Go's time.Date and time.AddDate, whose choice in gaps and overlaps is rebuilt in go_date().
+ * The next time as Kubernetes' CronJob controller computes it, so that daylightSavingPolicy:
+ * CronJob is the same to the second, oddities included. It follows SpecSchedule.Next of
+ * github.com/robfig/cron/v3 (MIT) step by step; that rests on Go's time.Date and time.AddDate,
+ * whose choice in gaps and overlaps is rebuilt in go_date().
  */
 
-/* An instant with its local fields, and the piece of the zone that it lies in (times asked for are close together). */
+/* An instant with its local fields, and the piece of the zone that it lies in (times asked for are
+ * close together). */
 struct go_time {
     const struct cron_zone *zone;
     struct cron_segment segment;
@@ -26,9 +28,12 @@ static void go_set(struct go_time *t, int64_t unix_seconds)
 }
 
 /* time.Date: fields may be out of range. */
-static void go_date(struct go_time *t, int64_t year, int month, int day, int hour, int minute, int second)
+static void go_date(struct go_time *t, int64_t year, int month, int day, int hour, int minute,
+                    int second)
 {
-    struct nb_tm tm = { .year = year, .month = month, .day = day, .hour = hour, .minute = minute, .second = second };
+    struct nb_tm tm = {
+        .year = year, .month = month, .day = day, .hour = hour, .minute = minute, .second = second
+    };
     int64_t unix_seconds = nb_tm_to_unix(&tm);
     struct cron_segment s;
 
@@ -43,8 +48,8 @@ static void go_date(struct go_time *t, int64_t year, int month, int day, int hou
     go_set(t, unix_seconds);
 }
 
-/* Each of these brings one field forward until it matches; false: it wrapped around, begin again. `added`: something was
- * brought forward already, so the smaller fields are at their start. */
+/* Each of these brings one field forward until it matches; false: it wrapped around, begin again.
+ * `added`: something was brought forward already, so the smaller fields are at their start. */
 
 static bool find_month(const struct cron_expr *e, struct go_time *t, bool *added)
 {
@@ -73,10 +78,11 @@ static bool find_day(const struct cron_expr *e, struct go_time *t, bool *added)
         go_date(t, t->tm.year, t->tm.month, t->tm.day + 1, t->tm.hour, t->tm.minute, t->tm.second);
         /* Where midnight does not exist the hour is 23 or 1 now. */
         if (t->tm.hour > 12)
-            go_set(t, t->unix_seconds + (24 - t->tm.hour) * 3600);
+            go_set(t, t->unix_seconds + INT64_C(3600) * (24 - t->tm.hour));
         else if (t->tm.hour != 0)
-            go_set(t, t->unix_seconds - t->tm.hour * 3600);
-        /* Where a whole day does not exist (Pacific/Apia, 30 December 2011) the model never ends. */
+            go_set(t, t->unix_seconds - INT64_C(3600) * t->tm.hour);
+        /* Where a whole day does not exist (Pacific/Apia, 30 December 2011) the model never
+         * ends. */
         t->stuck = t->unix_seconds <= before;
         if (t->tm.day == 1 || t->stuck)
             return false;
@@ -131,7 +137,8 @@ static bool find_second(struct go_time *t, bool *added)
     return true;
 }
 
-bool cron_next_cronjob(const struct cron_expr *e, const struct cron_zone *z, int64_t after, int64_t *ret)
+bool cron_next_cronjob(const struct cron_expr *e, const struct cron_zone *z, int64_t after,
+                       int64_t *ret)
 {
     struct go_time t = { .zone = z };
     int64_t year_limit;

@@ -66,7 +66,8 @@ static bool parse_name(const struct field *f, const char *s, size_t n, unsigned 
     return false;
 }
 
-/* A number or a name; no sign, no blank. Numbers that cannot be in range anywhere stop growing at 9999. */
+/* A number or a name; no sign, no blank. Numbers that cannot be in range anywhere stop growing at
+ * 9999. */
 static bool parse_number(const struct item *it, const char *s, size_t n, bool names, unsigned *ret)
 {
     unsigned v = 0;
@@ -97,7 +98,8 @@ static bool parse_step(const struct item *it, const char *s, size_t n, unsigned 
 }
 
 /* "*", "N" or "N-M"; *star for the first. */
-static bool parse_range(const struct item *it, const char *s, size_t n, unsigned *lo, unsigned *hi, bool *star)
+static bool parse_range(const struct item *it, const char *s, size_t n, unsigned *lo, unsigned *hi,
+                        bool *star)
 {
     const char *dash = memchr(s, '-', n);
     size_t lo_n = dash ? (size_t)(dash - s) : n;
@@ -105,7 +107,8 @@ static bool parse_range(const struct item *it, const char *s, size_t n, unsigned
     *star = n == 1 && (*s == '*' || *s == '?');
     if (*star) {
         *lo = it->field->min;
-        /* A star in day of week is Sunday to Saturday: 0-6, so that a step starts anew each week. */
+        /* A star in day of week is Sunday to Saturday: 0-6, so that a step starts anew each
+         * week. */
         *hi = it->field == &fields[DOW] ? 6 : it->field->max;
         return true;
     }
@@ -125,7 +128,8 @@ static bool parse_range(const struct item *it, const char *s, size_t n, unsigned
     if (*lo > it->field->max || *hi > it->field->max)
         return item_fail_range(it, "is above the maximum");
     if (*lo > *hi)
-        return item_fail(it, "ends before it begins", "write the lower bound first, or two ranges with a comma");
+        return item_fail(it, "ends before it begins",
+                         "write the lower bound first, or two ranges with a comma");
     return true;
 }
 
@@ -137,7 +141,8 @@ static bool parse_item(const struct item *it, uint64_t *bits, bool *ret_star)
     bool star;
 
     if (it->text_n == 0) {
-        nb_fail(it->err, NB_E_INVALID, "InvalidSchedule", "%s has an empty item in its list", it->field->name);
+        nb_fail(it->err, NB_E_INVALID, "InvalidSchedule", "%s has an empty item in its list",
+                it->field->name);
         return nb_hint(it->err, "remove the extra comma");
     }
     if (!parse_range(it, it->text, range_n, &lo, &hi, &star))
@@ -145,7 +150,8 @@ static bool parse_item(const struct item *it, uint64_t *bits, bool *ret_star)
     if (slash) {
         if (!parse_step(it, slash + 1, (size_t)it->text_n - range_n - 1, &step))
             return false;
-        /* "N/s" runs from N to the maximum; of day of week that is Saturday, unless N is the other Sunday. */
+        /* "N/s" runs from N to the maximum; of day of week that is Saturday, unless N is the other
+         * Sunday. */
         if (!star && !memchr(it->text, '-', range_n))
             hi = it->field == &fields[DOW] && lo < 7 ? 6 : it->field->max;
     }
@@ -155,8 +161,8 @@ static bool parse_item(const struct item *it, uint64_t *bits, bool *ret_star)
     return true;
 }
 
-static bool parse_field(const struct field *f, const char *s, size_t n, uint64_t *ret_bits, bool *ret_star,
-                        struct nb_error *err)
+static bool parse_field(const struct field *f, const char *s, size_t n, uint64_t *ret_bits,
+                        bool *ret_star, struct nb_error *err)
 {
     uint64_t bits = 0;
     bool any_star = false;
@@ -205,9 +211,10 @@ static bool parse_fields(const char *text, struct cron_expr *e, struct nb_error 
     size_t count = split(text, parts);
 
     if (count != FIELDS) {
-        nb_fail(err, NB_E_INVALID, "InvalidSchedule", "schedule '%s' has %zu field%s, not five", text, count,
-                count == 1 ? "" : "s");
-        return nb_hint(err, "write minute, hour, day of month, month and day of week, as in 0 2 * * *");
+        nb_fail(err, NB_E_INVALID, "InvalidSchedule", "schedule '%s' has %zu field%s, not five",
+                text, count, count == 1 ? "" : "s");
+        return nb_hint(err,
+                       "write minute, hour, day of month, month and day of week, as in 0 2 * * *");
     }
     for (size_t i = 0; i < FIELDS; i++)
         if (!parse_field(&fields[i], parts[i].p, parts[i].n, &bits[i], &star[i], err))
@@ -222,16 +229,15 @@ static bool parse_fields(const char *text, struct cron_expr *e, struct nb_error 
     return true;
 }
 
-/* --- @every ----------------------------------------------------------------------------------- */
+/* --- @every ---------------------------------------------------------------------------------- */
 
 struct unit {
     const char *name;
     int64_t ns;
 };
 static const struct unit units[] = {
-    { "ns", 1 },          { "us", 1000 },          { "\xc2\xb5s", 1000 },
-    { "\xce\xbcs", 1000 }, { "ms", 1000000 },       { "s", 1000000000 },
-    { "m", 60000000000 }, { "h", 3600000000000 },
+    { "ns", 1 },       { "us", 1000 },      { "\xc2\xb5s", 1000 }, { "\xce\xbcs", 1000 },
+    { "ms", 1000000 }, { "s", 1000000000 }, { "m", 60000000000 },  { "h", 3600000000000 },
 };
 
 static const struct unit *parse_unit(const char **s)
@@ -240,7 +246,8 @@ static const struct unit *parse_unit(const char **s)
 
     /* The longest that fits: "ms" is not "m". */
     for (size_t i = 0; i < NB_ARRAY_LEN(units); i++)
-        if (nb_starts_with(*s, units[i].name) && (!best || strlen(units[i].name) > strlen(best->name)))
+        if (nb_starts_with(*s, units[i].name) &&
+            (!best || strlen(units[i].name) > strlen(best->name)))
             best = &units[i];
     if (best)
         *s += strlen(best->name);
@@ -259,7 +266,8 @@ static bool parse_duration(const char *s, int64_t *ret_ns)
         bool digits = false;
 
         for (; *s >= '0' && *s <= '9'; s++, digits = true)
-            if (__builtin_mul_overflow(whole, 10, &whole) || __builtin_add_overflow(whole, *s - '0', &whole))
+            if (__builtin_mul_overflow(whole, 10, &whole) ||
+                __builtin_add_overflow(whole, *s - '0', &whole))
                 return false;
         if (*s == '.')
             for (s++; *s >= '0' && *s <= '9'; s++, digits = true)
@@ -270,7 +278,8 @@ static bool parse_duration(const char *s, int64_t *ret_ns)
         const struct unit *u = digits ? parse_unit(&s) : NULL;
 
         if (!u || __builtin_mul_overflow(whole, u->ns, &part) ||
-            __builtin_add_overflow(part, (int64_t)((double)fraction * ((double)u->ns / (double)scale)), &part) ||
+            __builtin_add_overflow(
+                part, (int64_t)((double)fraction * ((double)u->ns / (double)scale)), &part) ||
             __builtin_add_overflow(total, part, &total))
             return false;
     }
@@ -283,7 +292,8 @@ static bool parse_every(const char *text, struct cron_expr *e, struct nb_error *
     int64_t ns;
 
     if (!parse_duration(text, &ns)) {
-        nb_fail(err, NB_E_INVALID, "InvalidSchedule", "'%s' after '@every' is not a duration", text);
+        nb_fail(err, NB_E_INVALID, "InvalidSchedule", "'%s' after '@every' is not a duration",
+                text);
         return nb_hint(err, "write for instance @every 90m or @every 1h30m");
     }
     e->every_seconds = ns / 1000000000;
@@ -294,7 +304,7 @@ static bool parse_every(const char *text, struct cron_expr *e, struct nb_error *
     return true;
 }
 
-/* --- the whole -------------------------------------------------------------------------------- */
+/* --- the whole ------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name, *fields;
@@ -312,7 +322,8 @@ static bool parse_macro(const char *text, struct cron_expr *e, struct nb_error *
     if (nb_starts_with(text, "@every "))
         return parse_every(text + strlen("@every "), e, err);
     nb_fail(err, NB_E_INVALID, "InvalidSchedule", "schedule '%s' is no macro that there is", text);
-    return nb_hint(err, "use @yearly, @monthly, @weekly, @daily, @hourly, @every <duration> or five fields");
+    return nb_hint(
+        err, "use @yearly, @monthly, @weekly, @daily, @hourly, @every <duration> or five fields");
 }
 
 bool cron_expr_parse(const char *text, struct cron_expr **ret, struct nb_error *err)
@@ -322,7 +333,8 @@ bool cron_expr_parse(const char *text, struct cron_expr **ret, struct nb_error *
     size_t n;
 
     if (strlen(text) > CRON_TEXT_MAX)
-        return nb_fail(err, NB_E_INVALID, "InvalidSchedule", "schedule is longer than %d characters", CRON_TEXT_MAX);
+        return nb_fail(err, NB_E_INVALID, "InvalidSchedule",
+                       "schedule is longer than %d characters", CRON_TEXT_MAX);
     while (is_blank(*text))
         text++;
     n = strlen(text);

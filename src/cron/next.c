@@ -24,7 +24,7 @@ static int next_bit(uint64_t bits, int from)
     return bits ? __builtin_ctzll(bits) : -1;
 }
 
-/* --- local time, without zones ------------------------------------------------------------------ */
+/* --- local time, without zones --------------------------------------------------------------- */
 
 /* The first day at or after `day` (of that month) that matches; 0: none in this month. */
 static int next_day(const struct cron_expr *e, int64_t year, int month, int day)
@@ -55,7 +55,9 @@ static bool next_local(const struct cron_expr *e, int64_t from, int64_t *ret)
             t = (struct nb_tm){ .year = t.year, .month = month, .day = 1 };
         day = next_day(e, t.year, t.month, t.day);
         if (day == 0) {
-            t = (struct nb_tm){ .year = t.year + (t.month == 12), .month = t.month % 12 + 1, .day = 1 };
+            t = (struct nb_tm){ .year = t.year + (t.month == 12),
+                                .month = t.month % 12 + 1,
+                                .day = 1 };
             continue;
         }
         if (day != t.day)
@@ -80,15 +82,17 @@ static bool next_local(const struct cron_expr *e, int64_t from, int64_t *ret)
     return false;
 }
 
-/* --- RunOnce -------------------------------------------------------------------------------------- */
+/* --- RunOnce --------------------------------------------------------------------------------- */
 
-/* The instant at which a local time runs: its first occurrence, or the first instant after the gap it is in. */
+/* The instant at which a local time runs: its first occurrence, or the first instant after the gap
+ * it is in. */
 static int64_t instant_of(const struct cron_zone *z, int64_t local)
 {
     struct cron_segment s;
 
-    /* Offsets are within a day and a few hours: begin well before and walk over the changes between. */
-    cron_zone_segment(z, local - 2 * 86400, &s);
+    /* Offsets are within a day and a few hours: begin well before and walk over the changes
+     * between. */
+    cron_zone_segment(z, local - INT64_C(2) * 86400, &s);
     for (;;) {
         int64_t t = local - s.offset;
 
@@ -100,11 +104,13 @@ static int64_t instant_of(const struct cron_zone *z, int64_t local)
     }
 }
 
-static bool next_fixed(const struct cron_expr *e, const struct cron_zone *z, int64_t after, int64_t *ret)
+static bool next_fixed(const struct cron_expr *e, const struct cron_zone *z, int64_t after,
+                       int64_t *ret)
 {
     int64_t local = after + cron_zone_offset(z, after);
 
-    /* instant_of() never goes back as local goes on, so no local time up to that of `after` runs later than it. */
+    /* instant_of() never goes back as local goes on, so no local time up to that of `after` runs
+     * later than it. */
     for (;;) {
         if (!next_local(e, local + 1, &local))
             return false;
@@ -114,16 +120,18 @@ static bool next_fixed(const struct cron_expr *e, const struct cron_zone *z, int
     }
 }
 
-bool cron_next_real(const struct cron_expr *e, const struct cron_zone *z, int64_t after, int64_t *ret)
+bool cron_next_real(const struct cron_expr *e, const struct cron_zone *z, int64_t after,
+                    int64_t *ret)
 {
-    int64_t from = after + 1, limit = after + 6 * 366 * INT64_C(86400);
+    int64_t from = after + 1, limit = after + INT64_C(6) * 366 * 86400;
     struct cron_segment s;
 
     while (from < limit) {
         int64_t local;
 
         cron_zone_segment(z, from, &s);
-        if (next_local(e, from + s.offset, &local) && (s.end == INT64_MAX || local - s.offset < s.end)) {
+        if (next_local(e, from + s.offset, &local) &&
+            (s.end == INT64_MAX || local - s.offset < s.end)) {
             *ret = local - s.offset;
             return true;
         }
@@ -134,10 +142,10 @@ bool cron_next_real(const struct cron_expr *e, const struct cron_zone *z, int64_
     return false;
 }
 
-/* --- both ------------------------------------------------------------------------------------------ */
+/* --- both ------------------------------------------------------------------------------------ */
 
-bool cron_next(const struct cron_expr *e, const struct cron_zone *z, enum cron_policy policy, int64_t after,
-               int64_t *ret)
+bool cron_next(const struct cron_expr *e, const struct cron_zone *z, enum cron_policy policy,
+               int64_t after, int64_t *ret)
 {
     int64_t t = 0;
     bool found;
@@ -160,10 +168,11 @@ bool cron_next(const struct cron_expr *e, const struct cron_zone *z, enum cron_p
 }
 
 /* A start not before `after` from which a few steps lead to the last match up to `until`. */
-static int64_t window_start(const struct cron_expr *e, const struct cron_zone *z, enum cron_policy policy,
-                            int64_t after, int64_t until)
+static int64_t window_start(const struct cron_expr *e, const struct cron_zone *z,
+                            enum cron_policy policy, int64_t after, int64_t until)
 {
-    static const int64_t windows[] = { 3600, 6 * 3600, 86400, 8 * 86400, 40 * 86400, 400 * 86400 };
+    enum { HOUR = 3600, DAY = 24 * HOUR };
+    static const int windows[] = { HOUR, 6 * HOUR, DAY, 8 * DAY, 40 * DAY, 400 * DAY };
     int64_t t;
 
     for (size_t i = 0; i < NB_ARRAY_LEN(windows); i++) {
@@ -175,8 +184,8 @@ static int64_t window_start(const struct cron_expr *e, const struct cron_zone *z
     return after;
 }
 
-bool cron_last(const struct cron_expr *e, const struct cron_zone *z, enum cron_policy policy, int64_t after,
-               int64_t until, int64_t count_max, int64_t *ret, int64_t *ret_count)
+bool cron_last(const struct cron_expr *e, const struct cron_zone *z, enum cron_policy policy,
+               int64_t after, int64_t until, int64_t count_max, int64_t *ret, int64_t *ret_count)
 {
     int64_t t, count = 0, last;
     bool found = false;

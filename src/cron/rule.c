@@ -72,7 +72,8 @@ static bool take_day(struct reader *r, struct cron_rule_day *ret)
     if (take(r, 'M')) {
         ret->kind = 'M';
         if (!take_number(r, 12, &ret->month) || ret->month < 1 || !take(r, '.') ||
-            !take_number(r, 5, &ret->week) || ret->week < 1 || !take(r, '.') || !take_number(r, 6, &ret->day))
+            !take_number(r, 5, &ret->week) || ret->week < 1 || !take(r, '.') ||
+            !take_number(r, 6, &ret->day))
             return false;
     } else if (take(r, 'J')) {
         ret->kind = 'J';
@@ -106,7 +107,8 @@ bool cron_rule_parse(const char *text, size_t n, struct cron_rule *ret)
                 return false;
             rule.dst_offset = -rule.dst_offset;
         }
-        if (!take(&r, ',') || !take_day(&r, &rule.start) || !take(&r, ',') || !take_day(&r, &rule.end))
+        if (!take(&r, ',') || !take_day(&r, &rule.start) || !take(&r, ',') ||
+            !take_day(&r, &rule.end))
             return false;
     }
     if (r.p != r.end)
@@ -153,7 +155,8 @@ void cron_rule_segment(const struct cron_rule *r, int64_t t, struct cron_segment
             int64_t at;
             int32_t offset;
         } changes[2] = {
-            /* The end first: where both fall on one instant (daylight saving all year), the start wins. */
+            /* The end first: where both fall on one instant (daylight saving all year), the start
+               wins. */
             { rule_local(&r->end, y) - r->dst_offset, r->std_offset },
             { rule_local(&r->start, y) - r->std_offset, r->dst_offset },
         };

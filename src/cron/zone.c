@@ -7,15 +7,15 @@
 #include "base/mem.h"
 
 struct cron_zone {
-    int64_t *at;     /* ascending: from at[i] on, types[index[i]] holds */
+    int64_t *at; /* ascending: from at[i] on, types[index[i]] holds */
     uint8_t *index;
     size_t count;
-    int32_t *types;  /* offsets */
+    int32_t *types; /* offsets */
     size_t type_count;
     struct cron_rule rule; /* after the last of at */
 };
 
-/* --- the file (RFC 8536 section 3) ------------------------------------------------------------- */
+/* --- the file (RFC 8536 section 3) ----------------------------------------------------------- */
 
 enum { HEADER_BYTES = 44, TYPE_BYTES = 6 };
 
@@ -65,8 +65,8 @@ static size_t data_bytes(const struct header *h, size_t time_size)
            h->leapcnt * (time_size + 4) + h->isstdcnt + h->isutcnt;
 }
 
-static bool read_data(const uint8_t *p, const struct header *h, size_t time_size, struct cron_zone *z,
-                      struct nb_error *err)
+static bool read_data(const uint8_t *p, const struct header *h, size_t time_size,
+                      struct cron_zone *z, struct nb_error *err)
 {
     const uint8_t *index = p + h->timecnt * time_size;
     const uint8_t *types = index + h->timecnt;
@@ -115,7 +115,7 @@ bool cron_zone_parse(const void *bytes, size_t n, struct cron_zone **ret, struct
 {
     nb_auto(cron_zone_free) struct cron_zone *z = NB_NEW(struct cron_zone);
     const uint8_t *p = bytes;
-    struct header h;
+    struct header h = { 0 };
     size_t size;
 
     if (n > CRON_TZIF_MAX_BYTES)
@@ -145,16 +145,18 @@ bool cron_zone_parse(const void *bytes, size_t n, struct cron_zone **ret, struct
     return true;
 }
 
-/* --- by name ----------------------------------------------------------------------------------- */
+/* --- by name --------------------------------------------------------------------------------- */
 
 static bool name_is_safe(const char *name)
 {
     size_t n = strlen(name);
 
-    if (n == 0 || n > CRON_ZONE_NAME_MAX || *name == '/' || nb_ends_with(name, "/") || nb_streq(name, "Local"))
+    if (n == 0 || n > CRON_ZONE_NAME_MAX || *name == '/' || nb_ends_with(name, "/") ||
+        nb_streq(name, "Local"))
         return false;
     for (const char *p = name; *p; p++) {
-        bool letter = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9');
+        bool letter =
+            (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9');
 
         /* No dot at all: so no "..", and none of the tables (zone.tab) beside the zones. */
         if (!letter && !strchr("/_+-", *p))
@@ -209,7 +211,7 @@ void cron_zone_free(struct cron_zone *z)
     free(z);
 }
 
-/* --- looking up -------------------------------------------------------------------------------- */
+/* --- looking up ------------------------------------------------------------------------------ */
 
 void cron_zone_segment(const struct cron_zone *z, int64_t t, struct cron_segment *ret)
 {

@@ -32,21 +32,21 @@ void cyp_ident_append(struct nb_buf *out, struct nb_str name)
     nb_buf_putc(out, '`');
 }
 
-/* \u00XX at p, of a special character; 0 for anything else. */
-static char escape_read(const char *p, const char *end)
+/* \u00XX at p, of a special character; -1 for anything else. */
+static int escape_read(const char *p, const char *end)
 {
     static const char hex[] = "0123456789ABCDEF";
     const char *hi, *lo;
     char c;
 
     if (end - p < 6 || memcmp(p, "\\u00", 4) != 0)
-        return 0;
+        return -1;
     hi = memchr(hex, p[4], 8);
     lo = memchr(hex, p[5], 16);
     if (!hi || !lo)
-        return 0;
+        return -1;
     c = (char)((hi - hex) * 16 + (lo - hex));
-    return is_special(c) ? c : 0;
+    return is_special(c) ? c : -1;
 }
 
 bool cyp_ident_parse(struct nb_str text, struct nb_buf *ret_name, struct nb_error *err)
@@ -59,11 +59,11 @@ bool cyp_ident_parse(struct nb_str text, struct nb_buf *ret_name, struct nb_erro
         if (*p == '`' && (p + 1 == end || *++p != '`'))
             return nb_fail(err, NB_E_INVALID, "BadName", "a backtick within a name");
         if (*p == '\\') {
-            char c = escape_read(p, end);
+            int c = escape_read(p, end);
 
-            if (!c)
+            if (c < 0)
                 return nb_fail(err, NB_E_INVALID, "BadName", "a strange escape within a name");
-            nb_buf_putc(ret_name, c);
+            nb_buf_putc(ret_name, (char)c);
             p += 6;
             continue;
         }

@@ -421,15 +421,18 @@ static bool row_add(struct cyp_script *s, struct cyp_shape *shape, int64_t id, i
     return s->pending_cap <= s->opts.max_pending_bytes || pending_bound(s, g, err);
 }
 
+static bool is_sound(const struct cyp_script *s, struct nb_error *err)
+{
+    if (s->failed)
+        *err = s->error;
+    return !s->failed;
+}
+
 /* Kinds are never mixed in what is pending: nodes must be there before what speaks of them. */
 static bool kind_switch(struct cyp_script *s, enum cyp_group_kind kind, struct nb_error *err)
 {
     bool same = s->kind == kind;
 
-    if (s->failed) {
-        *err = s->error;
-        return false;
-    }
     s->kind = kind;
     return same || cyp_script_flush_groups(s, err);
 }
@@ -438,6 +441,8 @@ static bool node_row(struct cyp_script *s, struct cyp_shape *shape, int64_t id,
                      const struct nb_str *labels, size_t nlabels, const struct ps_map *props,
                      struct nb_error *err)
 {
+    if (!is_sound(s, err))
+        return false;
     shape->names = names_copy(&s->names, &s->cap_names, labels, nlabels);
     shape->nnames = nlabels;
     shape->props = props;
@@ -470,6 +475,8 @@ bool cyp_script_rel(struct cyp_script *s, int64_t id, int64_t start_id, int64_t 
                                .props = props };
 
     assert(s->phase == CYP_PHASE_RELS || s->phase == CYP_PHASE_FIXUPS);
+    if (!is_sound(s, err))
+        return false;
     if (!kind_switch(s, CYP_GROUP_RELS, err) || !row_add(s, &shape, start_id, end_id, err))
         return nb_wrap(err, "relationship %lld", (long long)id) || broken(s, err);
     props_count(s, props);

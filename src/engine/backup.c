@@ -4,10 +4,11 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "engine/target.h"
 
-enum { EXPORTS_DEFAULT = 3, MANIFEST_FILE_MODE = 0600 };
+enum { EXPORTS_DEFAULT = 3, MANIFEST_FILE_MODE = 0600, RUN_ID_BYTES = 8 };
 
 struct backup {
     const struct eng_backup_opts *opts;
@@ -57,7 +58,8 @@ static bool open_source(struct backup *b, struct nb_error *err)
     return true;
 }
 
-/* The name is reserved before anything is exported. True with b->claim NULL: an earlier try did it all. */
+/* The name is reserved before anything is exported. True with b->claim NULL: an earlier try did
+ * it all. */
 static bool take_claim(struct backup *b, struct nb_error *err)
 {
     struct repo_claim_opts opts = {
@@ -96,18 +98,20 @@ static bool export_once(struct backup *b, struct repo_manifest *m, struct nb_err
         .source = b->source,
         .meter = b->meter,
         .consistency = b->opts->consistency,
-        .max_passes = b->opts->max_passes,
+        .max_rounds = b->opts->max_rounds,
         .rows_per_statement = b->opts->rows_per_statement,
         .tool = "neo4j-backup " NB_VERSION,
         .created_unix_seconds = b->start_unix_seconds,
         .digest = !b->opts->no_digest,
     };
+    struct eng_target_about about = { eng_source_server(b->source), b->start_unix_seconds };
     bool ok;
 
     atomic_store(&b->meter->nodes, 0);
     atomic_store(&b->meter->rels, 0);
     atomic_store(&b->meter->exported_bytes, 0);
-    if (!eng_target_open(b->opts, b->claim, b->meter, eng_pulse_run(b->pulse), &target, err))
+    if (!eng_target_open(b->opts, b->claim, &about, b->meter, eng_pulse_run(b->pulse), &target,
+                         err))
         return false;
     opts.out = eng_target_sink(target);
     ok = eng_export_run(&opts, m, err);
@@ -115,8 +119,8 @@ static bool export_once(struct backup *b, struct repo_manifest *m, struct nb_err
         eng_meter_stage(b->meter, ENG_UPLOADING);
         ok = eng_target_finish(target, m, err);
     }
-    /* Before the target is freed: its threads may be waiting for a bucket that is away. A graph that would not hold
-     * still is no reason to stop: the next export follows. */
+    /* Before the target is freed: its threads may be waiting for a bucket that is away. A graph
+     * that would not hold still is no reason to stop: the next export follows. */
     if (!ok && !nb_streq(err->reason, "NotClosed"))
         eng_pulse_fail(b->pulse, err);
     return ok;
@@ -154,6 +158,17 @@ static bool commit_bucket(struct backup *b, struct nb_error *err)
     return true;
 }
 
+/* No run of a controller: an id of its own. */
+static char *random_id(void)
+{
+    uint8_t bytes[RUN_ID_BYTES];
+    char hex[2 * RUN_ID_BYTES + 1];
+
+    nb_random_bytes(bytes, sizeof(bytes));
+    nb_hex(bytes, sizeof(bytes), hex);
+    return nb_xstrdup(hex);
+}
+
 static bool commit_file(struct backup *b, struct nb_error *err)
 {
     nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(REPO_MANIFEST_MAX_BYTES);
@@ -164,6 +179,7 @@ static bool commit_file(struct backup *b, struct nb_error *err)
     if (nb_streq(b->opts->output, "-"))
         return true;
     m->owner = nb_xstrdup(b->opts->owner);
+    m->run_id = random_id();
     m->tool_version = nb_xstrdup(NB_VERSION);
     b->result->manifest_key = nb_xasprintf(
         "%s.manifest.json", repo_key_stem(b->opts->output, stem) ? stem : b->opts->output);

@@ -4,14 +4,17 @@
 /*
  * eng_backup: one backup of one database, from the claim to the manifest:
  *
- *   claim -> bolt -> script -> count, hash -> gzip (threads) -> upload (threads) -> checks -> manifest
+ *   claim -> bolt -> script -> count, hash -> gzip (threads) -> upload (threads) -> checks
+ *         -> manifest
  *
- * or, without a bucket, into a file with its manifest beside it. Nothing is on disk but that file; memory does not
- * depend on the size of the graph but for the sets of ids (engine/export.h). The first error wins and cancels the rest;
- * then the upload is aborted and the claim deleted. Whatever comes back within retry_window_ms is waited for: the bucket
- * by the S3 client itself, Neo4j by going on behind the last id read.
+ * or, without a bucket, into a file with its manifest beside it. Nothing is on disk but that file;
+ * memory does not depend on the size of the graph but for the sets of ids (engine/export.h). The
+ * first error wins and cancels the rest; then the upload is aborted and the claim deleted. Whatever
+ * comes back within retry_window_ms is waited for: the bucket by the S3 client itself, Neo4j by
+ * going on behind the last id read.
  *
- * eng_backup_run() may be called by any thread, one at a time for one set of opts; callbacks come from other threads.
+ * eng_backup_run() may be called by any thread, one at a time for one set of opts; callbacks come
+ * from other threads.
  */
 
 #include "engine/export.h"
@@ -23,23 +26,24 @@ struct eng_backup_opts { /* all borrowed for the call */
     int64_t fetch_size;
     unsigned rows_per_statement;
     enum eng_consistency consistency;
-    unsigned max_passes, max_exports; /* 0: 5, 3 */
+    unsigned max_rounds, max_exports; /* 0: 30, 3 */
     int64_t retry_window_ms;
 
-    struct repo *repo;  /* NULL: to output instead */
-    const char *output; /* a path, or "-": standard output, without a manifest */
-    const char *owner;  /* said in the manifest of an output; a repo has its own */
-    size_t part_bytes;        /* 0: 8 MiB */
-    unsigned upload_threads;  /* 0: 2 */
+    struct repo *repo;       /* NULL: to output instead */
+    const char *output;      /* a path, or "-": standard output, without a manifest */
+    const char *owner;       /* said in the manifest of an output; a repo has its own */
+    size_t part_bytes;       /* 0: 8 MiB */
+    unsigned upload_threads; /* 0: 2 */
 
-    int gzip_level;        /* 0: not compressed */
-    unsigned gzip_threads; /* 0: by the number of CPUs, at most 4 */
+    int gzip_level;                /* 0: not compressed */
+    unsigned gzip_threads;         /* 0: by the number of CPUs, at most 4 */
     uint64_t max_bytes_per_second; /* of script; 0: no limit */
     bool no_digest;
 
     int64_t scheduled_unix_seconds;
     const struct nb_cancel *cancel;
-    struct eng_meter *meter; /* NULL: one of its own; give one where the S3 client's on_retry marks waiting */
+    struct eng_meter
+        *meter; /* NULL: one of its own; give one where the S3 client's on_retry marks waiting */
     int64_t report_interval_ms;
     void (*report)(void *ctx, const struct eng_progress *p);
     void (*waiting)(void *ctx, const struct nb_error *why); /* for Neo4j; why says for how long */
@@ -51,7 +55,7 @@ struct eng_backup_opts { /* all borrowed for the call */
 struct eng_backup_result {
     struct repo_manifest *manifest; /* NULL: nothing was made */
     char *key, *manifest_key;       /* of the dump; "-" has no manifest: NULL */
-    bool already; /* an earlier try of the same run had made it */
+    bool already;                   /* an earlier try of the same run had made it */
 };
 void eng_backup_result_done(struct eng_backup_result *r);
 NB_AUTO_DONE_DEFINE(struct eng_backup_result, eng_backup_result_done)

@@ -3,18 +3,27 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/map.h"
 #include "base/mem.h"
+#include "engine/closing.h"
+#include "engine/content.h"
 #include "engine/idset.h"
+#include "engine/keys.h"
+#include "engine/sums.h"
 
-enum { HELPER_NAMES_MAX = 1000 };
+enum { HELPER_NAMES_MAX = 1000, SCHEMA_MAX_BYTES = 64 << 20, ROUNDS_DEFAULT = 30 };
 #define HELPER_PREFIX "_nb_"
 
-struct export {
+struct export
+{
     const struct eng_export_opts *opts;
     struct cyp_script *script;
     struct repo_manifest *m;
     struct eng_idset *nodes, *rels; /* what is in the dump */
+    struct eng_sums *sums;          /* ... by block of node ids */
     uint64_t dangling;              /* relationships left out: an end is not in the dump */
+    struct nb_arena *schema_arena;
+    struct nb_vec schema; /* struct cyp_schema */
     struct nb_arena *names_arena;
     struct nb_str *names; /* labels and keys that a helper must not be called */
     size_t names_n;
@@ -30,7 +39,8 @@ static bool script_write(void *ctx, const void *bytes, size_t n, struct nb_error
     return true;
 }
 
-/* --- head ------------------------------------------------------------------------------------------ */
+/* --- head
+ * ------------------------------------------------------------------------------------------ */
 
 static bool add_name(void *ctx, struct nb_str name, struct nb_error *err)
 {
@@ -76,7 +86,8 @@ static bool open_script(struct export *x, struct nb_error *err)
     return cyp_script_new(&opts, &x->script, err) && cyp_script_head(x->script, &head, err);
 }
 
-/* --- elements -------------------------------------------------------------------------------------- */
+/* --- elements
+ * -------------------------------------------------------------------------------------- */
 
 static bool write_node(void *ctx, const struct ps_node *node, struct nb_error *err)
 {
@@ -87,6 +98,7 @@ static bool write_node(void *ctx, const struct ps_node *node, struct nb_error *e
         return false;
     if (!is_new)
         return true;
+    eng_sums_at(x->sums, eng_sums_block(node->id))->nodes += eng_content_node(node);
     eng_meter_add(&x->opts->meter->nodes, 1);
     return cyp_script_node(x->script, node->id, node->labels, node->nlabels, &node->props, err) ||
            nb_wrap(err, "write node %lld", (long long)node->id);
@@ -105,6 +117,7 @@ static bool write_rel(void *ctx, const struct eng_rel *rel, struct nb_error *err
         return false;
     if (!is_new)
         return true;
+    eng_sums_at(x->sums, eng_sums_block(rel->start_id))->rels += eng_content_rel(rel);
     eng_meter_add(&x->opts->meter->rels, 1);
     return cyp_script_rel(x->script, rel->id, rel->start_id, rel->end_id, rel->type, &rel->props,
                           err) ||
@@ -124,55 +137,149 @@ static bool write_elements(struct export *x, struct nb_error *err)
            cyp_script_end_rels(x->script, err);
 }
 
-/* --- schema ---------------------------------------------------------------------------------------- */
+/* --- schema
+ * ---------------------------------------------------------------------------------------- */
 
-static bool write_schema_item(void *ctx, const struct eng_schema_item *item, struct nb_error *err)
+static bool copy_str(struct export *x, struct nb_str *s, struct nb_error *err)
+{
+    char *p = nb_arena_alloc(x->schema_arena, s->n, err);
+
+    if (!p)
+        return false;
+    memcpy(p, s->p, s->n);
+    s->p = p;
+    return true;
+}
+
+static bool take_schema_item(void *ctx, const struct eng_schema_item *item, struct nb_error *err)
 {
     struct export *x = ctx;
+    struct cyp_schema *copy = nb_arena_alloc(x->schema_arena, sizeof(*copy), err);
 
+    if (!copy)
+        return false;
+    *copy = item->item;
+    if (!copy_str(x, &copy->name, err) || !copy_str(x, &copy->type, err) ||
+        !copy_str(x, &copy->statement, err))
+        return false;
+    nb_vec_push(&x->schema, copy);
     if (item->failed) {
-        nb_auto(nb_free) char *text =
-            nb_xasprintf("index '%.*s' is in state FAILED on the server",
-                         (int)item->item.name.n, item->item.name.p);
+        nb_auto(nb_free) char *text = nb_xasprintf("index '%.*s' is in state FAILED on the server",
+                                                   (int)copy->name.n, copy->name.p);
 
         repo_strings_add(&x->m->warnings, text);
     }
-    return cyp_script_schema(x->script, &item->item, err);
+    return true;
+}
+
+/* Into memory: what is read must be read before the bookmark is. */
+static bool read_schema(struct export *x, struct nb_error *err)
+{
+    eng_meter_stage(x->opts->meter, ENG_EXPORTING_SCHEMA);
+    x->schema.count = 0;
+    nb_arena_reset(x->schema_arena);
+    return eng_source_schema(x->opts->source, take_schema_item, x, err);
 }
 
 static bool write_schema(struct export *x, struct nb_error *err)
 {
-    eng_meter_stage(x->opts->meter, ENG_EXPORTING_SCHEMA);
-    return cyp_script_end_data(x->script, err) &&
-           eng_source_schema(x->opts->source, write_schema_item, x, err) &&
-           cyp_script_tail(x->script, err);
+    if (!cyp_script_end_data(x->script, err))
+        return false;
+    for (size_t i = 0; i < x->schema.count; i++) {
+        if (!cyp_script_schema(x->script, x->schema.items[i], err))
+            return false;
+    }
+    return cyp_script_tail(x->script, err);
 }
 
-/* --- the verdict ----------------------------------------------------------------------------------- */
+/* --- the verdict
+ * ----------------------------------------------------------------------------------- */
 
-static bool judge(struct export *x, const struct eng_mark *before, const struct eng_mark *after,
-                  struct nb_error *err)
+static bool fail_dangling(const struct export *x, struct nb_error *err)
 {
-    x->m->last_transaction = after->transaction;
-    if (eng_mark_equal(before, after)) {
-        if (x->dangling > 0)
-            return nb_fail(err, NB_E_CONFLICT, "NotClosed",
-                           "%llu relationships have an end that cannot be read, though nothing was "
-                           "written meanwhile; hint: check the store with neo4j-admin database check",
-                           (unsigned long long)x->dangling);
+    return nb_fail(err, NB_E_CONFLICT, "NotClosed",
+                   "%llu relationships have an end that cannot be read, though nothing was written "
+                   "meanwhile; hint: check the store with neo4j-admin database check",
+                   (unsigned long long)x->dangling);
+}
+
+/* Constraints that came meanwhile are for values that nobody looked at. */
+static bool check_constraints(struct export *x, uint64_t schema, struct nb_error *err)
+{
+    nb_auto(eng_keys_free) struct eng_keys *keys = NULL;
+
+    if (!eng_keys_new(x->opts->source, &keys, err))
+        return false;
+    if (eng_keys_schema(keys) != schema)
+        return nb_fail(err, NB_E_CONFLICT, "NotClosed",
+                       "constraints of database '%s' were changed during the export",
+                       x->m->database);
+    return true;
+}
+
+/* What was appended makes counts and digests of what was written first worthless. */
+static bool count_again(struct export *x, struct nb_error *err)
+{
+    uint64_t nodes, rels;
+
+    if (!eng_source_counts(x->opts->source, &nodes, &rels, err))
+        return false;
+    x->m->relationships = (int64_t)rels;
+    repo_strings_add(
+        &x->m->warnings,
+        "the database was written to during the export: relationships are counted as of "
+        "its end");
+    return true;
+}
+
+static bool close_graph(struct export *x, const struct eng_mark *after, struct nb_error *err)
+{
+    struct eng_closing_opts opts = {
+        .source = x->opts->source,
+        .script = x->script,
+        .meter = x->opts->meter,
+        .nodes = x->nodes,
+        .sums = x->sums,
+        .max_rounds = x->opts->max_rounds ? x->opts->max_rounds : ROUNDS_DEFAULT,
+    };
+    struct eng_closing_result result;
+
+    if (!eng_closing_run(&opts, &result, err))
+        return false;
+    x->m->fixup_passes = (int)result.rounds;
+    x->m->last_transaction = result.mark.transaction;
+    x->m->consistency = result.unchanged && eng_mark_equal(after, &result.mark)
+                            ? REPO_CONSISTENCY_SNAPSHOT
+                            : REPO_CONSISTENCY_CLOSED;
+    return read_schema(x, err) && check_constraints(x, result.schema, err);
+}
+
+static bool judge(struct export *x, const struct eng_mark *before, struct nb_error *err)
+{
+    struct eng_mark after;
+
+    if (!eng_source_mark(x->opts->source, &after, err))
+        return false;
+    x->m->last_transaction = after.transaction;
+    if (eng_mark_equal(before, &after)) {
         x->m->consistency = REPO_CONSISTENCY_SNAPSHOT;
-        return true;
+        return x->dangling == 0 || fail_dangling(x, err);
     }
-    if (x->opts->consistency == ENG_CONSISTENCY_BEST_EFFORT) {
+    switch (x->opts->consistency) {
+    case ENG_CONSISTENCY_BEST_EFFORT:
         x->m->consistency = REPO_CONSISTENCY_BEST_EFFORT;
         return true;
+    case ENG_CONSISTENCY_QUIESCENT:
+        return nb_fail(err, NB_E_CONFLICT, "NotClosed",
+                       "database '%s' was written to during the export", x->m->database);
+    case ENG_CONSISTENCY_CLOSED:
+        break;
     }
-    return nb_fail(err, NB_E_CONFLICT, "NotClosed",
-                   "database '%s' was written to during the export (%llu relationships left out)",
-                   x->m->database, (unsigned long long)x->dangling);
+    return close_graph(x, &after, err);
 }
 
-/* --- what the manifest says ------------------------------------------------------------------------ */
+/* --- what the manifest says
+ * ------------------------------------------------------------------------ */
 
 static char *dup_unless_empty(const char *s)
 {
@@ -205,7 +312,7 @@ static void describe_digest(struct export *x)
 {
     struct cyp_digest digest;
 
-    if (!x->opts->digest)
+    if (!x->opts->digest || x->m->fixup_passes > 0)
         return;
     cyp_script_digest(x->script, &digest);
     x->m->digest_nodes = format_sum(digest.nodes);
@@ -230,14 +337,16 @@ static void describe_content(struct export *x)
 
     cyp_script_counts(x->script, &counts);
     x->m->nodes = (int64_t)counts.nodes;
-    x->m->relationships = (int64_t)counts.rels;
-    x->m->properties = (int64_t)counts.properties;
+    if (x->m->fixup_passes == 0)
+        x->m->relationships = (int64_t)counts.rels;
+    x->m->properties = x->m->fixup_passes == 0 ? (int64_t)counts.properties : -1;
     x->m->indexes = (int64_t)counts.indexes;
     x->m->constraints = (int64_t)counts.constraints;
-    while (cyp_script_label_next(x->script, &pos, &name, &count))
+    /* Counted as written: fix-ups write some again. */
+    while (x->m->fixup_passes == 0 && cyp_script_label_next(x->script, &pos, &name, &count))
         add_count(&x->m->labels, name, count);
     pos = 0;
-    while (cyp_script_type_next(x->script, &pos, &name, &count))
+    while (x->m->fixup_passes == 0 && cyp_script_type_next(x->script, &pos, &name, &count))
         add_count(&x->m->types, name, count);
     if (counts.byte_arrays > 0) {
         nb_auto(nb_free) char *text =
@@ -253,7 +362,7 @@ static void describe_content(struct export *x)
 static bool run(struct export *x, struct nb_error *err)
 {
     struct eng_source *source = x->opts->source;
-    struct eng_mark before, after;
+    struct eng_mark before;
     uint64_t nodes, rels;
 
     describe_server(x);
@@ -261,8 +370,10 @@ static bool run(struct export *x, struct nb_error *err)
         return false;
     atomic_store(&x->opts->meter->total_nodes, nodes);
     atomic_store(&x->opts->meter->total_rels, rels);
-    if (!open_script(x, err) || !write_elements(x, err) || !write_schema(x, err) ||
-        !eng_source_mark(source, &after, err) || !judge(x, &before, &after, err))
+    if (!open_script(x, err) || !write_elements(x, err) || !read_schema(x, err) ||
+        !judge(x, &before, err) || !write_schema(x, err))
+        return false;
+    if (x->m->fixup_passes > 0 && !count_again(x, err))
         return false;
     describe_content(x);
     return true;
@@ -271,16 +382,25 @@ static bool run(struct export *x, struct nb_error *err)
 bool eng_export_run(const struct eng_export_opts *opts, struct repo_manifest *m,
                     struct nb_error *err)
 {
-    nb_auto(cyp_script_free) struct cyp_script *script = NULL;
-    nb_auto(eng_idset_free) struct eng_idset *nodes = eng_idset_new(0);
-    nb_auto(eng_idset_free) struct eng_idset *rels = eng_idset_new(0);
-    nb_auto(nb_arena_free) struct nb_arena *arena = nb_arena_new(1 << 20);
-    nb_auto(nb_free) struct nb_str *names = nb_xcalloc(HELPER_NAMES_MAX, sizeof(*names));
     struct export x = {
-        .opts = opts, .m = m, .nodes = nodes, .rels = rels, .names_arena = arena, .names = names,
+        .opts = opts,
+        .m = m,
+        .nodes = eng_idset_new(0),
+        .rels = eng_idset_new(0),
+        .sums = eng_sums_new(),
+        .names_arena = nb_arena_new(1 << 20),
+        .names = nb_xcalloc(HELPER_NAMES_MAX, sizeof(struct nb_str)),
+        .schema_arena = nb_arena_new(SCHEMA_MAX_BYTES),
     };
     bool ok = run(&x, err);
 
-    script = x.script;
+    cyp_script_free(x.script);
+    eng_idset_free(x.nodes);
+    eng_idset_free(x.rels);
+    eng_sums_free(x.sums);
+    nb_arena_free(x.names_arena);
+    nb_arena_free(x.schema_arena);
+    nb_vec_done(&x.schema);
+    free(x.names);
     return ok;
 }

@@ -174,8 +174,7 @@ bool eng_idset_add(struct eng_idset *s, int64_t id, bool *ret_new, struct nb_err
     struct block *b;
 
     if (id < 0)
-        return nb_fail(err, NB_E_PROTOCOL, "Neo4jProtocolError", "negative id %lld",
-                       (long long)id);
+        return nb_fail(err, NB_E_PROTOCOL, "Neo4jProtocolError", "negative id %lld", (long long)id);
     b = make_block(s, id >> 16);
     *ret_new = !block_has(b, low);
     if (!*ret_new)

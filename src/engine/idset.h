@@ -2,13 +2,16 @@
 #define NB_ENGINE_IDSET_H
 
 /*
- * eng_idset: a set of ids of nodes or relationships, compressed, so that an export remembers what it has written.
+ * eng_idset: a set of ids of nodes or relationships, compressed, so that an export remembers what
+ * it has written.
  *
- * Blocks of 65,536 neighbouring ids: a sorted list while few of them are in the set, then one bit for each, and
- * nothing at all once every one is. So a graph whose ids have no gaps costs a few bytes a block, one with gaps
- * at most one bit for each id up to the largest, one with very few of them two bytes for each.
+ * Blocks of 65,536 neighbouring ids: a sorted list while few of them are in the set, then one bit
+ * for each, and nothing at all once every one is. So a graph whose ids have no gaps costs a few
+ * bytes a block, one with gaps at most one bit for each id up to the largest, one with very few of
+ * them two bytes for each.
  *
- * Source: the container idea of Roaring bitmaps (Chambi, Lemire, Kaser, Godin, 2016). One thread at a time.
+ * Source: the container idea of Roaring bitmaps (Chambi, Lemire, Kaser, Godin, 2016). One thread at
+ * a time.
  */
 
 #include <stddef.h>
@@ -23,7 +26,8 @@ struct eng_idset;
 struct eng_idset *eng_idset_new(size_t max_bytes);
 void eng_idset_free(struct eng_idset *s);
 NB_AUTO_DEFINE(struct eng_idset *, eng_idset_free)
-/* *ret_new: it was not there before. NB_E_INVALID for a negative id, NB_E_LIMIT "IdSetTooLarge". Cheapest in ascending order. */
+/* *ret_new: it was not there before. NB_E_INVALID for a negative id, NB_E_LIMIT "IdSetTooLarge".
+ * Cheapest in ascending order. */
 NB_NODISCARD bool eng_idset_add(struct eng_idset *s, int64_t id, bool *ret_new,
                                 struct nb_error *err);
 bool eng_idset_has(const struct eng_idset *s, int64_t id);

@@ -14,7 +14,12 @@ static const char *const stage_names[] = {
 };
 
 /* What the elements are of the whole; the rest is closing, upload and verification. */
-enum { PERCENT_ELEMENTS = 92, PERCENT_CLOSING = 93, PERCENT_UPLOADING = 95, PERCENT_VERIFYING = 98 };
+enum {
+    PERCENT_ELEMENTS = 92,
+    PERCENT_CLOSING = 93,
+    PERCENT_UPLOADING = 95,
+    PERCENT_VERIFYING = 98
+};
 
 const char *eng_stage_name(enum eng_stage stage)
 {

@@ -2,8 +2,8 @@
 #define NB_ENGINE_PROGRESS_H
 
 /*
- * How far a run has come. eng_meter is written by the threads that do the work and may be read at any time by any
- * other; eng_progress is one reading of it.
+ * How far a run has come. eng_meter is written by the threads that do the work and may be read at
+ * any time by any other; eng_progress is one reading of it.
  */
 
 #include <stdatomic.h>
@@ -24,8 +24,9 @@ enum eng_stage {
 const char *eng_stage_name(enum eng_stage stage); /* "ExportingNodes", ... */
 
 struct eng_meter {
-    _Atomic int stage;   /* enum eng_stage */
-    _Atomic int waiting; /* 0, ENG_WAITING_FOR_NEO4J or ENG_WAITING_FOR_STORAGE: until more is done */
+    _Atomic int stage; /* enum eng_stage */
+    _Atomic int
+        waiting; /* 0, ENG_WAITING_FOR_NEO4J or ENG_WAITING_FOR_STORAGE: until more is done */
     _Atomic uint64_t nodes, rels;
     _Atomic uint64_t total_nodes, total_rels; /* as the count store has them; 0: not known yet */
     _Atomic uint64_t exported_bytes;          /* of script */

@@ -12,14 +12,15 @@ enum {
     RETRY_BASE_MS = 500,
     RETRY_CAP_MS = 15000,
 };
-/* Ours instead of the server's default, which may be seconds (4.2 to 5.2 take the smaller one all the same). */
+/* Ours instead of the server's default, which may be seconds (4.2 to 5.2 take the smaller one
+ * all the same). */
 static const int64_t TX_TIMEOUT_MS = INT64_C(7) * 24 * 3600 * 1000;
 
 struct eng_source {
     struct eng_source_opts opts;
     struct bolt_conn *conn;
     struct eng_server server;
-    char *bookmark; /* of the last eng_source_mark(): reads wait until it is applied */
+    char *bookmark;        /* of the last eng_source_mark(): reads wait until it is applied */
     uint64_t bytes_before; /* received by connections that are gone */
 };
 
@@ -86,8 +87,8 @@ static bool each_row(struct bolt_cursor *cursor, struct query *q, struct nb_erro
         if (done)
             return true;
         if (n < q->fields)
-            return nb_fail(err, NB_E_PROTOCOL, "Neo4jProtocolError", "a row has %zu fields, not %zu",
-                           n, q->fields);
+            return nb_fail(err, NB_E_PROTOCOL, "Neo4jProtocolError",
+                           "a row has %zu fields, not %zu", n, q->fields);
         q->rows++;
         if (q->row && !q->row(q->ctx, fields, n, err)) {
             q->rows_failed = true;
@@ -143,7 +144,8 @@ static struct nb_str str_of(const struct ps_value *v)
     return v->type == PS_STRING ? v->string : (struct nb_str){ NULL, 0 };
 }
 
-/* --- what the server is ---------------------------------------------------------------------------- */
+/* --- what the server is
+ * ---------------------------------------------------------------------------- */
 
 static bool components_row(void *ctx, const struct ps_value *fields, size_t n, struct nb_error *err)
 {
@@ -207,7 +209,8 @@ static bool load_database_details(struct eng_source *s, struct nb_error *err)
     ps_put_cstr(&e, "name");
     ps_put_cstr(&e, s->server.database);
     q.params = nb_buf_str(&params);
-    if (run_once(s, &q, &ignored) || (bolt_conn_is_alive(s->conn) && ignored.code != NB_E_CANCELLED))
+    if (run_once(s, &q, &ignored) ||
+        (bolt_conn_is_alive(s->conn) && ignored.code != NB_E_CANCELLED))
         return true;
     *err = ignored;
     return false;
@@ -307,15 +310,16 @@ bool eng_source_counts(struct eng_source *s, uint64_t *ret_nodes, uint64_t *ret_
            nb_wrap(err, "count nodes and relationships");
 }
 
-/* --- long reads ------------------------------------------------------------------------------------ */
+/* --- long reads
+ * ------------------------------------------------------------------------------------ */
 
 struct scan {
     eng_node_fn *node_fn;
     eng_rel_fn *rel_fn;
     void *ctx;
-    int64_t last_id;  /* -1: none yet */
-    bool ascending;   /* so far */
-    uint64_t rows;    /* handed out in all */
+    int64_t last_id; /* -1: none yet */
+    bool ascending;  /* so far */
+    uint64_t rows;   /* handed out in all */
 };
 
 static void note_id(struct scan *scan, int64_t id)
@@ -439,7 +443,56 @@ bool eng_source_rels(struct eng_source *s, eng_rel_fn *fn, void *ctx, struct nb_
            nb_wrap(err, "read relationships");
 }
 
-/* --- names, schema, databases ---------------------------------------------------------------------- */
+static bool run_by_id(struct eng_source *s, struct query *q, const int64_t *ids, size_t n,
+                      struct nb_error *err)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf params = NB_BUF_INIT(64 + n * 9);
+    struct nb_retry retry = new_retry(s);
+    struct ps_encoder e;
+
+    if (!ensure_conn(s, &retry, err))
+        return false;
+    e = bolt_conn_encoder(s->conn, &params);
+    ps_put_map(&e, 1);
+    ps_put_cstr(&e, "ids");
+    ps_put_list(&e, n);
+    for (size_t i = 0; i < n; i++)
+        ps_put_int(&e, ids[i]);
+    q->params = nb_buf_str(&params);
+    return ps_encoder_check(&e, err) && run_small(s, q, err);
+}
+
+bool eng_source_nodes_by_id(struct eng_source *s, const int64_t *ids, size_t n, eng_node_fn *fn,
+                            void *ctx, struct nb_error *err)
+{
+    struct scan scan = { .node_fn = fn, .ctx = ctx };
+    struct query q = {
+        .text = "UNWIND $ids AS i MATCH (n) WHERE id(n) = i RETURN n",
+        .fields = 1,
+        .row = node_row,
+        .ctx = &scan,
+    };
+
+    return run_by_id(s, &q, ids, n, err) || nb_wrap(err, "read nodes again");
+}
+
+bool eng_source_rels_of(struct eng_source *s, const int64_t *ids, size_t n, eng_rel_fn *fn,
+                        void *ctx, struct nb_error *err)
+{
+    struct scan scan = { .rel_fn = fn, .ctx = ctx };
+    struct query q = {
+        .text = "UNWIND $ids AS i MATCH (n)-[r]-() WHERE id(n) = i "
+                "RETURN id(r), id(startNode(r)), id(endNode(r)), type(r), properties(r)",
+        .fields = 5,
+        .row = rel_row,
+        .ctx = &scan,
+    };
+
+    return run_by_id(s, &q, ids, n, err) || nb_wrap(err, "read relationships again");
+}
+
+/* --- names, schema, databases
+ * ---------------------------------------------------------------------- */
 
 struct names {
     eng_name_fn *fn;
@@ -471,7 +524,10 @@ bool eng_source_names(struct eng_source *s, const char *prefix, eng_name_fn *fn,
     ps_put_cstr(&e, prefix);
     for (size_t i = 0; i < NB_ARRAY_LEN(texts); i++) {
         struct query q = {
-            .text = texts[i], .params = nb_buf_str(&params), .fields = 1, .row = name_row,
+            .text = texts[i],
+            .params = nb_buf_str(&params),
+            .fields = 1,
+            .row = name_row,
             .ctx = &names,
         };
 
@@ -481,11 +537,25 @@ bool eng_source_names(struct eng_source *s, const char *prefix, eng_name_fn *fn,
     return true;
 }
 
+bool eng_source_labels(struct eng_source *s, eng_name_fn *fn, void *ctx, struct nb_error *err)
+{
+    struct names names = { fn, ctx };
+    struct query q = {
+        .text = "CALL db.labels() YIELD label RETURN label",
+        .fields = 1,
+        .row = name_row,
+        .ctx = &names,
+    };
+
+    return run_small(s, &q, err) || nb_wrap(err, "list labels");
+}
+
 struct schema {
     eng_schema_fn *fn;
     void *ctx;
     bool constraints;
-    struct nb_buf owned; /* names of constraints, each followed by NUL: their indexes bear the same */
+    struct nb_buf
+        owned; /* names of constraints, each followed by NUL: their indexes bear the same */
 };
 
 /* What Community Edition has no part of; names differ between versions. */
@@ -540,17 +610,22 @@ static bool schema_row(void *ctx, const struct ps_value *fields, size_t n, struc
 
 bool eng_source_schema(struct eng_source *s, eng_schema_fn *fn, void *ctx, struct nb_error *err)
 {
-    struct schema schema = { .fn = fn, .ctx = ctx, .constraints = true,
-                             .owned = NB_BUF_INIT(64 << 20) };
+    struct schema schema = {
+        .fn = fn, .ctx = ctx, .constraints = true, .owned = NB_BUF_INIT(64 << 20)
+    };
     struct query constraints = {
         .text = "SHOW CONSTRAINTS YIELD name, type, createStatement "
                 "RETURN name, type, createStatement ORDER BY name",
-        .fields = 3, .row = schema_row, .ctx = &schema,
+        .fields = 3,
+        .row = schema_row,
+        .ctx = &schema,
     };
     struct query indexes = {
         .text = "SHOW INDEXES YIELD name, type, createStatement, state "
                 "RETURN name, type, createStatement, state ORDER BY name",
-        .fields = 4, .row = schema_row, .ctx = &schema,
+        .fields = 4,
+        .row = schema_row,
+        .ctx = &schema,
     };
     bool ok = run_small(s, &constraints, err);
 
@@ -558,6 +633,43 @@ bool eng_source_schema(struct eng_source *s, eng_schema_fn *fn, void *ctx, struc
     ok = ok && run_small(s, &indexes, err);
     nb_buf_done(&schema.owned);
     return ok || nb_wrap(err, "read constraints and indexes");
+}
+
+struct uniques {
+    eng_unique_fn *fn;
+    void *ctx;
+};
+
+static bool unique_row(void *ctx, const struct ps_value *fields, size_t n, struct nb_error *err)
+{
+    const struct uniques *all = ctx;
+    struct nb_str type = str_of(&fields[0]);
+    struct eng_unique u = { .rel = nb_str_is(str_of(&fields[1]), "RELATIONSHIP") };
+
+    (void)n;
+    if (!memmem(type.p, type.n, "UNIQUE", 6) && !memmem(type.p, type.n, "KEY", 3))
+        return true;
+    if (fields[2].type != PS_LIST || fields[2].list.n != 1 || fields[3].type != PS_LIST)
+        return nb_fail(err, NB_E_PROTOCOL, "Neo4jProtocolError",
+                       "the server describes a constraint without label or properties");
+    u.name = str_of(&fields[2].list.items[0]);
+    u.properties = fields[3].list.items;
+    u.properties_n = fields[3].list.n;
+    return all->fn(all->ctx, &u, err);
+}
+
+bool eng_source_uniques(struct eng_source *s, eng_unique_fn *fn, void *ctx, struct nb_error *err)
+{
+    struct uniques all = { fn, ctx };
+    struct query q = {
+        .text = "SHOW CONSTRAINTS YIELD name, type, entityType, labelsOrTypes, properties "
+                "RETURN type, entityType, labelsOrTypes, properties ORDER BY name",
+        .fields = 4,
+        .row = unique_row,
+        .ctx = &all,
+    };
+
+    return run_small(s, &q, err) || nb_wrap(err, "read constraints");
 }
 
 static bool database_row(void *ctx, const struct ps_value *fields, size_t n, struct nb_error *err)
@@ -580,7 +692,9 @@ bool eng_source_databases(struct eng_source *s, eng_database_fn *fn, void *ctx,
     struct query q = {
         .text = "SHOW DATABASES YIELD name, currentStatus, home ORDER BY name "
                 "RETURN name, currentStatus, home",
-        .fields = 3, .row = database_row, .ctx = &all,
+        .fields = 3,
+        .row = database_row,
+        .ctx = &all,
     };
 
     return run_small(s, &q, err) || nb_wrap(err, "list databases");
@@ -601,7 +715,9 @@ bool eng_source_has_procedure(struct eng_source *s, const char *name, bool *ret,
     struct ps_encoder e = bolt_conn_encoder(s->conn, &params);
     struct query q = {
         .text = "SHOW PROCEDURES YIELD name WHERE name = $name RETURN count(*) > 0",
-        .fields = 1, .row = procedure_row, .ctx = ret,
+        .fields = 1,
+        .row = procedure_row,
+        .ctx = ret,
     };
 
     *ret = false;

@@ -2,12 +2,14 @@
 #define NB_ENGINE_SOURCE_H
 
 /*
- * eng_source: a database to read out, over one Bolt connection: what it is, its schema, its nodes and relationships.
+ * eng_source: a database to read out, over one Bolt connection: what it is, its schema, its nodes
+ * and relationships.
  *
- * Everything runs in read mode. Where the connection breaks, or the server ends a long read (its transaction timeout),
- * the source connects again and goes on behind the last id it has handed out, until nothing has moved for the
- * retry window. Wrong passwords, missing databases and the like are never tried again. If ids did not come in
- * ascending order, the read starts over and the callback sees elements that it has seen: it must know them by id.
+ * Everything runs in read mode. Where the connection breaks, or the server ends a long read (its
+ * transaction timeout), the source connects again and goes on behind the last id it has handed out,
+ * until nothing has moved for the retry window. Wrong passwords, missing databases and the like are
+ * never tried again. If ids did not come in ascending order, the read starts over and the callback
+ * sees elements that it has seen: it must know them by id.
  *
  * One thread at a time. The cancel token and all that opts point to must outlive the source.
  */
@@ -30,14 +32,14 @@ struct eng_source_opts {
     void *ctx;
 };
 
-struct eng_server { /* "" where it is not known */
-    char version[64];      /* "5.26.30" */
-    char edition[32];      /* "community" */
-    char database[128];    /* resolved name */
+struct eng_server {     /* "" where it is not known */
+    char version[64];   /* "5.26.30" */
+    char edition[32];   /* "community" */
+    char database[128]; /* resolved name */
     char database_id[64];
-    char store_format[64]; /* "record-aligned-1.1" */
+    char store_format[64];          /* "record-aligned-1.1" */
     int64_t database_start_unix_ms; /* 0: not known */
-    bool vector_procedures; /* db.create.setNodeVectorProperty: 5.13 and later */
+    bool vector_procedures;         /* db.create.setNodeVectorProperty: 5.13 and later */
 };
 
 NB_NODISCARD bool eng_source_open(const struct eng_source_opts *opts, struct eng_source **ret,
@@ -66,10 +68,33 @@ NB_NODISCARD bool eng_source_nodes(struct eng_source *s, eng_node_fn *fn, void *
 NB_NODISCARD bool eng_source_rels(struct eng_source *s, eng_rel_fn *fn, void *ctx,
                                   struct nb_error *err);
 
+/* The nodes with these ids that there are, and the relationships at them (one with both ends
+ * among them comes twice). Not gone on with after a break: the callback sees no element of a
+ * read that is tried again. */
+NB_NODISCARD bool eng_source_nodes_by_id(struct eng_source *s, const int64_t *ids, size_t n,
+                                         eng_node_fn *fn, void *ctx, struct nb_error *err);
+NB_NODISCARD bool eng_source_rels_of(struct eng_source *s, const int64_t *ids, size_t n,
+                                     eng_rel_fn *fn, void *ctx, struct nb_error *err);
+
+/* What constraints of uniqueness (keys included) are about. Borrowed for the call. */
+struct eng_unique {
+    bool rel;                          /* of relationships */
+    struct nb_str name;                /* label or type */
+    const struct ps_value *properties; /* strings */
+    size_t properties_n;
+};
+typedef bool(eng_unique_fn)(void *ctx, const struct eng_unique *u, struct nb_error *err);
+NB_NODISCARD bool eng_source_uniques(struct eng_source *s, eng_unique_fn *fn, void *ctx,
+                                     struct nb_error *err);
+
 /* Labels and property keys that begin with prefix: what a helper name must not be. */
 typedef bool(eng_name_fn)(void *ctx, struct nb_str name, struct nb_error *err);
 NB_NODISCARD bool eng_source_names(struct eng_source *s, const char *prefix, eng_name_fn *fn,
                                    void *ctx, struct nb_error *err);
+
+/* All labels that the database knows. */
+NB_NODISCARD bool eng_source_labels(struct eng_source *s, eng_name_fn *fn, void *ctx,
+                                    struct nb_error *err);
 
 /* Constraints and indexes; not the indexes that belong to a constraint. Borrowed for the call. */
 struct eng_schema_item {
@@ -80,7 +105,8 @@ typedef bool(eng_schema_fn)(void *ctx, const struct eng_schema_item *item, struc
 NB_NODISCARD bool eng_source_schema(struct eng_source *s, eng_schema_fn *fn, void *ctx,
                                     struct nb_error *err);
 
-/* The databases of a server, as SHOW DATABASES names them. Aliases and offline ones are left out. */
+/* The databases of a server, as SHOW DATABASES names them. Aliases and offline ones are left
+ * out. */
 struct eng_database {
     struct nb_str name;
     bool system, home;

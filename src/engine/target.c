@@ -1,13 +1,15 @@
 #include "engine/target.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "gz/block.h"
 #include "sink/s3.h"
 
-enum { GZIP_THREADS_DEFAULT_MAX = 4 };
+enum { GZIP_THREADS_DEFAULT_MAX = 4, META_MAX = 6 };
 
 struct eng_target {
     const struct eng_backup_opts *opts;
@@ -15,6 +17,8 @@ struct eng_target {
     struct eng_meter *meter;
     const struct nb_cancel *run;
     struct sink *head; /* owns the rest */
+    struct s3_pair meta[META_MAX];
+    char created[NB_TIME_TEXT_MAX], format[16];
     struct sink *plain_hash, *plain_count, *stored_hash, *stored_count, *s3;
 };
 
@@ -38,13 +42,32 @@ static void note_stored(void *ctx, uint64_t stored_bytes)
     atomic_store(&t->meter->uploaded_bytes, stored_bytes);
 }
 
-static bool open_s3(struct eng_target *t, struct sink **ret, struct nb_error *err)
+/* R2 has no tags: metadata headers are the tags. */
+static size_t describe(struct eng_target *t, const struct eng_target_about *about)
+{
+    size_t n = 0;
+
+    nb_time_format(about->created_unix_seconds, t->created);
+    snprintf(t->format, sizeof(t->format), "%d", CYP_FORMAT_VERSION);
+    t->meta[n++] = (struct s3_pair){ "database", about->server->database };
+    t->meta[n++] = (struct s3_pair){ "owner", repo_owner(t->opts->repo) };
+    t->meta[n++] = (struct s3_pair){ "created", t->created };
+    t->meta[n++] = (struct s3_pair){ "format-version", t->format };
+    t->meta[n++] = (struct s3_pair){ "engine-version", NB_VERSION };
+    t->meta[n++] = (struct s3_pair){ "neo4j-version", about->server->version };
+    return n;
+}
+
+static bool open_s3(struct eng_target *t, const struct eng_target_about *about, struct sink **ret,
+                    struct nb_error *err)
 {
     struct sink_s3_opts opts = {
         .client = repo_client(t->opts->repo),
         .cancel = t->run,
         .upload = {
             .content_type = t->opts->gzip_level > 0 ? "application/gzip" : "text/plain",
+            .meta = t->meta,
+            .meta_n = describe(t, about),
             .part_bytes = t->opts->part_bytes,
             .workers = t->opts->upload_threads,
             .on_created = note_upload,
@@ -83,12 +106,13 @@ static unsigned gzip_threads(const struct eng_backup_opts *opts)
     return n;
 }
 
-static bool open_chain(struct eng_target *t, struct nb_error *err)
+static bool open_chain(struct eng_target *t, const struct eng_target_about *about,
+                       struct nb_error *err)
 {
     const struct eng_backup_opts *opts = t->opts;
     struct sink *s;
 
-    if (!(opts->repo ? open_s3(t, &s, err) : open_file(t, &s, err)))
+    if (!(opts->repo ? open_s3(t, about, &s, err) : open_file(t, &s, err)))
         return false;
     t->head = t->stored_count = sink_count_new(s);
     if (opts->gzip_level > 0) {
@@ -104,8 +128,8 @@ static bool open_chain(struct eng_target *t, struct nb_error *err)
 }
 
 bool eng_target_open(const struct eng_backup_opts *opts, struct repo_claim *claim,
-                     struct eng_meter *meter, const struct nb_cancel *run,
-                     struct eng_target **ret, struct nb_error *err)
+                     const struct eng_target_about *about, struct eng_meter *meter,
+                     const struct nb_cancel *run, struct eng_target **ret, struct nb_error *err)
 {
     nb_auto(eng_target_free) struct eng_target *t = NB_NEW(struct eng_target);
 
@@ -113,7 +137,7 @@ bool eng_target_open(const struct eng_backup_opts *opts, struct repo_claim *clai
     t->claim = claim;
     t->meter = meter;
     t->run = run;
-    if (!open_chain(t, err))
+    if (!open_chain(t, about, err))
         return false;
     *ret = nb_steal(t);
     return true;

@@ -2,18 +2,25 @@
 #define NB_ENGINE_TARGET_H
 
 /*
- * eng_target: the chain of sinks that a dump goes through, and what comes out at its end. One attempt, one target.
- * Used by one thread at a time; sinks have threads of their own.
+ * eng_target: the chain of sinks that a dump goes through, and what comes out at its end. One
+ * attempt, one target. Used by one thread at a time; sinks have threads of their own.
  */
 
 #include "engine/backup.h"
 
 struct eng_target;
 
-/* claim: NULL where the dump goes to opts->output. run: the token that stops it. All must outlive the target. */
+/* What the dump's own metadata says, beside the manifest. */
+struct eng_target_about {
+    const struct eng_server *server;
+    int64_t created_unix_seconds;
+};
+/* claim: NULL where the dump goes to opts->output. run: the token that stops it. All must
+ * outlive the target. */
 NB_NODISCARD bool eng_target_open(const struct eng_backup_opts *opts, struct repo_claim *claim,
-                                  struct eng_meter *meter, const struct nb_cancel *run,
-                                  struct eng_target **ret, struct nb_error *err);
+                                  const struct eng_target_about *about, struct eng_meter *meter,
+                                  const struct nb_cancel *run, struct eng_target **ret,
+                                  struct nb_error *err);
 /* Not finished: no object, no upload and no file is left behind. */
 void eng_target_free(struct eng_target *t);
 NB_AUTO_DEFINE(struct eng_target *, eng_target_free)

@@ -4,11 +4,12 @@
 /*
  * eng_verify: whether the bucket still holds what a manifest says.
  *
- * Checksum: every object is there with its size and ETag. Readback: every object is downloaded, its SHA-256 and that of the
- * script compared, and the script read with our own reader: its form, its counts and its tail.
+ * Checksum: every object is there with its size and ETag. Readback: every object is downloaded, its
+ * SHA-256 and that of the script compared, and the script read with our own reader: its form, its
+ * counts and its tail.
  *
- * Any thread. NB_E_CORRUPT "VerificationFailed" says what is not as it should be; other errors mean that it was not found
- * out.
+ * Any thread. NB_E_CORRUPT "VerificationFailed" says what is not as it should be; other errors mean
+ * that it was not found out.
  */
 
 #include "base/cancel.h"

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <libdeflate.h>
 
+#include "base/mem.h"
+
 struct gz_deflater {
     struct libdeflate_compressor *compressor;
 };
@@ -15,10 +17,9 @@ bool gz_deflater_new(int level, struct gz_deflater **ret, struct nb_error *err)
         return nb_fail(err, NB_E_INVALID, "InvalidCompressionLevel",
                        "compression level %d is not between %d and %d", level, GZ_LEVEL_MIN,
                        GZ_LEVEL_MAX);
-    d = calloc(1, sizeof(*d));
-    if (d)
-        d->compressor = libdeflate_alloc_compressor(level);
-    if (!d || !d->compressor) {
+    d = NB_NEW(struct gz_deflater);
+    d->compressor = libdeflate_alloc_compressor(level);
+    if (!d->compressor) {
         free(d);
         return nb_fail(err, NB_E_LIMIT, "OutOfMemory", "no memory for a compressor");
     }
@@ -45,4 +46,17 @@ size_t gz_block_deflate(struct gz_deflater *d, const void *p, size_t n, void *ou
 
     assert(len > 0); /* only a caller that gave too little room gets 0 */
     return len;
+}
+
+bool gz_block_inflate(const void *p, size_t n, void *out, size_t plain_n, struct nb_error *err)
+{
+    struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
+    enum libdeflate_result result;
+
+    if (!d)
+        return nb_fail(err, NB_E_LIMIT, "OutOfMemory", "no memory for a decompressor");
+    result = libdeflate_gzip_decompress(d, p, n, out, plain_n, NULL);
+    libdeflate_free_decompressor(d);
+    return result == LIBDEFLATE_SUCCESS ||
+           nb_fail(err, NB_E_CORRUPT, "CorruptGzip", "gzip member of %zu bytes is corrupt", n);
 }

@@ -9,7 +9,7 @@
 
 enum {
     OUT_BYTES = 256 << 10,
-    GZIP_WINDOW_BITS = 15 + 16,       /* 16: a gzip wrapper, as zlib's inflateInit2() has it */
+    GZIP_WINDOW_BITS = 15 + 16, /* 16: a gzip wrapper, as zlib's inflateInit2() has it */
     RATIO_GRACE_BYTES = 16 << 20,
 };
 
@@ -115,7 +115,8 @@ bool gz_reader_feed(struct gz_reader *r, const void *p, size_t n, struct nb_erro
 bool gz_reader_finish(struct gz_reader *r, struct nb_error *err)
 {
     if (r->in_member || !r->any_member)
-        return nb_fail(err, NB_E_CORRUPT, "CutGzip", "gzip data ends within a member, after %llu bytes",
+        return nb_fail(err, NB_E_CORRUPT, "CutGzip",
+                       "gzip data ends within a member, after %llu bytes",
                        (unsigned long long)r->packed_bytes);
     return true;
 }

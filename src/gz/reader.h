@@ -4,11 +4,12 @@
 /*
  * gz_reader: a row of gzip members (RFC 1952) back into bytes, fed in any cuts.
  *
- * Every member's CRC and length are checked. Bytes after the last member that are no member are an error, as is an end
- * within one. Expansion is limited twice, since a few bytes can claim to be many: by the length in all and by
- * the ratio (DEFLATE's own maximum is 1,032).
+ * Every member's CRC and length are checked. Bytes after the last member that are no member are an
+ * error, as is an end within one. Expansion is limited twice, since a few bytes can claim to be
+ * many: by the length in all and by the ratio (DEFLATE's own maximum is 1,032).
  *
- * One thread at a time; the output callback is called by the thread that feeds. Memory: about 300 KiB.
+ * One thread at a time; the output callback is called by the thread that feeds. Memory: about 300
+ * KiB.
  */
 
 #include <stddef.h>

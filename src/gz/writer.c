@@ -8,9 +8,10 @@
 #include "gz/block.h"
 
 /*
- * Blocks form a ring: sequence number s lives in blocks[s % n]. Three counters chase each other round it:
- * output_seq <= work_seq <= fill_seq. A block is the caller's while it fills, then a worker's until compressed, then
- * the drainer's, which is the worker that finds the next block in order ready while nobody else drains.
+ * Blocks form a ring: sequence number s lives in blocks[s % n]. Three counters chase each other
+ * round it: output_seq <= work_seq <= fill_seq. A block is the caller's while it fills, then a
+ * worker's until compressed, then the drainer's, which is the worker that finds the next block in
+ * order ready while nobody else drains.
  */
 enum block_state { BLOCK_FREE, BLOCK_QUEUED, BLOCK_BUSY, BLOCK_READY };
 
@@ -102,8 +103,8 @@ static void *work(void *arg)
         b = block_at(w, w->work_seq++);
         b->state = BLOCK_BUSY;
         pthread_mutex_unlock(&w->lock);
-        b->packed_n = gz_block_deflate(self->deflater, b->plain, b->plain_n, b->packed,
-                                       w->packed_cap);
+        b->packed_n =
+            gz_block_deflate(self->deflater, b->plain, b->plain_n, b->packed, w->packed_cap);
         pthread_mutex_lock(&w->lock);
         b->state = BLOCK_READY;
         drain_locked(w);
@@ -202,8 +203,8 @@ static bool acquire(struct gz_writer *w, struct nb_error *err)
 static bool submit_inline(struct gz_writer *w, struct block *b, struct nb_error *err)
 {
     w->fill_seq++;
-    b->packed_n = gz_block_deflate(w->workers[0].deflater, b->plain, b->plain_n, b->packed,
-                                   w->packed_cap);
+    b->packed_n =
+        gz_block_deflate(w->workers[0].deflater, b->plain, b->plain_n, b->packed, w->packed_cap);
     if (w->output(w->ctx, b->packed, b->packed_n, err))
         return true;
     w->failed = true;

@@ -33,7 +33,8 @@ void kube_identity_done(struct kube_identity *id);
 /* Brings id up to date; true in *ret_tls_changed: open new connections. */
 void kube_auth_refresh(struct kube_auth *a, int64_t now_mono_ms, struct kube_identity *id,
                        bool *ret_tls_changed);
-/* The server said 401 to the token of that number. True: there is (or may be) another, try once more. */
+/* The server said 401 to the token of that number. True: there is (or may be) another, try once
+ * more. */
 bool kube_auth_refused(struct kube_auth *a, uint64_t token_number, int64_t now_mono_ms);
 
 #endif

@@ -206,8 +206,7 @@ static bool perform(struct kube_client *c, const struct call *call, const struct
         return nb_wrap(err, "%s", nb_buf_cstr(&what));
     if (!send_once(c, call, cancel, resp, err))
         return nb_wrap(err, "%s", nb_buf_cstr(&what));
-    if (resp->status == 401 &&
-        kube_auth_refused(c->auth, c->id.token_number, nb_clock_mono_ms()) &&
+    if (resp->status == 401 && kube_auth_refused(c->auth, c->id.token_number, nb_clock_mono_ms()) &&
         !send_once(c, call, cancel, resp, err))
         return nb_wrap(err, "%s", nb_buf_cstr(&what));
     return (resp->status >= 200 && resp->status < 300) || fail_of(call, resp, err);
@@ -303,8 +302,8 @@ bool kube_patch(struct kube_client *c, const struct kube_resource *res, const ch
     call.writes = true;
     call.sub = subresource;
     call.body = body;
-    call.content_type = type == KUBE_PATCH_MERGE ? "application/merge-patch+json"
-                                                 : "application/apply-patch+yaml";
+    call.content_type =
+        type == KUBE_PATCH_MERGE ? "application/merge-patch+json" : "application/apply-patch+yaml";
     add_query(&call, "fieldManager", FIELD_MANAGER);
     if (type == KUBE_PATCH_APPLY)
         add_query(&call, "force", "true");

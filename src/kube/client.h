@@ -2,14 +2,14 @@
 #define NB_KUBE_CLIENT_H
 
 /*
- * kube_client: requests to the Kubernetes API over HTTP/1.1 with JSON. One thread at a time; make one
- * per thread from a shared kube_auth. Requests that write are never repeated here (the caller's queue
- * does, with back-off), except once after a 401 with a newer token.
+ * kube_client: requests to the Kubernetes API over HTTP/1.1 with JSON. One thread at a time; make
+ * one per thread from a shared kube_auth. Requests that write are never repeated here (the
+ * caller's queue does, with back-off), except once after a 401 with a newer token.
  *
  * Errors: kube_status_fail()'s for answers of the server, http_client_send()'s for the transport.
  * Texts name the verb, the kind and the object, never a body. Answers are limited to 16 MiB; a
- * request other than a watch ends after 30 s.
- * Source: Kubernetes API concepts (kubernetes.io/docs/reference/using-api/api-concepts).
+ * request other than a watch ends after 30 s. Source: Kubernetes API concepts
+ * (kubernetes.io/docs/reference/using-api/api-concepts).
  */
 
 #include "base/cancel.h"
@@ -40,7 +40,8 @@ struct kube_list_opts {
     const char *continue_token; /* NULL or "": the first page */
     unsigned limit;             /* 0: no limit */
 };
-/* One page. NB_E_EXPIRED: the continue token is too old, start over. ns NULL or "": all namespaces. */
+/* One page. NB_E_EXPIRED: the continue token is too old, start over. ns NULL or "": all
+ * namespaces. */
 NB_NODISCARD bool kube_list_page(struct kube_client *c, const struct kube_resource *res,
                                  const char *ns, const struct kube_list_opts *opts,
                                  const struct nb_cancel *cancel, struct nb_json **ret,
@@ -89,10 +90,12 @@ struct kube_watch_opts {
     const char *label_selector;   /* NULL: all */
     const char *resource_version; /* to go on from; never empty */
     unsigned timeout_seconds;     /* the server ends the stream then; 0: random, 5 to 10 min */
-    int64_t idle_timeout_ms;      /* nothing heard for so long: NB_E_TIMEOUT; 0: 3 min (bookmarks come each minute) */
+    /* Nothing heard for so long: NB_E_TIMEOUT; 0: 3 min (bookmarks come each minute). */
+    int64_t idle_timeout_ms;
 };
-/* Runs one watch, with bookmarks, until it ends: true when the server ended it in order, else the error:
- * NB_E_EXPIRED (list again), NB_E_UNAVAILABLE and NB_E_TIMEOUT (go on from the last version seen), or what on_event said. */
+/* Runs one watch, with bookmarks, until it ends: true when the server ended it in order, else the
+ * error: NB_E_EXPIRED (list again), NB_E_UNAVAILABLE and NB_E_TIMEOUT (go on from the last
+ * version seen), or what on_event said. */
 NB_NODISCARD bool kube_watch(struct kube_client *c, const struct kube_resource *res, const char *ns,
                              const struct kube_watch_opts *opts, const struct nb_cancel *cancel,
                              kube_event_fn *on_event, void *ctx, struct nb_error *err);

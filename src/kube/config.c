@@ -25,7 +25,8 @@ void kube_config_free(struct kube_config *c)
     free(c);
 }
 
-/* Member `kind` ("cluster", "user", "context") of the entry of that name in a list of named entries. */
+/* Member `kind` ("cluster", "user", "context") of the entry of that name in a list of named
+ * entries. */
 static const struct nb_json *named(const struct nb_json *doc, const char *list, const char *kind,
                                    const char *name)
 {
@@ -100,8 +101,10 @@ static bool read_cluster(struct kube_config *c, const struct nb_json *v, const c
     if (!nb_url_parse(server, "server", &url, err))
         return false;
     if (strcmp(url.scheme, "https") != 0 && strcmp(url.scheme, "http") != 0)
-        return nb_fail(err, NB_E_INVALID, "InvalidKubeconfig", "server '%s' is neither https nor "
-                       "http", server);
+        return nb_fail(err, NB_E_INVALID, "InvalidKubeconfig",
+                       "server '%s' is neither https nor "
+                       "http",
+                       server);
     n = strlen(server);
     while (n > 0 && server[n - 1] == '/')
         n--;
@@ -119,8 +122,10 @@ static bool read_cluster(struct kube_config *c, const struct nb_json *v, const c
 static bool read_user(struct kube_config *c, const struct nb_json *v, const char *name,
                       struct nb_error *err)
 {
-    static const char *const unsupported[] = { "exec", "auth-provider", "username", "password",
-                                               "as", "as-uid", "as-groups", "as-user-extra" };
+    static const char *const unsupported[] = {
+        "exec", "auth-provider", "username",  "password",
+        "as",   "as-uid",        "as-groups", "as-user-extra"
+    };
     nb_auto_done(nb_buf_done) struct nb_buf cert = NB_BUF_INIT(CONFIG_MAX);
     nb_auto_done(nb_buf_done) struct nb_buf key = NB_BUF_INIT(CONFIG_MAX);
     const char *token = member(v, "token");
@@ -170,8 +175,8 @@ static bool read_all(struct kube_config *c, const struct nb_json *doc, const cha
     if (!cluster)
         return nb_fail(err, NB_E_INVALID, "InvalidKubeconfig",
                        "context '%s' names no known cluster", context);
-    c->default_namespace = nb_xstrdup(member(ctx, "namespace") ? member(ctx, "namespace")
-                                                               : "default");
+    c->default_namespace =
+        nb_xstrdup(member(ctx, "namespace") ? member(ctx, "namespace") : "default");
     if (!read_cluster(c, cluster, name, err))
         return nb_wrap(err, "cluster '%s'", cluster_name);
     if (!user_name)
@@ -224,8 +229,8 @@ bool kube_config_in_cluster(const char *host, const char *port, const char *dir,
     if (!host || !port || host[0] == '\0' || !nb_parse_i64(port, 1, 65535, &port_number))
         return nb_fail(err, NB_E_INVALID, "NotInCluster",
                        "not running in a pod; hint: give a kubeconfig file");
-    c->server = nb_xasprintf("https://%s%s%s:%d", v6 ? "[" : "", host, v6 ? "]" : "",
-                             (int)port_number);
+    c->server =
+        nb_xasprintf("https://%s%s%s:%d", v6 ? "[" : "", host, v6 ? "]" : "", (int)port_number);
     c->ca_file = nb_xasprintf("%s/ca.crt", dir);
     c->token_file = nb_xasprintf("%s/token", dir);
     /* Absent when only token and CA are projected: the caller names the namespace then. */

@@ -21,7 +21,8 @@ extern const struct kube_resource KUBE_PODS, KUBE_EVENTS, KUBE_JOBS, KUBE_LEASES
 
 /* "batch/v1", "v1" for the core group. */
 void kube_api_version(const struct kube_resource *res, struct nb_buf *out);
-/* "/apis/batch/v1/namespaces/NS/jobs/NAME/SUB"; ns NULL or "": all namespaces; name and sub may be NULL. Escaped. */
+/* "/apis/batch/v1/namespaces/NS/jobs/NAME/SUB"; ns NULL or "": all namespaces; name and sub may
+ * be NULL. Escaped. */
 void kube_path(const struct kube_resource *res, const char *ns, const char *name, const char *sub,
                struct nb_buf *out);
 

@@ -5,17 +5,24 @@
 static enum nb_code code_of(int status)
 {
     switch (status) {
-    case 400: case 405: case 413: case 415: case 422:
+    case 400:
+    case 405:
+    case 413:
+    case 415:
+    case 422:
         return NB_E_INVALID;
-    case 401: case 403:
+    case 401:
+    case 403:
         return NB_E_DENIED;
     case 404:
         return NB_E_NOT_FOUND;
-    case 409: case 412:
+    case 409:
+    case 412:
         return NB_E_CONFLICT;
     case 410:
         return NB_E_EXPIRED;
-    case 408: case 429:
+    case 408:
+    case 429:
         return NB_E_UNAVAILABLE;
     default:
         return status >= 500 ? NB_E_UNAVAILABLE : NB_E_PROTOCOL;
@@ -26,18 +33,30 @@ static enum nb_code code_of(int status)
 static const char *reason_of(int status)
 {
     switch (status) {
-    case 400: return "BadRequest";
-    case 401: return "Unauthorized";
-    case 403: return "Forbidden";
-    case 404: return "NotFound";
-    case 409: return "Conflict";
-    case 410: return "Expired";
-    case 422: return "Invalid";
-    case 429: return "TooManyRequests";
-    case 500: return "InternalError";
-    case 503: return "ServiceUnavailable";
-    case 504: return "Timeout";
-    default: return "UnexpectedStatus";
+    case 400:
+        return "BadRequest";
+    case 401:
+        return "Unauthorized";
+    case 403:
+        return "Forbidden";
+    case 404:
+        return "NotFound";
+    case 409:
+        return "Conflict";
+    case 410:
+        return "Expired";
+    case 422:
+        return "Invalid";
+    case 429:
+        return "TooManyRequests";
+    case 500:
+        return "InternalError";
+    case 503:
+        return "ServiceUnavailable";
+    case 504:
+        return "Timeout";
+    default:
+        return "UnexpectedStatus";
     }
 }
 
@@ -72,7 +91,8 @@ bool kube_status_fail(int http_status, const struct nb_json *status_object, cons
     enum nb_code code = code_of(http_status);
     bool show = code == NB_E_INVALID || http_status == 403;
 
-    /* A continue token or watch position that is gone may come as 400-class too: the reason decides. */
+    /* A continue token or watch position that is gone may come as 400-class too: the reason
+     * decides. */
     if (nb_streq(reason, "Expired") || nb_streq(reason, "Gone"))
         code = NB_E_EXPIRED;
     if (!is_camel_case(reason))

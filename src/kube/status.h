@@ -4,10 +4,10 @@
 /*
  * Failures of the API server (HTTP status and the Status object in the body) as nb_error. Pure.
  *
- * The reason is the Status' own ("AlreadyExists", "Conflict", "NotFound", "Expired", "Forbidden" ...), so
- * that AlreadyExists and Conflict (both HTTP 409, both NB_E_CONFLICT) can be told apart by
- * kube_error_is_already_exists(). The server's message is taken over only for refusals (403) and
- * invalid objects (400, 422), where nobody could help himself without it.
+ * The reason is the Status' own ("AlreadyExists", "Conflict", "NotFound", "Expired", "Forbidden"
+ * ...), so that AlreadyExists and Conflict (both HTTP 409, both NB_E_CONFLICT) can be told apart
+ * by kube_error_is_already_exists(). The server's message is taken over only for refusals (403)
+ * and invalid objects (400, 422), where nobody could help himself without it.
  */
 
 #include "base/json.h"

@@ -2,12 +2,12 @@
 #define NB_KUBE_WATCH_PARSE_H
 
 /*
- * kube_watch_parser: the bytes of a watch stream (one JSON object a line) in, events out. Pure: however the
- * bytes are cut, the same events come out. Each byte is looked at once for the end of its line, so
- * the cost is linear; a line beyond max_line_bytes is NB_E_LIMIT, one that is no event NB_E_PROTOCOL.
- * An ERROR event ends the stream with kube_status_fail()'s error: EXPIRED for the 410 that a watch
- * carries inside a 200 answer.
- * After a failure the parser refuses everything. One thread at a time.
+ * kube_watch_parser: the bytes of a watch stream (one JSON object a line) in, events out. Pure:
+ * however the bytes are cut, the same events come out. Each byte is looked at once for the end of
+ * its line, so the cost is linear; a line beyond max_line_bytes is NB_E_LIMIT, one that is no
+ * event NB_E_PROTOCOL. An ERROR event ends the stream with kube_status_fail()'s error: EXPIRED
+ * for the 410 that a watch carries inside a 200 answer. After a failure the parser refuses
+ * everything. One thread at a time.
  */
 
 #include "base/json.h"
@@ -33,7 +33,8 @@ void kube_watch_parser_free(struct kube_watch_parser *p);
 NB_AUTO_DEFINE(struct kube_watch_parser *, kube_watch_parser_free)
 NB_NODISCARD bool kube_watch_parser_feed(struct kube_watch_parser *p, const char *bytes, size_t n,
                                          kube_event_fn *on_event, void *ctx, struct nb_error *err);
-/* The stream ended. What a cut stream left without a line end is dropped: the next watch brings it again. */
+/* The stream ended. What a cut stream left without a line end is dropped: the next watch brings
+ * it again. */
 size_t kube_watch_parser_pending_bytes(const struct kube_watch_parser *p);
 
 #endif

@@ -21,7 +21,8 @@ struct backup {
     struct nb_vec done;            /* names of databases that are backed up */
 };
 
-/* --- hooks of the engine: from threads of its own ---------------------------------------------------- */
+/* --- hooks of the engine: from threads of its own
+ * ---------------------------------------------------- */
 
 static void on_report(void *ctx, const struct eng_progress *p)
 {
@@ -50,7 +51,8 @@ static void on_s3_retry(void *ctx, const struct nb_error *why, int64_t wait_ms)
            NB_F_STR("error", why->text), NB_F_INT("waitMs", wait_ms), NB_F_END);
 }
 
-/* --- options ----------------------------------------------------------------------------------------- */
+/* --- options
+ * ----------------------------------------------------------------------------------------- */
 
 /* What this version cannot do is refused, not left out. */
 static bool check_supported(const struct options *o, struct nb_error *err)
@@ -65,7 +67,8 @@ static bool check_supported(const struct options *o, struct nb_error *err)
         return opt_fail(o, OPT_BACKUP_VERIFY_LEVEL, err, "take Checksum or Readback",
                         "is 'Restore', which this version cannot do");
     if (nb_streq(opt_text(o, OPT_BACKUP_ENGINE), "Apoc"))
-        nb_log(NB_LOG_WARN, "engine Apoc is slower than Cypher and loses names and types; taking Cypher",
+        nb_log(NB_LOG_WARN,
+               "engine Apoc is slower than Cypher and loses names and types; taking Cypher",
                NB_F_END);
     return true;
 }
@@ -116,9 +119,11 @@ static struct eng_backup_opts backup_opts(struct backup *b, const char *database
     };
 }
 
-/* --- one database ------------------------------------------------------------------------------------ */
+/* --- one database
+ * ------------------------------------------------------------------------------------ */
 
-static bool read_back(struct backup *b, const struct eng_backup_result *result, struct nb_error *err)
+static bool read_back(struct backup *b, const struct eng_backup_result *result,
+                      struct nb_error *err)
 {
     struct report *r = &b->c->report;
     int64_t start = nb_clock_mono_ms();
@@ -131,8 +136,8 @@ static bool read_back(struct backup *b, const struct eng_backup_result *result, 
         return true;
     }
     r->verification_level = repo_verification_name(REPO_VERIFIED_READBACK);
-    r->verification_ok = eng_verify_run(b->bucket.repo, result->manifest, REPO_VERIFIED_READBACK,
-                                        b->c->cancel, err);
+    r->verification_ok =
+        eng_verify_run(b->bucket.repo, result->manifest, REPO_VERIFIED_READBACK, b->c->cancel, err);
     r->verification_seconds += (nb_clock_mono_ms() - start) / 1000;
     if (!r->verification_ok)
         snprintf(r->verification_message, sizeof(r->verification_message), "%s", err->text);
@@ -154,7 +159,8 @@ static bool back_up(struct backup *b, const char *database, int64_t time, struct
     return true;
 }
 
-/* --- all of them ------------------------------------------------------------------------------------- */
+/* --- all of them
+ * ------------------------------------------------------------------------------------- */
 
 static bool back_up_all(struct backup *b, const struct nb_vec *databases, struct nb_error *err)
 {
@@ -184,7 +190,8 @@ static bool back_up_all(struct backup *b, const struct nb_vec *databases, struct
     return true;
 }
 
-/* --- afterwards -------------------------------------------------------------------------------------- */
+/* --- afterwards
+ * -------------------------------------------------------------------------------------- */
 
 static void on_delete(void *ctx, const struct repo_backup *backup, enum retention_reason reason)
 {
@@ -221,8 +228,9 @@ static void prune(struct backup *b, const char *database)
     }
     r->pruned += result.deleted;
     if (result.blocked)
-        note_retention(r, "RetentionBlocked",
-                       "nothing was deleted: backups of another UID under the same owner and prefix");
+        note_retention(
+            r, "RetentionBlocked",
+            "nothing was deleted: backups of another UID under the same owner and prefix");
 }
 
 static void take_inventory(struct backup *b)
@@ -255,7 +263,8 @@ static bool open_target(struct backup *b, struct nb_error *err)
     if (!opt_text(o, OPT_BACKUP_OUTPUT))
         return bucket_open(o, &hooks, b->c->cancel, &b->bucket, err);
     if (opt_given(o, OPT_R2_BUCKET_NAME) && nb_starts_with(opt_origin(o, OPT_R2_BUCKET_NAME), "--"))
-        return opt_fail(o, OPT_BACKUP_OUTPUT, err, "give one of them", "and --bucket are both given");
+        return opt_fail(o, OPT_BACKUP_OUTPUT, err, "give one of them",
+                        "and --bucket are both given");
     return true;
 }
 
@@ -298,9 +307,9 @@ static void free_names(struct nb_vec *v)
 
 bool cmd_backup(struct context *c, struct nb_error *err)
 {
-    struct backup b = {
-        .c = c, .neo4j = { .bolt = BOLT_CONN_OPTS_INIT }, .last_error = NB_ERROR_INIT
-    };
+    struct backup b = { .c = c,
+                        .neo4j = { .bolt = BOLT_CONN_OPTS_INIT },
+                        .last_error = NB_ERROR_INIT };
     struct nb_vec databases = { NULL, 0, 0 };
     bool ok = run(&b, &databases, err);
 

@@ -64,7 +64,8 @@ static void skip(struct check *k, const char *what)
     add(k, what, false)->skipped = true;
 }
 
-/* --- Neo4j ------------------------------------------------------------------------------------------- */
+/* --- Neo4j
+ * ------------------------------------------------------------------------------------------- */
 
 static bool count_schema(void *ctx, const struct eng_schema_item *item, struct nb_error *err)
 {
@@ -97,7 +98,8 @@ static bool check_reading(struct check *k, struct eng_source *source)
 static void check_neo4j(struct check *k)
 {
     const struct options *o = k->c->options;
-    nb_auto_done(neo4j_settings_done) struct neo4j_settings settings = { .bolt = BOLT_CONN_OPTS_INIT };
+    nb_auto_done(neo4j_settings_done) struct neo4j_settings settings = { .bolt =
+                                                                             BOLT_CONN_OPTS_INIT };
     nb_auto(eng_source_close) struct eng_source *source = NULL;
     struct nb_error error = NB_ERROR_INIT;
     struct eng_source_opts opts = { .database = opt_text(o, OPT_NEO4J_DATABASE),
@@ -122,7 +124,8 @@ static void check_neo4j(struct check *k)
     check_reading(k, source);
 }
 
-/* --- the bucket -------------------------------------------------------------------------------------- */
+/* --- the bucket
+ * -------------------------------------------------------------------------------------- */
 
 static bool no_entry(void *ctx, const struct s3_list_entry *e, struct nb_error *err)
 {
@@ -132,7 +135,8 @@ static bool no_entry(void *ctx, const struct s3_list_entry *e, struct nb_error *
     return true;
 }
 
-/* A small object under the prefix, written, read and deleted again: what a backup and its retention do. */
+/* A small object under the prefix, written, read and deleted again: what a backup and its
+ * retention do. */
 static bool check_probe(struct check *k, const struct bucket *b)
 {
     const struct nb_cancel *cancel = k->c->cancel;
@@ -151,7 +155,8 @@ static bool check_probe(struct check *k, const struct bucket *b)
     pass(k, "bucket write", "'%s'", key);
     ok = s3_get_buf(b->client, key, &body, cancel, NULL, &error);
     if (ok && !nb_str_is(nb_buf_str(&body), hex))
-        ok = nb_fail(&error, NB_E_CORRUPT, "VerificationFailed", "'%s' reads back differently", key);
+        ok =
+            nb_fail(&error, NB_E_CORRUPT, "VerificationFailed", "'%s' reads back differently", key);
     if (ok)
         pass(k, "bucket read", "the same bytes");
     else
@@ -185,20 +190,25 @@ static void check_bucket(struct check *k)
             return;
         }
     } else {
-        pass(k, "bucket list", "'%s' at %s", s3_client_bucket(b.client), s3_client_endpoint(b.client));
+        pass(k, "bucket list", "'%s' at %s", s3_client_bucket(b.client),
+             s3_client_endpoint(b.client));
     }
     check_probe(k, &b);
 }
 
-/* --- output ------------------------------------------------------------------------------------------ */
+/* --- output
+ * ------------------------------------------------------------------------------------------ */
 
 static void print_lines(const struct check *k)
 {
     for (size_t i = 0; i < k->n; i++) {
         const struct line *l = &k->lines[i];
 
-        out_printf("%-4s  %-16s  %s\n", l->ok ? "ok" : l->skipped ? "-" : "FAIL", l->what,
-                   l->skipped ? "not looked at" : l->detail);
+        out_printf("%-4s  %-16s  %s\n",
+                   l->ok        ? "ok"
+                   : l->skipped ? "-"
+                                : "FAIL",
+                   l->what, l->skipped ? "not looked at" : l->detail);
     }
 }
 

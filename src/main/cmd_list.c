@@ -22,7 +22,9 @@ static void print_row(const struct repo_backup *b)
                manifest_text(b, m ? repo_consistency_name(m->consistency) : NULL),
                manifest_text(b, m ? repo_verification_name(m->verification) : NULL),
                b->pinned ? "yes" : "no",
-               b->manifest_key ? b->manifest_key : b->dump_key ? b->dump_key : b->claim_key);
+               b->manifest_key ? b->manifest_key
+               : b->dump_key   ? b->dump_key
+                               : b->claim_key);
     if (b->problem)
         out_printf("    problem: %s\n", b->problem);
 }

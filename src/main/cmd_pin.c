@@ -20,8 +20,9 @@ bool cmd_pin(struct context *c, struct nb_error *err)
     const char *const *args = options_args(c->options, &args_n);
 
     if (args_n + listed == 0)
-        return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
-                       "no key is given; hint: name manifests or dumps, as 'neo4j-backup list' shows them");
+        return nb_fail(
+            err, NB_E_INVALID, "InvalidConfiguration",
+            "no key is given; hint: name manifests or dumps, as 'neo4j-backup list' shows them");
     if (!bucket_open(c->options, &hooks, c->cancel, &bucket, err))
         return false;
     for (size_t i = 0; i < listed; i++) {

@@ -24,8 +24,7 @@ static void print_table(const struct repo_prune_result *result, bool dry_run)
 
         if (p->manifest_key)
             out_printf("%-16s  %-10s  %8s  %s\n", verdict(p, dry_run),
-                       retention_reason_name(p->reason), out_size(p->bytes, size),
-                       p->manifest_key);
+                       retention_reason_name(p->reason), out_size(p->bytes, size), p->manifest_key);
     }
     out_printf("%u kept, %u deleted, %u locked, %s %s\n", result->kept, result->deleted,
                result->locked, out_size(result->bytes_deleted, size),
@@ -69,9 +68,10 @@ static bool print_json(const struct repo_prune_result *result, bool dry_run, str
 static bool fail_blocked(struct context *c, struct nb_error *err)
 {
     c->report.retention_healthy = false;
-    return nb_fail(err, NB_E_CONFLICT, "RetentionBlocked",
-                   "nothing was deleted: owner '%s' has backups of another UID under the same prefix",
-                   opt_text(c->options, OPT_BACKUP_OWNER));
+    return nb_fail(
+        err, NB_E_CONFLICT, "RetentionBlocked",
+        "nothing was deleted: owner '%s' has backups of another UID under the same prefix",
+        opt_text(c->options, OPT_BACKUP_OWNER));
 }
 
 bool cmd_prune(struct context *c, struct nb_error *err)

@@ -48,7 +48,8 @@ static bool verify_newest(struct verify *v, struct nb_error *err)
         const struct repo_backup *newest = NULL;
         size_t k = i;
 
-        for (; k < all.n && strcmp(all.items[k].name.database, all.items[i].name.database) == 0; k++) {
+        for (; k < all.n && strcmp(all.items[k].name.database, all.items[i].name.database) == 0;
+             k++) {
             if (all.items[k].state == REPO_COMPLETE && all.items[k].manifest)
                 newest = &all.items[k];
         }

@@ -7,7 +7,8 @@
 
 enum { RETRY_WINDOW_DEFAULT_MS = 30 * 1000, QUICK_WINDOW_MS = 5 * 1000 };
 
-/* --- Neo4j ------------------------------------------------------------------------------------------- */
+/* --- Neo4j
+ * ------------------------------------------------------------------------------------------- */
 
 struct neo4j_load {
     const struct options *o;
@@ -68,10 +69,11 @@ static bool user_from_dir(const struct secret_dir *d, const struct options *o,
         if (!found)
             continue;
         if (s->user && !nb_streq(s->user, nb_secret_str(found).p))
-            return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
-                           "secret '%s' has NEO4J_USER and NEO4J_USERNAME, and they differ; hint: keep "
-                           "one of them",
-                           d->name ? d->name : d->path);
+            return nb_fail(
+                err, NB_E_INVALID, "InvalidConfiguration",
+                "secret '%s' has NEO4J_USER and NEO4J_USERNAME, and they differ; hint: keep "
+                "one of them",
+                d->name ? d->name : d->path);
         take_user(s, nb_secret_str(found).p);
     }
     return true;
@@ -132,9 +134,10 @@ static bool load_from_options(const struct options *o, struct neo4j_settings *s,
     }
     if (opt_secret(o, OPT_NEO4J_AUTH))
         return take_auth(s, opt_secret(o, OPT_NEO4J_AUTH), opt_origin(o, OPT_NEO4J_AUTH), err);
-    return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
-                   "NEO4J_PASSWORD is not set; hint: set it, or NEO4J_PASSWORD_FILE, or NEO4J_AUTH=none "
-                   "for a server without authentication");
+    return nb_fail(
+        err, NB_E_INVALID, "InvalidConfiguration",
+        "NEO4J_PASSWORD is not set; hint: set it, or NEO4J_PASSWORD_FILE, or NEO4J_AUTH=none "
+        "for a server without authentication");
 }
 
 bool neo4j_settings_load(const struct options *o, const struct nb_cancel *cancel,
@@ -168,7 +171,8 @@ void neo4j_settings_done(struct neo4j_settings *s)
     *s = (struct neo4j_settings){ .bolt = BOLT_CONN_OPTS_INIT };
 }
 
-/* --- the bucket -------------------------------------------------------------------------------------- */
+/* --- the bucket
+ * -------------------------------------------------------------------------------------- */
 
 struct creds_load {
     const struct options *o;
@@ -222,12 +226,14 @@ static bool creds_from_options(struct creds_load *load, struct nb_error *err)
     const struct options *o = load->o;
 
     if (!opt_text(o, OPT_R2_ACCESS_KEY_ID))
-        return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
-                       "R2_ACCESS_KEY_ID is not set; hint: set it and R2_SECRET_ACCESS_KEY to a key that "
-                       "may read and write the bucket");
+        return nb_fail(
+            err, NB_E_INVALID, "InvalidConfiguration",
+            "R2_ACCESS_KEY_ID is not set; hint: set it and R2_SECRET_ACCESS_KEY to a key that "
+            "may read and write the bucket");
     if (!opt_secret(o, OPT_R2_SECRET_ACCESS_KEY))
-        return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
-                       "R2_SECRET_ACCESS_KEY is not set; hint: set it, or R2_SECRET_ACCESS_KEY_FILE");
+        return nb_fail(
+            err, NB_E_INVALID, "InvalidConfiguration",
+            "R2_SECRET_ACCESS_KEY is not set; hint: set it, or R2_SECRET_ACCESS_KEY_FILE");
     return s3_creds_new(opt_text(o, OPT_R2_ACCESS_KEY_ID), opt_secret(o, OPT_R2_SECRET_ACCESS_KEY),
                         opt_secret(o, OPT_R2_SESSION_TOKEN), &load->creds, err);
 }
@@ -291,7 +297,8 @@ bool bucket_open(const struct options *o, const struct bucket_hooks *hooks,
     memset(ret, 0, sizeof(*ret));
     if (!opt_text(o, OPT_R2_BUCKET_NAME))
         return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
-                       "R2_BUCKET_NAME is not set; hint: set it to the name of the bucket, or give --output FILE");
+                       "R2_BUCKET_NAME is not set; hint: set it to the name of the bucket, or give "
+                       "--output FILE");
     if (opt_given(o, OPT_R2_CREDENTIALS_DIR))
         ok = secret_dir_wait(creds_from_dir, &load, SECRET_WAIT_SECONDS, cancel, err);
     else

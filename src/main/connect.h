@@ -25,7 +25,8 @@ struct bucket {
     struct repo *repo;
 };
 struct bucket_hooks {
-    void (*on_retry)(void *ctx, const struct nb_error *why, int64_t wait_ms); /* any thread; may be NULL */
+    void (*on_retry)(void *ctx, const struct nb_error *why,
+                     int64_t wait_ms); /* any thread; may be NULL */
     void *ctx;
     bool quick; /* a check: fail soon instead of waiting */
 };

@@ -92,8 +92,8 @@ static bool check_names(const struct options *o, const struct nb_vec *found, str
                            "database '%s' is not there, or not online", name);
     }
     if (found->count == 0)
-        return nb_fail(err, NB_E_NOT_FOUND, "DatabaseNotFound",
-                       "no online database matches %s", opt_origin(o, OPT_NEO4J_DATABASES));
+        return nb_fail(err, NB_E_NOT_FOUND, "DatabaseNotFound", "no online database matches %s",
+                       opt_origin(o, OPT_NEO4J_DATABASES));
     return true;
 }
 
@@ -107,8 +107,8 @@ bool databases_resolve(const struct options *o, const struct eng_source_opts *so
     struct resolve resolve = { o, ret };
 
     if (one && n > 0)
-        return opt_fail(o, OPT_NEO4J_DATABASES, err, "give one of them",
-                        "and %s are both given", opt_origin(o, OPT_NEO4J_DATABASE));
+        return opt_fail(o, OPT_NEO4J_DATABASES, err, "give one of them", "and %s are both given",
+                        opt_origin(o, OPT_NEO4J_DATABASE));
     if (n == 0) {
         nb_vec_push(ret, nb_xstrdup_null(one));
         return true;

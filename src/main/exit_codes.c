@@ -23,7 +23,8 @@ const struct exit_def exit_defs[] = {
     { EXIT_BUCKET_NOT_FOUND, "BucketNotFound", false, "R2 bucket not found",
       "check R2_BUCKET_NAME, and that the bucket exists at this endpoint", "no such bucket" },
     { EXIT_ACCESS_DENIED, "AccessDenied", false, "Access denied",
-      "check R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY, and that the token may read and write objects "
+      "check R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY, and that the token may read and write "
+      "objects "
       "of this bucket",
       "the bucket's keys are wrong or may not do this" },
     { EXIT_STORAGE_UNAVAILABLE, "StorageUnavailable", true, "bucket connection failed",
@@ -33,7 +34,8 @@ const struct exit_def exit_defs[] = {
     { EXIT_RETENTION_BLOCKED, "RetentionBlocked", false, NULL,
       "if the two are one, set BACKUP_ADOPT=true; else give each an owner or a prefix of its own",
       "prune only: nothing was deleted, and why" },
-    { EXIT_NOT_CLOSED, "NotClosed", true, NULL, "run it when less is written, or with "
+    { EXIT_NOT_CLOSED, "NotClosed", true, NULL,
+      "run it when less is written, or with "
       "BACKUP_CONSISTENCY=BestEffort",
       "no consistent export within the bounded number of passes" },
     { EXIT_VERIFICATION, "VerificationFailed", false, NULL, NULL,

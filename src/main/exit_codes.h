@@ -2,8 +2,8 @@
 #define NB_MAIN_EXIT_CODES_H
 
 /*
- * What a run's end means, as exit code and reason (docs/worker-environment.md, docs/cli.md). Stable: the Job's
- * podFailurePolicy branches on them. Pure.
+ * What a run's end means, as exit code and reason (docs/worker-environment.md, docs/cli.md).
+ * Stable: the Job's podFailurePolicy branches on them. Pure.
  */
 
 #include <stddef.h>

@@ -6,7 +6,8 @@
 
 enum { HELP_COLUMN = 34, FLAG_MAX = 96 };
 
-/* --- --help ------------------------------------------------------------------------------------------ */
+/* --- --help
+ * ------------------------------------------------------------------------------------------ */
 
 static const char *value_name(const struct option_def *def)
 {
@@ -75,10 +76,12 @@ void help_print(void)
            "cypher-shell restores.\n\n");
     for (size_t i = 0; i < commands_n; i++)
         printf("  %-10s %s\n", commands[i].name, commands[i].summary);
-    printf("\n'neo4j-backup <command> --help' says more. Exit codes and the environment: docs/cli.md\n");
+    printf("\n'neo4j-backup <command> --help' says more. Exit codes and the environment: "
+           "docs/cli.md\n");
 }
 
-/* --- docs/cli.md ------------------------------------------------------------------------------------- */
+/* --- docs/cli.md
+ * ------------------------------------------------------------------------------------- */
 
 static void print_commands_of(const struct option_def *def)
 {
@@ -137,12 +140,13 @@ static void print_option_row(const struct option_def *def)
 
 void help_print_markdown(void)
 {
-    printf("# neo4j-backup on the command line\n\n"
-           "This page is printed by `neo4j-backup help --markdown`; the tests compare the two.\n\n"
-           "Data goes to standard output, everything else to standard error: text on a terminal, else "
-           "one JSON object a line\n([worker-environment.md](worker-environment.md) has the events). "
-           "SIGTERM and SIGINT end a command in order: uploads are\naborted, claims deleted.\n\n"
-           "## Commands\n\n| command | |\n|---|---|\n");
+    printf(
+        "# neo4j-backup on the command line\n\n"
+        "This page is printed by `neo4j-backup help --markdown`; the tests compare the two.\n\n"
+        "Data goes to standard output, everything else to standard error: text on a terminal, else "
+        "one JSON object a line\n([worker-environment.md](worker-environment.md) has the events). "
+        "SIGTERM and SIGINT end a command in order: uploads are\naborted, claims deleted.\n\n"
+        "## Commands\n\n| command | |\n|---|---|\n");
     for (size_t i = 0; i < commands_n; i++) {
         printf("| `neo4j-backup %s%s%s` | ", commands[i].name, commands[i].args ? " " : "",
                commands[i].args ? commands[i].args : "");
@@ -153,17 +157,21 @@ void help_print_markdown(void)
         if (commands[i].text)
             printf("\n### %s\n\n%s\n", commands[i].name, commands[i].text);
     }
-    printf("\n## Options\n\n"
-           "Flag > environment > YAML file (`--config`). Every name but paths can also be given as "
-           "`<NAME>_FILE`: a path whose content,\nwithout one trailing new line, is the value. In the "
-           "YAML file names are in lower case (`neo4j_uri: bolt://…`).\nAn empty value counts as "
-           "absent. Secrets have no flag: every process may read the command line. The flag of a\n"
-           "`true or false` option alone means true. A value that cannot be used ends the program with "
-           "exit code 2 and a text that\nnames the option, the fault and the mend.\n\n"
-           "| environment | flag | values | default | meaning | commands |\n|---|---|---|---|---|---|\n");
+    printf(
+        "\n## Options\n\n"
+        "Flag > environment > YAML file (`--config`). Every name but paths can also be given as "
+        "`<NAME>_FILE`: a path whose content,\nwithout one trailing new line, is the value. In the "
+        "YAML file names are in lower case (`neo4j_uri: bolt://…`).\nAn empty value counts as "
+        "absent. Secrets have no flag: every process may read the command line. The flag of a\n"
+        "`true or false` option alone means true. A value that cannot be used ends the program "
+        "with "
+        "exit code 2 and a text that\nnames the option, the fault and the mend.\n\n"
+        "| environment | flag | values | default | meaning | commands "
+        "|\n|---|---|---|---|---|---|\n");
     for (size_t i = 0; i < OPT_COUNT; i++)
         print_option_row(&option_defs[i]);
-    printf("\n## Exit codes\n\n| code | reason | meaning | worth another try |\n|---|---|---|---|\n");
+    printf(
+        "\n## Exit codes\n\n| code | reason | meaning | worth another try |\n|---|---|---|---|\n");
     for (size_t i = 0; i < exit_defs_n; i++)
         printf("| %d | `%s` | %s | %s |\n", (int)exit_defs[i].code, exit_defs[i].reason,
                exit_defs[i].meaning, exit_defs[i].retriable ? "yes" : "no");

@@ -22,8 +22,10 @@ const struct command commands[] = {
       "Without keys: the newest backup of each database.", cmd_verify },
     { CMD_LIST, "list", NULL, "lists what is in the bucket", NULL, cmd_list },
     { CMD_PRUNE, "prune", NULL, "deletes what retention does not keep", NULL, cmd_prune },
-    { CMD_PIN, "pin", "KEY…", "keeps backups from retention, or (--pin=false) no longer", NULL, cmd_pin },
-    { CMD_CHECK, "check", NULL, "says what of Neo4j and the bucket can be reached, read and written",
+    { CMD_PIN, "pin", "KEY…", "keeps backups from retention, or (--pin=false) no longer", NULL,
+      cmd_pin },
+    { CMD_CHECK, "check", NULL,
+      "says what of Neo4j and the bucket can be reached, read and written",
       "One line each, with a hint where something is wrong. A small probe object is written and\n"
       "deleted again.",
       cmd_check },
@@ -106,7 +108,8 @@ static int end(struct context *c, const char *termination_path)
     return code;
 }
 
-static int run_command(const struct command *command, int argc, char *const *argv, char *const *envp)
+static int run_command(const struct command *command, int argc, char *const *argv,
+                       char *const *envp)
 {
     nb_auto(options_free) struct options *options = NULL;
     struct context c = { .cancel = cancel };

@@ -13,12 +13,12 @@
 enum { VALUE_MAX_BYTES = 1 << 20, CONFIG_MAX_BYTES = 1 << 20, ORIGIN_MAX = 320 };
 
 struct value {
-    char *text;               /* NULL: absent. Not for secrets */
+    char *text; /* NULL: absent. Not for secrets */
     struct nb_secret *secret;
-    struct nb_vec items;      /* OPTION_LIST */
+    struct nb_vec items; /* OPTION_LIST */
     char origin[ORIGIN_MAX];
     bool given;
-    int64_t number;           /* OPTION_INT, OPTION_BOOL, OPTION_TIME */
+    int64_t number; /* OPTION_INT, OPTION_BOOL, OPTION_TIME */
 };
 
 struct options {
@@ -53,7 +53,8 @@ bool opt_fail(const struct options *o, enum option_id id, struct nb_error *err, 
     return hint ? nb_hint(err, "%s", hint) : false;
 }
 
-/* --- taking values ----------------------------------------------------------------------------------- */
+/* --- taking values
+ * ----------------------------------------------------------------------------------- */
 
 static void set_value(struct value *v, const char *p, size_t n, bool secret, const char *origin)
 {
@@ -100,7 +101,8 @@ static bool is_secret(const struct option_def *def)
     return def->kind == OPTION_SECRET;
 }
 
-/* --- flags ------------------------------------------------------------------------------------------- */
+/* --- flags
+ * ------------------------------------------------------------------------------------------- */
 
 static const struct option_def *find_flag(const char *name, size_t n)
 {
@@ -133,13 +135,14 @@ static bool fail_unknown_flag(const struct options *o, const char *name, size_t 
 
     for (size_t i = 0; i < NB_ARRAY_LEN(secrets); i++) {
         if (strlen(secrets[i].flag) == n && memcmp(secrets[i].flag, name, n) == 0)
-            return refuse(err,
-                        "--%s: secrets are not taken from the command line, where every process can "
-                        "read them; hint: set %s or %s_FILE",
-                        secrets[i].flag, secrets[i].env, secrets[i].env);
+            return refuse(
+                err,
+                "--%s: secrets are not taken from the command line, where every process can "
+                "read them; hint: set %s or %s_FILE",
+                secrets[i].flag, secrets[i].env, secrets[i].env);
     }
     return refuse(err, "unknown flag '--%.*s'; hint: see 'neo4j-backup %s --help'", (int)n, name,
-                o->command_name);
+                  o->command_name);
 }
 
 /* *i is moved on where the next argument is the flag's value. */
@@ -154,8 +157,9 @@ static bool take_flag(struct options *o, int argc, char *const *argv, int *i, st
     if (!def)
         return fail_unknown_flag(o, name, n, err);
     if (!(def->commands & o->command))
-        return refuse(err, "flag '--%s' does not belong to '%s'; hint: see 'neo4j-backup %s --help'",
-                    def->flag, o->command_name, o->command_name);
+        return refuse(err,
+                      "flag '--%s' does not belong to '%s'; hint: see 'neo4j-backup %s --help'",
+                      def->flag, o->command_name, o->command_name);
     v = &o->values[def->id];
     if (v->given)
         return refuse(err, "flag '--%s' is given twice", def->flag);
@@ -187,7 +191,7 @@ static bool take_args(struct options *o, int argc, char *const *argv, struct nb_
                 return false;
         } else if (argv[i][0] == '-' && argv[i][1] != '\0') {
             return refuse(err, "unknown flag '%s'; hint: see 'neo4j-backup %s --help'", argv[i],
-                        o->command_name);
+                          o->command_name);
         } else {
             nb_vec_push(&o->args, nb_xstrdup(argv[i]));
         }
@@ -195,7 +199,8 @@ static bool take_args(struct options *o, int argc, char *const *argv, struct nb_
     return true;
 }
 
-/* --- environment and file ---------------------------------------------------------------------------- */
+/* --- environment and file
+ * ---------------------------------------------------------------------------- */
 
 static const char *env_get(char *const *envp, const char *name)
 {
@@ -303,9 +308,10 @@ static bool take_yaml_member(struct options *o, const struct nb_json *member, co
         set_value(v, nb_buf_cstr(&text), text.len, is_secret(def), what);
         return true;
     }
-    return refuse(err, "%s is no option; hint: names are those of the environment in lower case, such "
-                     "as neo4j_uri",
-                what);
+    return refuse(err,
+                  "%s is no option; hint: names are those of the environment in lower case, such "
+                  "as neo4j_uri",
+                  what);
 }
 
 static bool take_yaml(struct options *o, struct nb_error *err)
@@ -326,8 +332,7 @@ static bool take_yaml(struct options *o, struct nb_error *err)
     if (nb_json_type(root) == NB_JSON_NULL)
         return true;
     if (nb_json_type(root) != NB_JSON_OBJECT)
-        return refuse(err, "'%s' holds no mapping; hint: write lines such as 'neo4j_uri: bolt://…'",
-                    path);
+        return refuse(err, "'%s' holds no mapping; hint: write lines such as 'neo4j_uri: …'", path);
     for (const struct nb_json *m = nb_json_first(root); m; m = nb_json_next(m)) {
         if (!take_yaml_member(o, m, path, err))
             return false;
@@ -335,7 +340,8 @@ static bool take_yaml(struct options *o, struct nb_error *err)
     return true;
 }
 
-/* --- what values mean -------------------------------------------------------------------------------- */
+/* --- what values mean
+ * -------------------------------------------------------------------------------- */
 
 static bool parse_choice(struct options *o, const struct option_def *def, struct value *v,
                          struct nb_error *err)
@@ -400,8 +406,9 @@ static bool parse_value(struct options *o, const struct option_def *def, struct 
                 return opt_fail(o, def->id, err, NULL,
                                 "is '%.100s', not a whole number of at least %lld", v->text,
                                 (long long)def->min);
-            return opt_fail(o, def->id, err, NULL, "is '%.100s', not a whole number from %lld to %lld",
-                            v->text, (long long)def->min, (long long)def->max);
+            return opt_fail(o, def->id, err, NULL,
+                            "is '%.100s', not a whole number from %lld to %lld", v->text,
+                            (long long)def->min, (long long)def->max);
         }
         return true;
     case OPTION_TIME:
@@ -488,7 +495,8 @@ void options_free(struct options *o)
     free(o);
 }
 
-/* --- reading ----------------------------------------------------------------------------------------- */
+/* --- reading
+ * ----------------------------------------------------------------------------------------- */
 
 const char *const *options_args(const struct options *o, size_t *ret_n)
 {

@@ -2,14 +2,17 @@
 #define NB_MAIN_OPTIONS_H
 
 /*
- * Options of neo4j-backup: one table (options_table.c), from which come the parsing, --help and docs/cli.md.
+ * Options of neo4j-backup: one table (options_table.c), from which come the parsing, --help and
+ * docs/cli.md.
  *
- * A value comes from a flag, else from the environment (NAME, or NAME_FILE: a path whose content, without one trailing new
- * line, is the value), else from the YAML file named by --config (keys are the environment's names in lower case), else it
- * is the default. An empty value counts as absent. Secrets have no flag: every process may read the command line.
+ * A value comes from a flag, else from the environment (NAME, or NAME_FILE: a path whose content,
+ * without one trailing new line, is the value), else from the YAML file named by --config (keys are
+ * the environment's names in lower case), else it is the default. An empty value counts as absent.
+ * Secrets have no flag: every process may read the command line.
  *
- * Everything that a command takes is checked when it is loaded: the first fault is one error that names the
- * option, what is wrong with it and what to write instead (NB_E_INVALID "InvalidConfiguration").
+ * Everything that a command takes is checked when it is loaded: the first fault is one error that
+ * names the option, what is wrong with it and what to write instead (NB_E_INVALID
+ * "InvalidConfiguration").
  *
  * Reading the environment is for this file alone. Read-only once loaded.
  */
@@ -24,9 +27,9 @@ enum option_kind {
     OPTION_PATH,    /* of a file; there is no NAME_FILE */
     OPTION_BOOL,    /* true or false; the flag alone is true */
     OPTION_INT,
-    OPTION_CHOICE,  /* one of values, in any case; opt_text() gives it as the table writes it */
-    OPTION_LIST,    /* separated by commas */
-    OPTION_TIME,    /* RFC 3339 */
+    OPTION_CHOICE, /* one of values, in any case; opt_text() gives it as the table writes it */
+    OPTION_LIST,   /* separated by commas */
+    OPTION_TIME,   /* RFC 3339 */
 };
 
 enum command_bit {
@@ -129,8 +132,8 @@ enum option_id {
 
 struct option_def {
     enum option_id id;
-    const char *env;    /* NULL: only a flag */
-    const char *flag;   /* without "--"; NULL: only the environment and the file */
+    const char *env;  /* NULL: only a flag */
+    const char *flag; /* without "--"; NULL: only the environment and the file */
     enum option_kind kind;
     const char *values; /* OPTION_CHOICE: "A|B|C" */
     int64_t min, max;   /* OPTION_INT */
@@ -142,12 +145,13 @@ extern const struct option_def option_defs[OPT_COUNT];
 
 struct options;
 
-/* args: what follows the subcommand. envp: as in main(). What a flag does not take is left in options_args().
- * *ret_help: --help or -h was there; then nothing else was looked at. */
+/* args: what follows the subcommand. envp: as in main(). What a flag does not take is left in
+ * options_args(). *ret_help: --help or -h was there; then nothing else was looked at. */
 NB_NODISCARD bool options_load(enum command_bit command, const char *command_name, int argc,
                                char *const *argv, char *const *envp, struct options **ret,
                                bool *ret_help, struct nb_error *err);
-/* A value of the environment alone, unchecked: for what must be known when loading fails. NULL: absent. */
+/* A value of the environment alone, unchecked: for what must be known when loading fails. NULL:
+ * absent. */
 const char *options_peek(char *const *envp, enum option_id id);
 void options_free(struct options *o);
 NB_AUTO_DEFINE(struct options *, options_free)
@@ -162,7 +166,8 @@ bool opt_bool(const struct options *o, enum option_id id);
 int64_t opt_time(const struct options *o, enum option_id id, int64_t absent); /* unix seconds */
 size_t opt_list_count(const struct options *o, enum option_id id);
 const char *opt_list_get(const struct options *o, enum option_id id, size_t i);
-/* Where the value came from, for messages: "--uri", "NEO4J_URI", "NEO4J_URI_FILE", "'neo4j_uri' in 'x.yaml'". */
+/* Where the value came from, for messages: "--uri", "NEO4J_URI", "NEO4J_URI_FILE", "'neo4j_uri'
+ * in 'x.yaml'". */
 const char *opt_origin(const struct options *o, enum option_id id);
 
 /* "InvalidConfiguration" about an option: "<origin> <text>; hint: <hint>". False. */

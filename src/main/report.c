@@ -42,7 +42,8 @@ void report_done(struct report *r)
     memset(r, 0, sizeof(*r));
 }
 
-/* --- events ------------------------------------------------------------------------------------------ */
+/* --- events
+ * ------------------------------------------------------------------------------------------ */
 
 void report_progress(const char *database, const struct eng_progress *p)
 {
@@ -138,8 +139,8 @@ void report_pruned(const struct repo_backup *b, enum retention_reason reason)
 {
     nb_log(NB_LOG_INFO, "backup deleted", NB_F_STR("event", "pruned"),
            NB_F_STR("key", b->dump_key ? b->dump_key : b->manifest_key),
-           NB_F_STR("database", b->name.database), NB_F_STR("reason", retention_reason_name(reason)),
-           NB_F_END);
+           NB_F_STR("database", b->name.database),
+           NB_F_STR("reason", retention_reason_name(reason)), NB_F_END);
 }
 
 static bool is_point(const struct repo_backup *b)
@@ -221,7 +222,8 @@ void report_inventory(struct report *r, const struct repo_backups *backups)
            NB_F_END);
 }
 
-/* --- the end ----------------------------------------------------------------------------------------- */
+/* --- the end
+ * ----------------------------------------------------------------------------------------- */
 
 void report_set_exit(struct report *r, enum exit_code code, const char *message)
 {
@@ -305,8 +307,9 @@ static void format_verification(struct nb_jw *w, const struct report *r)
 
 static const char *result_name(const struct report *r)
 {
-    return r->exit->code == EXIT_OK ? "Succeeded" : r->exit->code == EXIT_PARTIAL ? "Partial"
-                                                                                  : "Failed";
+    return r->exit->code == EXIT_OK        ? "Succeeded"
+           : r->exit->code == EXIT_PARTIAL ? "Partial"
+                                           : "Failed";
 }
 
 static void format_with_message(const struct report *r, size_t message_n, struct nb_buf *out)

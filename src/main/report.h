@@ -2,8 +2,8 @@
 #define NB_MAIN_REPORT_H
 
 /*
- * What a run tells: log lines with an `event`, the termination message, the exit code (docs/worker-environment.md).
- * The log may be written to by any thread; a report belongs to one.
+ * What a run tells: log lines with an `event`, the termination message, the exit code
+ * (docs/worker-environment.md). The log may be written to by any thread; a report belongs to one.
  */
 
 #include "engine/backup.h"

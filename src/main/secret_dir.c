@@ -18,7 +18,8 @@ bool secret_dir_get(const struct secret_dir *d, const char *key, struct nb_secre
 
     *ret = NULL;
     if (strchr(key, '/') || key[0] == '\0' || nb_starts_with(key, ".."))
-        return nb_fail(err, NB_E_INVALID, "InvalidConfiguration", "'%s' is no key of a Secret", key);
+        return nb_fail(err, NB_E_INVALID, "InvalidConfiguration", "'%s' is no key of a Secret",
+                       key);
     path = nb_xasprintf("%s/%s", d->path, key);
     if (!nb_file_read(path, &content, &error)) {
         if (error.code == NB_E_NOT_FOUND)
@@ -72,13 +73,13 @@ bool secret_dir_first(const struct secret_dir *d, const char *const *keys, struc
         nb_buf_printf(&wanted, "%s%s", i ? " or " : "", keys[i]);
     }
     if (list_keys(d, &there) == 0)
-        return nb_fail(err, NB_E_INVALID, "SecretNotFound",
-                       "secret '%s' is not there, or has no keys; hint: create it in the namespace of "
-                       "the Neo4jBackup, with the key %s",
-                       name, nb_buf_cstr(&wanted));
-    return nb_fail(err, NB_E_INVALID, "SecretKeyNotFound",
-                   "secret '%s' has no key %s; it has: %s", name, nb_buf_cstr(&wanted),
-                   nb_buf_cstr(&there));
+        return nb_fail(
+            err, NB_E_INVALID, "SecretNotFound",
+            "secret '%s' is not there, or has no keys; hint: create it in the namespace of "
+            "the Neo4jBackup, with the key %s",
+            name, nb_buf_cstr(&wanted));
+    return nb_fail(err, NB_E_INVALID, "SecretKeyNotFound", "secret '%s' has no key %s; it has: %s",
+                   name, nb_buf_cstr(&wanted), nb_buf_cstr(&there));
 }
 
 bool secret_dir_wait(bool (*load)(void *ctx, struct nb_error *err), void *ctx, int64_t wait_seconds,

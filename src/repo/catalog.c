@@ -309,7 +309,8 @@ static void judge_manifest(struct catalog *c, struct entry *e)
             e->b.state = REPO_DELETING;
             return;
         }
-        damaged(e, m->objects[i].key, there ? "has another size than the manifest says" : "is gone");
+        damaged(e, m->objects[i].key,
+                there ? "has another size than the manifest says" : "is gone");
     }
 }
 
@@ -382,8 +383,8 @@ static bool list_chunks(struct catalog *c, struct repo_backups *ret, struct nb_e
 
     if (!c->opts->with_chunks)
         return true;
-    if (!repo_chunk_dir(c->repo->prefix, c->repo->owner, c->opts->database ? c->opts->database : "x",
-                        dir, err))
+    if (!repo_chunk_dir(c->repo->prefix, c->repo->owner,
+                        c->opts->database ? c->opts->database : "x", dir, err))
         return false;
     if (!c->opts->database)
         dir[strlen(dir) - 2] = '\0'; /* without "x/" */
@@ -402,8 +403,11 @@ bool repo_list(struct repo *r, const struct repo_list_opts *opts, const struct n
                struct repo_backups *ret, struct nb_error *err)
 {
     static const struct repo_list_opts all = { 0 };
-    struct catalog c = { .repo = r, .opts = opts ? opts : &all, .cancel = cancel,
-                         .by_stem = nb_map_new(entry_free), .error = NB_ERROR_INIT };
+    struct catalog c = { .repo = r,
+                         .opts = opts ? opts : &all,
+                         .cancel = cancel,
+                         .by_stem = nb_map_new(entry_free),
+                         .error = NB_ERROR_INIT };
     bool ok;
 
     memset(ret, 0, sizeof(*ret));

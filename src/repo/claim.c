@@ -14,12 +14,18 @@ struct repo_claim {
     struct repo_name name; /* kind DUMP */
     char stem[REPO_KEY_MAX + 1], key[REPO_KEY_MAX + 1];
     char dump_key[REPO_KEY_MAX + 1], manifest_key[REPO_KEY_MAX + 1];
-    /* Held over the request on purpose: writes of the one claim object must not overtake each other. */
+    /* Held over the request on purpose: writes of the one claim object must not overtake each
+     * other. */
     pthread_mutex_t write_lock;
     struct repo_claim_text text;
     char etag[S3_ETAG_MAX];
     bool unconditional; /* the service has no If-Match on writes */
+    int64_t written_mono_ms;
+    bool manifest_tried; /* our manifest may be there */
 };
+
+/* R2 takes one write a second to a key: a claim this young is asked for, not written again. */
+enum { CLAIM_FRESH_MS = 60 * 1000 };
 
 /* ---- the claim object ---- */
 
@@ -39,29 +45,32 @@ bool repo_claim_read(struct repo *r, const char *key, const struct nb_cancel *ca
            (repo_claim_text_parse(nb_buf_cstr(&b), b.len, ret, err) || nb_wrap(err, "'%s'", key));
 }
 
-/* etag: "" for a claim that must not exist yet. A service without conditions on writes (501) gets a plain one. */
+/* etag: "" for a claim that must not exist yet. A service without conditions on writes (501) gets
+ * a plain one. */
 static bool claim_put(struct repo *r, const char *key, const struct repo_claim_text *t,
                       char etag[S3_ETAG_MAX], bool *unconditional, const struct nb_cancel *cancel,
                       struct nb_error *err)
 {
     nb_auto_done(nb_buf_done) struct nb_buf b = NB_BUF_INIT(REPO_CLAIM_MAX_BYTES);
-    struct s3_put_opts o = { .content_type = "application/json", .if_none_match = !etag[0] };
+    struct s3_put_opts o = { .content_type = "application/json",
+                             .if_none_match = !etag[0],
+                             .if_match = etag[0] && !*unconditional ? etag : NULL };
     struct s3_object stored;
+    bool ok;
 
     repo_claim_text_format(t, &b);
     if (!nb_buf_check(&b, err))
         return false;
-    if (etag[0] && !*unconditional)
-        o.if_match = etag;
-    if (!s3_put(r->client, key, b.data, b.len, &o, cancel, &stored, err)) {
-        if (!o.if_match || !nb_streq(err->reason, "StorageRejected"))
-            return false;
+    ok = s3_put(r->client, key, b.data, b.len, &o, cancel, &stored, err);
+    if (!ok && o.if_match && nb_streq(err->reason, "StorageRejected")) {
         nb_error_clear(err);
         *unconditional = true;
-        return claim_put(r, key, t, etag, unconditional, cancel, err);
+        o.if_match = NULL;
+        ok = s3_put(r->client, key, b.data, b.len, &o, cancel, &stored, err);
     }
-    snprintf(etag, S3_ETAG_MAX, "%s", stored.etag);
-    return true;
+    if (ok)
+        snprintf(etag, S3_ETAG_MAX, "%s", stored.etag);
+    return ok;
 }
 
 static void text_make(struct repo *r, const struct repo_claim_opts *o, struct repo_claim_text *t)
@@ -83,7 +92,8 @@ static void text_make(struct repo *r, const struct repo_claim_opts *o, struct re
 static bool claim_lost(struct nb_error *err, const char *key)
 {
     nb_error_clear(err);
-    return nb_fail(err, NB_E_CONFLICT, "ClaimLost", "another run has taken over the claim '%s'", key);
+    return nb_fail(err, NB_E_CONFLICT, "ClaimLost", "another run has taken over the claim '%s'",
+                   key);
 }
 
 /* ---- cleaning up under a stem ---- */
@@ -140,6 +150,7 @@ static bool abort_noted(struct repo *r, const char *both, const char *stem,
     return s3_multipart_abort(r->client, key, id + 1, cancel, err);
 }
 
+/* noted: NULL when there is nothing in the claim that could still be open. */
 static bool stem_uploads_abort(struct repo *r, const char *stem, const struct repo_strings *noted,
                                const struct nb_cancel *cancel, unsigned *aborted,
                                struct nb_error *err)
@@ -148,7 +159,7 @@ static bool stem_uploads_abort(struct repo *r, const char *stem, const struct re
     struct nb_error ignored = NB_ERROR_INIT;
     bool complete;
 
-    for (size_t i = 0; i < noted->n; i++) {
+    for (size_t i = 0; noted && i < noted->n; i++) {
         if (!abort_noted(r, noted->items[i], stem, cancel, err))
             return false;
         ++*aborted;
@@ -275,7 +286,8 @@ static enum verdict judge_manifest(struct repo_claim *c, const struct nb_cancel 
     }
     if (strcmp(m->owner, c->repo->owner) != 0 || strcmp(m->run_id, c->repo->run_id) != 0)
         return CLAIM_NEXT_NAME;
-    /* Ours, but not whole: it stays to be looked at, and the backup is made anew under another name. */
+    /* Ours, but not whole: it stays to be looked at, and the backup is made anew under another
+     * name. */
     if (!repo_objects_check(c->repo, m, cancel, err))
         return err->code == NB_E_CORRUPT ? CLAIM_NEXT_NAME : CLAIM_FAILED;
     *ret_done = nb_steal(m);
@@ -353,7 +365,8 @@ static enum verdict judge(struct repo_claim *c, const struct survey *s,
     return CLAIM_FAILED;
 }
 
-/* An earlier try of this run was killed between its manifest and the end: its claim is of no use any more. */
+/* An earlier try of this run was killed between its manifest and the end: its claim is of no use
+ * any more. */
 static void drop_claim_of_done(struct repo_claim *c, const struct nb_cancel *cancel)
 {
     nb_auto_done(repo_claim_text_done) struct repo_claim_text old = { 0 };
@@ -406,7 +419,9 @@ bool repo_claim_new(struct repo *r, const struct repo_claim_opts *o, const struc
     c = NB_NEW(struct repo_claim);
     nb_mutex_init(&c->write_lock);
     c->repo = r;
-    c->name = (struct repo_name){ .kind = REPO_NAME_DUMP, .gz = o->gz, .age = o->age,
+    c->name = (struct repo_name){ .kind = REPO_NAME_DUMP,
+                                  .gz = o->gz,
+                                  .age = o->age,
                                   .time_unix_seconds = o->scheduled_unix_seconds };
     snprintf(c->name.database, sizeof(c->name.database), "%s", o->database);
     text_make(r, o, &c->text);
@@ -415,6 +430,7 @@ bool repo_claim_new(struct repo *r, const struct repo_claim_opts *o, const struc
     for (size_t i = 0; i < c->text.uploads.n; i++)
         free(c->text.uploads.items[i]);
     c->text.uploads.n = 0;
+    c->written_mono_ms = nb_clock_mono_ms();
     if (!*ret_done)
         *ret = nb_steal(c);
     return true;
@@ -454,11 +470,28 @@ bool repo_claim_object_key(const struct repo_claim *c, unsigned n, char out[REPO
 static bool claim_write(struct repo_claim *c, const struct nb_cancel *cancel, struct nb_error *err)
 {
     c->text.refresh_unix_seconds = s3_client_now_unix_ms(c->repo->client) / 1000;
-    if (claim_put(c->repo, c->key, &c->text, c->etag, &c->unconditional, cancel, err))
+    if (claim_put(c->repo, c->key, &c->text, c->etag, &c->unconditional, cancel, err)) {
+        c->written_mono_ms = nb_clock_mono_ms();
         return true;
+    }
     if (err->code == NB_E_CONFLICT || err->code == NB_E_NOT_FOUND)
         return claim_lost(err, c->key);
     return nb_wrap(err, "refresh the claim");
+}
+
+/* Locked. Still ours? A run that was frozen for long must not work beside the one that took over.
+ */
+static bool claim_hold(struct repo_claim *c, const struct nb_cancel *cancel, struct nb_error *err)
+{
+    nb_auto_done(repo_claim_text_done) struct repo_claim_text now = { 0 };
+    struct s3_object object;
+
+    if (nb_clock_mono_ms() - c->written_mono_ms >= CLAIM_FRESH_MS)
+        return claim_write(c, cancel, err);
+    if (!repo_claim_read(c->repo, c->key, cancel, &now, &object, err))
+        return err->code == NB_E_NOT_FOUND ? claim_lost(err, c->key)
+                                           : nb_wrap(err, "read the claim");
+    return nb_streq(now.nonce, c->text.nonce) || claim_lost(err, c->key);
 }
 
 bool repo_claim_refresh(struct repo_claim *c, const struct nb_cancel *cancel, struct nb_error *err)
@@ -490,8 +523,11 @@ bool repo_claim_abandon(struct repo_claim *c, const struct nb_cancel *cancel, st
     bool ok;
 
     pthread_mutex_lock(&c->write_lock);
-    /* Only while it is still ours: another run may have taken over and be at work under this very stem. */
-    ok = claim_write(c, cancel, err) &&
+    /* Only while it is still ours: another run may have taken over and be at work under this very
+     * stem. */
+    /* The manifest first: what is reported as a failure must never look like a backup. */
+    ok = claim_hold(c, cancel, err) &&
+         (!c->manifest_tried || s3_delete(c->repo->client, c->manifest_key, cancel, err)) &&
          repo_stem_clean(c->repo, c->stem, &c->text.uploads, cancel, &aborted, err) &&
          s3_delete(c->repo->client, c->key, cancel, err);
     pthread_mutex_unlock(&c->write_lock);
@@ -544,23 +580,23 @@ static bool manifest_read_back(struct repo_claim *c, const struct nb_buf *text,
                    "the manifest read back from the bucket differs from what was written");
 }
 
-/* What is reported as a failure must not be found as a backup later. */
+/* What is reported as a failure must not be found as a backup later; if this fails, abandon tries
+ * again. */
 static void manifest_take_back(struct repo_claim *c, const struct nb_cancel *cancel)
 {
     struct nb_error ignored = NB_ERROR_INIT;
 
-    if (!s3_delete(c->repo->client, c->manifest_key, cancel, &ignored))
-        nb_error_clear(&ignored);
+    if (s3_delete(c->repo->client, c->manifest_key, cancel, &ignored))
+        c->manifest_tried = false;
 }
 
 /* Nothing of what comes after the manifest can undo a success. */
 static void claim_end(struct repo_claim *c, const struct nb_cancel *cancel)
 {
-    static const struct repo_strings none = { 0 };
     struct nb_error ignored = NB_ERROR_INIT;
     unsigned aborted = 0;
 
-    if (!stem_uploads_abort(c->repo, c->stem, &none, cancel, &aborted, &ignored) ||
+    if (!stem_uploads_abort(c->repo, c->stem, NULL, cancel, &aborted, &ignored) ||
         !s3_delete(c->repo->client, c->key, cancel, &ignored))
         nb_error_clear(&ignored);
 }
@@ -577,11 +613,13 @@ static bool commit(struct repo_claim *c, struct repo_manifest *m, const struct n
     set_default(&m->tool_version, NB_VERSION);
     if (!repo_manifest_format(m, &text, err) || !repo_objects_check(c->repo, m, cancel, err))
         return false;
-    /* Still ours? A run that was frozen for long must not write beside the one that took over. */
-    if (!claim_write(c, cancel, err))
+    if (!claim_hold(c, cancel, err))
         return false;
+    c->manifest_tried = true;
     if (!s3_put(c->repo->client, c->manifest_key, text.data, text.len, &o, cancel, NULL, err)) {
-        if (err->code != NB_E_CONFLICT)
+        if (err->code == NB_E_CONFLICT)
+            c->manifest_tried = false; /* another's */
+        else
             manifest_take_back(c, cancel);
         return false;
     }

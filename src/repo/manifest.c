@@ -150,8 +150,10 @@ static bool manifest_check(const struct repo_manifest *m, const struct complaint
 {
     const struct {
         const char *path, *text;
-    } required[] = { { "owner", m->owner }, { "runId", m->run_id },
-                     { "database.name", m->database }, { "compression", m->compression },
+    } required[] = { { "owner", m->owner },
+                     { "runId", m->run_id },
+                     { "database.name", m->database },
+                     { "compression", m->compression },
                      { "engine", m->engine } };
 
     for (size_t i = 0; i < NB_ARRAY_LEN(required); i++)
@@ -326,7 +328,15 @@ bool repo_manifest_format(struct repo_manifest *m, struct nb_buf *out, struct nb
 
 /* ---- reading ---- */
 
-enum field_kind { FIELD_TEXT, FIELD_SHA256, FIELD_INT, FIELD_I64, FIELD_U64, FIELD_TIME, FIELD_NAME };
+enum field_kind {
+    FIELD_TEXT,
+    FIELD_SHA256,
+    FIELD_INT,
+    FIELD_I64,
+    FIELD_U64,
+    FIELD_TIME,
+    FIELD_NAME
+};
 
 struct field {
     const char *path;
@@ -338,10 +348,14 @@ struct field {
 };
 
 #define FIELD(path_, kind_, required_, member)                                                     \
-    { (path_), (kind_), (required_), offsetof(struct repo_manifest, member), NULL, 0 }
+    {                                                                                              \
+        (path_), (kind_), (required_), offsetof(struct repo_manifest, member), NULL, 0             \
+    }
 #define FIELD_ENUM(path_, member, names_)                                                          \
-    { (path_), FIELD_NAME, true, offsetof(struct repo_manifest, member), (names_),                 \
-      NB_ARRAY_LEN(names_) }
+    {                                                                                              \
+        (path_), FIELD_NAME, true, offsetof(struct repo_manifest, member), (names_),               \
+            NB_ARRAY_LEN(names_)                                                                   \
+    }
 
 static const struct field fields[] = {
     FIELD_ENUM("type", type, type_names),
@@ -440,7 +454,8 @@ static bool take_name(const struct nb_json *v, const struct field *f, void *ret,
     return bad(c, f->path, what);
 }
 
-_Static_assert(sizeof(enum repo_type) == sizeof(int) && sizeof(enum repo_consistency) == sizeof(int) &&
+_Static_assert(sizeof(enum repo_type) == sizeof(int) &&
+                   sizeof(enum repo_consistency) == sizeof(int) &&
                    sizeof(enum repo_verification) == sizeof(int),
                "enums are read as int");
 
@@ -477,8 +492,7 @@ static bool take_field(struct repo_manifest *m, const struct field *f, const str
     return false;
 }
 
-static bool take_fields(const struct nb_json *j, struct repo_manifest *m,
-                        const struct complaint *c)
+static bool take_fields(const struct nb_json *j, struct repo_manifest *m, const struct complaint *c)
 {
     for (size_t i = 0; i < NB_ARRAY_LEN(fields); i++) {
         const struct nb_json *v = nb_json_at(j, fields[i].path);
@@ -565,7 +579,7 @@ static bool take_counts(const struct nb_json *map, const char *path, struct repo
     if (!is_type(map, NB_JSON_OBJECT))
         return bad(c, path, "is not an object");
     for (const struct nb_json *v = nb_json_first(map); v; v = nb_json_next(v)) {
-        int64_t n;
+        int64_t n = 0;
 
         if (ret->n == LIST_MAX)
             return bad(c, path, "holds too much");
@@ -587,7 +601,8 @@ static bool check_version(const struct nb_json *j, struct repo_manifest *m,
         return bad(c, "formatVersion", "is missing or no version");
     if (nb_json_i64(v, 0) > REPO_MANIFEST_VERSION)
         return nb_fail(c->err, NB_E_INVALID, "UnsupportedManifest",
-                       "manifest: format version %" PRId64 " is later than %d, the latest that this "
+                       "manifest: format version %" PRId64
+                       " is later than %d, the latest that this "
                        "program knows; hint: use a newer neo4j-backup",
                        nb_json_i64(v, 0), REPO_MANIFEST_VERSION);
     m->format_version = (int)nb_json_i64(v, 0);

@@ -5,9 +5,10 @@
  * repo_manifest: what a backup is and what is in it. Written last; without it there is no backup.
  * JSON, described by docs/manifest.schema.json. Pure: text in, struct out, and back.
  *
- * Strings are owned by the manifest (set them with nb_xstrdup); NULL: not known, not written. Numbers that are not known are -1
- * where the comment says so. Readers take any format version up to REPO_MANIFEST_VERSION and ignore members they do
- * not know; a later version is refused by name, as is a member of the wrong type.
+ * Strings are owned by the manifest (set them with nb_xstrdup); NULL: not known, not written.
+ * Numbers that are not known are -1 where the comment says so. Readers take any format version up
+ * to REPO_MANIFEST_VERSION and ignore members they do not know; a later version is refused by name,
+ * as is a member of the wrong type.
  */
 
 #include "base/buf.h"
@@ -17,17 +18,21 @@
 enum { REPO_MANIFEST_VERSION = 1, REPO_MANIFEST_MAX_BYTES = 64 << 20 };
 
 enum repo_type { REPO_FULL, REPO_INCREMENTAL };
-enum repo_consistency { REPO_CONSISTENCY_CLOSED, REPO_CONSISTENCY_SNAPSHOT, REPO_CONSISTENCY_BEST_EFFORT };
+enum repo_consistency {
+    REPO_CONSISTENCY_CLOSED,
+    REPO_CONSISTENCY_SNAPSHOT,
+    REPO_CONSISTENCY_BEST_EFFORT
+};
 enum repo_verification { REPO_VERIFIED_CHECKSUM, REPO_VERIFIED_READBACK, REPO_VERIFIED_RESTORE };
 
-/* A stored object. The dump is the objects in order, one after the other: one; more if it was too long for one; of an
- * incremental backup, its chunks. */
+/* A stored object. The dump is the objects in order, one after the other: one; more if it was too
+ * long for one; of an incremental backup, its chunks. */
 struct repo_object {
     char *key;
-    uint64_t size;               /* stored bytes */
-    char sha256[NB_SHA256_HEX];  /* of the stored bytes */
-    char etag[S3_ETAG_MAX];      /* "" for a chunk stored by an earlier backup and not looked at */
-    uint64_t plain_bytes;        /* uncompressed; 0: not known by object */
+    uint64_t size;              /* stored bytes */
+    char sha256[NB_SHA256_HEX]; /* of the stored bytes */
+    char etag[S3_ETAG_MAX];     /* "" for a chunk stored by an earlier backup and not looked at */
+    uint64_t plain_bytes;       /* uncompressed; 0: not known by object */
     char plain_sha256[NB_SHA256_HEX]; /* "": not known by object; a chunk's is its name */
 };
 struct repo_count {
@@ -47,26 +52,27 @@ struct repo_manifest {
     int format_version; /* set by repo_manifest_new */
     enum repo_type type;
     char *owner, *owner_uid, *run_id;
-    char *tool_version;   /* of neo4j-backup */
-    char *base_manifest;  /* incremental: the key of the backup it builds on; NULL: the chain's first */
-    int chain_length;     /* incremental: 1 for the chain's first */
+    char *tool_version; /* of neo4j-backup */
+    /* incremental: the key of the backup it builds on; NULL: the chain's first */
+    char *base_manifest;
+    int chain_length; /* incremental: 1 for the chain's first */
 
     char *database, *database_id;
-    char *server_version, *server_edition, *store_format; /* "5.26.30", "community", "record-aligned-1.1" */
+    /* "5.26.30", "community", "record-aligned-1.1" */
+    char *server_version, *server_edition, *store_format;
     int64_t server_start_unix_ms; /* start of the database; 0: not known */
     int64_t last_transaction;     /* of the bookmark at the end; -1: not known */
     char *engine;                 /* "cypher", "apoc" */
 
     int64_t scheduled_unix_seconds, start_unix_seconds, completion_unix_seconds;
 
-    char *compression; /* "none", "gzip" */
+    char *compression;              /* "none", "gzip" */
     struct repo_strings recipients; /* age recipients; none: not encrypted */
     struct repo_object *objects;
     size_t objects_n, objects_cap;
     uint64_t plain_bytes;             /* the script */
     char plain_sha256[NB_SHA256_HEX]; /* of the script */
-    /* Of the stored bytes in all: */
-    uint64_t stored_bytes;            /* set by repo_manifest_format from the objects */
+    uint64_t stored_bytes;            /* of all objects: set by repo_manifest_format */
 
     int64_t nodes, relationships, properties, indexes, constraints; /* -1: not known */
     struct repo_counts labels, types;
@@ -87,14 +93,16 @@ struct repo_object *repo_manifest_add_object(struct repo_manifest *m, const char
 void repo_counts_add(struct repo_counts *c, const char *name, uint64_t count);
 void repo_strings_add(struct repo_strings *s, const char *text);
 
-/* NB_E_INVALID "InvalidManifest" when something that every manifest must say is missing. Appends. */
+/* NB_E_INVALID "InvalidManifest" when something that every manifest must say is missing. Appends.
+ */
 NB_NODISCARD bool repo_manifest_format(struct repo_manifest *m, struct nb_buf *out,
                                        struct nb_error *err);
-/* NB_E_CORRUPT "InvalidManifest"; the text names the member, e.g. "'objects[0].size' is not a whole number of bytes".
- * NB_E_INVALID "UnsupportedManifest" for a later format version. */
+/* NB_E_CORRUPT "InvalidManifest"; the text names the member, e.g. "'objects[0].size' is not a whole
+ * number of bytes". NB_E_INVALID "UnsupportedManifest" for a later format version. */
 NB_NODISCARD bool repo_manifest_parse(const char *text, size_t n, struct repo_manifest **ret,
                                       struct nb_error *err);
-const char *repo_consistency_name(enum repo_consistency c);   /* "Closed", "Snapshot", "BestEffort" */
-const char *repo_verification_name(enum repo_verification v); /* "Checksum", "Readback", "Restore" */
+const char *repo_consistency_name(enum repo_consistency c); /* "Closed", "Snapshot", "BestEffort" */
+/* "Checksum", "Readback", "Restore" */
+const char *repo_verification_name(enum repo_verification v);
 
 #endif

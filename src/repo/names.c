@@ -8,8 +8,8 @@ enum { STAMP_LENGTH = 19, SUFFIX_MAX = 9999, OBJECT_MAX = 9999 };
 
 static bool is_plain(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '.' || c == '-' || c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '-' || c == '_';
 }
 
 void repo_escape(const char *s, struct nb_buf *out)
@@ -79,9 +79,10 @@ bool repo_prefix_clean(const char *prefix, char out[REPO_PREFIX_MAX + 1], struct
         }
         len = strcspn(p, "/");
         if (!segment_ok(p, len))
-            return nb_fail(err, NB_E_INVALID, "InvalidPrefix",
-                           "the prefix '%.100s' has a segment that is '.' or '..', or a control character",
-                           prefix);
+            return nb_fail(
+                err, NB_E_INVALID, "InvalidPrefix",
+                "the prefix '%.100s' has a segment that is '.' or '..', or a control character",
+                prefix);
         if (n + len + 1 > REPO_PREFIX_MAX)
             return nb_fail(err, NB_E_INVALID, "InvalidPrefix", "the prefix is longer than %d bytes",
                            REPO_PREFIX_MAX);
@@ -245,11 +246,14 @@ static bool parse_stamp(const char *s, int64_t *ret)
         !two_digits(s, 0, 99, &century) || !two_digits(s + 2, 0, 99, &year) ||
         !two_digits(s + 5, 1, 12, &month) || !two_digits(s + 8, 1, 31, &day) ||
         !two_digits(s + 11, 0, 23, &hour) || !two_digits(s + 14, 0, 59, &minute) ||
-        !two_digits(s + 17, 0, 59, &second) ||
-        day > nb_days_in_month(century * 100 + year, month))
+        !two_digits(s + 17, 0, 59, &second) || day > nb_days_in_month(century * 100 + year, month))
         return false;
-    tm = (struct nb_tm){ .year = century * 100 + year, .month = month, .day = day, .hour = hour,
-                         .minute = minute, .second = second };
+    tm = (struct nb_tm){ .year = century * 100 + year,
+                         .month = month,
+                         .day = day,
+                         .hour = hour,
+                         .minute = minute,
+                         .second = second };
     *ret = nb_tm_to_unix(&tm);
     return true;
 }
@@ -261,8 +265,7 @@ static void cut_suffix(const char *s, size_t *n, unsigned *ret)
     unsigned v;
     int64_t ignored;
 
-    if (!cut_number(s, &m, 1, SUFFIX_MAX, &v) || m == 0 || s[m - 1] != '-' || v < 2 ||
-        s[m] == '0')
+    if (!cut_number(s, &m, 1, SUFFIX_MAX, &v) || m == 0 || s[m - 1] != '-' || v < 2 || s[m] == '0')
         return;
     m--;
     if (m < STAMP_LENGTH + 2 || !parse_stamp(s + m - STAMP_LENGTH, &ignored))

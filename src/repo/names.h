@@ -4,13 +4,16 @@
 /*
  * The names of objects in the bucket, both ways. Pure.
  *
- *   <prefix>/<database>_<YYYY-MM-DD>_<HH-MM-SS>[-N].cypher[.gz][.age][.NNN]    the dump; .002, .003, ...: its further objects
+ *   <prefix>/<database>_<YYYY-MM-DD>_<HH-MM-SS>[-N].cypher[.gz][.age][.NNN]
  *   <prefix>/<database>_<YYYY-MM-DD>_<HH-MM-SS>[-N].manifest.json | .claim.json | .pin
- *   <prefix>/chunks/<owner>/<database>/<sha256>.cypher.gz                      incremental only
+ *   <prefix>/chunks/<owner>/<database>/<sha256>.cypher.gz      incremental only
  *
- * The time is UTC. N (from 2) tells apart backups of one database and second. In database and owner, bytes other than
- * letters, digits, '.', '-' and '_' are written ~XX (upper-case hex), so that names need no encoding in URLs, file
- * names or shells. An empty prefix is fine: then there is no leading '/'.
+ * A dump that is too long for one object goes on in .002, .003 and so on.
+ *
+ * The time is UTC. N (from 2) tells apart backups of one database and second. In database and
+ * owner, bytes other than letters, digits, '.', '-' and '_' are written ~XX (upper-case hex), so
+ * that names need no encoding in URLs, file names or shells. An empty prefix is fine: then there is
+ * no leading '/'.
  */
 
 #include "base/buf.h"
@@ -23,16 +26,17 @@ struct repo_name {
     enum repo_name_kind kind;
     char database[REPO_DATABASE_MAX + 1]; /* plain, not escaped */
     int64_t time_unix_seconds;
-    unsigned suffix;  /* 0: none; else from 2 */
-    bool gz, age;     /* dumps only */
-    unsigned object;  /* dumps only: 0 or 1: the first; else .002 and so on */
+    unsigned suffix; /* 0: none; else from 2 */
+    bool gz, age;    /* dumps only */
+    unsigned object; /* dumps only: 0 or 1: the first; else .002 and so on */
 };
 
-/* "a/b" for "/a//b/", "" for NULL, "" or "/". NB_E_INVALID "InvalidPrefix" for what is no good in a key: control characters, "." or ".."
- * as a segment, ill-formed UTF-8, too long. */
+/* "a/b" for "/a//b/", "" for NULL, "" or "/". NB_E_INVALID "InvalidPrefix" for what is no good in a
+ * key: control characters, "." or ".." as a segment, ill-formed UTF-8, too long. */
 NB_NODISCARD bool repo_prefix_clean(const char *prefix, char out[REPO_PREFIX_MAX + 1],
                                     struct nb_error *err);
-/* prefix: clean. NB_E_INVALID "InvalidName" when the database's name is empty or the key too long. */
+/* prefix: clean. NB_E_INVALID "InvalidName" when the database's name is empty or the key too long.
+ */
 NB_NODISCARD bool repo_name_format(const char *prefix, const struct repo_name *name,
                                    char out[REPO_KEY_MAX + 1], struct nb_error *err);
 /* The stem "<prefix>/<database>_<date>_<time>[-N]" that all objects of one backup share. */

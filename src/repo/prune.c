@@ -32,13 +32,15 @@ static struct repo_pruned *add_item(struct repo_prune_result *r, const struct re
     }
     p = &r->items[r->n++];
     *p = (struct repo_pruned){ .manifest_key = nb_xstrdup_null(b->manifest_key),
-                               .bytes = b->stored_bytes, .reason = why };
+                               .bytes = b->stored_bytes,
+                               .reason = why };
     return p;
 }
 
 /* ---- deleting one backup ---- */
 
-/* A manifest may name only objects of its own stem, and chunks: whatever else it says, nothing else is deleted. */
+/* A manifest may name only objects of its own stem, and chunks: whatever else it says, nothing else
+ * is deleted. */
 static bool is_own_object(const struct repo_backup *b, const char *key)
 {
     char stem[REPO_KEY_MAX + 1];
@@ -89,6 +91,10 @@ static bool prune_one(struct prune *p, const struct repo_backup *b, enum retenti
     return true;
 }
 
+struct subject {
+    struct repo_backup *backup;
+};
+
 /* ---- retention of one database: items[from, to) of the list ---- */
 
 static bool is_subject(const struct repo_backup *b)
@@ -96,11 +102,10 @@ static bool is_subject(const struct repo_backup *b)
     return b->ours && b->manifest && (b->state == REPO_COMPLETE || b->state == REPO_DAMAGED);
 }
 
-static bool retain(struct prune *p, size_t from, size_t to, bool *ret_blocked,
-                   struct nb_error *err)
+static bool retain(struct prune *p, size_t from, size_t to, bool *ret_blocked, struct nb_error *err)
 {
     nb_auto(nb_free) struct retention_item *items = nb_xcalloc(to - from + 1, sizeof(*items));
-    nb_auto(nb_free) struct repo_backup **backups = nb_xcalloc(to - from + 1, sizeof(*backups));
+    nb_auto(nb_free) struct subject *subjects = nb_xcalloc(to - from + 1, sizeof(*subjects));
     size_t n = 0;
 
     for (size_t i = from; i < to; i++) {
@@ -112,19 +117,19 @@ static bool retain(struct prune *p, size_t from, size_t to, bool *ret_blocked,
                                             .good = b->state == REPO_COMPLETE,
                                             .pinned = b->pinned,
                                             .owner_uid = b->manifest->owner_uid };
-        backups[n++] = b;
+        subjects[n++].backup = b;
     }
     retention_decide(items, n, &p->opts->rules, p->repo->owner_uid, p->now_unix_seconds,
                      ret_blocked);
     p->ret->blocked = p->ret->blocked || *ret_blocked;
     for (size_t i = 0; i < n; i++) {
         if (items[i].keep) {
-            add_item(p->ret, backups[i], items[i].reason);
+            add_item(p->ret, subjects[i].backup, items[i].reason);
             p->ret->kept++;
-        } else if (!prune_one(p, backups[i], items[i].reason, err)) {
+        } else if (!prune_one(p, subjects[i].backup, items[i].reason, err)) {
             return false;
         } else if (!p->opts->dry_run && p->ret->items[p->ret->n - 1].deleted) {
-            backups[i]->ours = false; /* gone: its chunks need no keeping */
+            subjects[i].backup->ours = false; /* gone: its chunks need no keeping */
         }
     }
     return true;
@@ -132,7 +137,8 @@ static bool retain(struct prune *p, size_t from, size_t to, bool *ret_blocked,
 
 /* ---- sweeping ---- */
 
-/* A deletion that was cut off. The listing said that the dump is gone; asked once more before the rest goes. */
+/* A deletion that was cut off. The listing said that the dump is gone; asked once more before the
+ * rest goes. */
 static bool finish_deleting(struct prune *p, struct repo_backup *b, struct nb_error *err)
 {
     const char *first = b->manifest->objects[0].key;
@@ -211,16 +217,15 @@ static bool sweep_one(struct prune *p, struct repo_backup *b, struct nb_error *e
 static void name_chunks(struct nb_map *chunks, const struct repo_manifest *m)
 {
     for (size_t i = 0; i < m->objects_n; i++) {
-        struct repo_chunk *c =
-            nb_map_get(chunks, m->objects[i].key, strlen(m->objects[i].key));
+        struct repo_chunk *c = nb_map_get(chunks, m->objects[i].key, strlen(m->objects[i].key));
 
         if (c)
             c->named = true;
     }
 }
 
-/* False: it cannot be known what is named, so every chunk stays. A run at work has stored chunks that no manifest names yet, and
- * a manifest that cannot be read may name any. */
+/* False: it cannot be known what is named, so every chunk stays. A run at work has stored chunks
+ * that no manifest names yet, and a manifest that cannot be read may name any. */
 static bool mark_chunks(struct prune *p, size_t from, size_t to, struct nb_map *chunks)
 {
     for (size_t i = from; i < to; i++) {

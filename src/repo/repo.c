@@ -127,7 +127,9 @@ bool repo_find(struct repo *r, const char *database, int64_t before_unix_seconds
                const struct nb_cancel *cancel, struct repo_manifest **ret,
                char ret_manifest_key[REPO_KEY_MAX + 1], struct nb_error *err)
 {
-    const struct repo_list_opts o = { .database = database, .ours_only = true, .with_chunks = true };
+    const struct repo_list_opts o = { .database = database,
+                                      .ours_only = true,
+                                      .with_chunks = true };
     nb_auto_done(repo_backups_done) struct repo_backups all = REPO_BACKUPS_INIT;
     struct repo_backup *best = NULL;
 
@@ -143,10 +145,11 @@ bool repo_find(struct repo *r, const char *database, int64_t before_unix_seconds
             best = b;
     }
     if (!best)
-        return nb_fail(err, NB_E_NOT_FOUND, "NoBackup",
-                       "there is no %sbackup of database '%s' by owner '%s' under '%s' in bucket '%s'",
-                       before_unix_seconds ? "old enough " : "", database, r->owner, r->prefix,
-                       s3_client_bucket(r->client));
+        return nb_fail(
+            err, NB_E_NOT_FOUND, "NoBackup",
+            "there is no %sbackup of database '%s' by owner '%s' under '%s' in bucket '%s'",
+            before_unix_seconds ? "old enough " : "", database, r->owner, r->prefix,
+            s3_client_bucket(r->client));
     snprintf(ret_manifest_key, REPO_KEY_MAX + 1, "%s", best->manifest_key);
     *ret = nb_steal(best->manifest);
     return true;

@@ -2,19 +2,23 @@
 #define NB_REPO_REPO_H
 
 /*
- * The bucket as a repository of backups: names are claimed, dumps committed by a manifest, lists read, old ones pruned.
+ * The bucket as a repository of backups: names are claimed, dumps committed by a manifest, lists
+ * read, old ones pruned.
  *
- * The bucket holds the truth. Rules: nothing is ever overwritten (but our own claim); a backup exists when its manifest does; only
- * what carries our owner in its manifest or claim is ever deleted; nothing is guessed from a listing that was not complete.
+ * The bucket holds the truth. Rules: nothing is ever overwritten (but our own claim); a backup
+ * exists when its manifest does; only what carries our owner in its manifest or claim is ever
+ * deleted; nothing is guessed from a listing that was not complete.
  *
- *   repo_open -> repo_claim -> (upload to repo_claim_dump_key, repo_claim_refresh meanwhile) -> repo_commit -> repo_prune
+ *   repo_open -> repo_claim -> (upload; repo_claim_refresh meanwhile) -> repo_commit -> repo_prune
  *
- * Deleting goes data first, manifest last: a lock on the data then leaves the backup whole, and a kill in between
- * leaves a manifest whose first object is gone, which every listing shows as Deleting and every prune finishes. (The other
- * way round a kill would leave a dump without manifest, which nobody may ever delete.) An incremental backup goes manifest
- * first, in one step; chunks that no kept manifest and no claim's base names any more are swept afterwards.
+ * Deleting goes data first, manifest last: a lock on the data then leaves the backup whole, and a
+ * kill in between leaves a manifest whose first object is gone, which every listing shows as
+ * Deleting and every prune finishes. (The other way round a kill would leave a dump without
+ * manifest, which nobody may ever delete.) An incremental backup goes manifest first, in one step;
+ * chunks that no kept manifest and no claim's base names any more are swept afterwards.
  *
- * A claim is live while its object was written less than REPO_CLAIM_LIVE_SECONDS ago by the service's own clock.
+ * A claim is live while its object was written less than REPO_CLAIM_LIVE_SECONDS ago by the
+ * service's own clock.
  *
  * Thread: a repo may be used by many threads at a time; a claim as said below.
  */
@@ -51,13 +55,15 @@ struct repo_claim_opts {
     const char *database;
     int64_t scheduled_unix_seconds; /* gives the name */
     bool gz, age;
-    const char *base_manifest; /* incremental: its chunks are safe while the claim lives; NULL: none */
+    /* incremental: its chunks are safe while the claim lives; NULL: none */
+    const char *base_manifest;
 };
 /*
- * Reserves a name. Where one is taken by somebody else the next suffix is tried; a stale claim of our owner (or of an earlier
- * try of this run) is taken over: its upload is aborted and its half-done dump deleted first.
- * *ret NULL and *ret_done set: an earlier try of this run has already committed this backup (its manifest, the caller's).
- * NB_E_CONFLICT "ClaimHeld": another run of our owner is making this very backup now.
+ * Reserves a name. Where one is taken by somebody else the next suffix is tried; a stale claim of
+ * our owner (or of an earlier try of this run) is taken over: its upload is aborted and its
+ * half-done dump deleted first. *ret NULL and *ret_done set: an earlier try of this run has already
+ * committed this backup (its manifest, the caller's). NB_E_CONFLICT "ClaimHeld": another run of our
+ * owner is making this very backup now.
  */
 NB_NODISCARD bool repo_claim_new(struct repo *r, const struct repo_claim_opts *opts,
                                  const struct nb_cancel *cancel, struct repo_claim **ret,
@@ -70,23 +76,28 @@ const char *repo_claim_manifest_key(const struct repo_claim *c);
 /* Key of the dump's object number n (1: the dump key itself, 2: ".002", ...). */
 NB_NODISCARD bool repo_claim_object_key(const struct repo_claim *c, unsigned n,
                                         char out[REPO_KEY_MAX + 1], struct nb_error *err);
-/* Notes a multipart upload in the claim before its first part: pass from s3_upload_opts.on_created. Any thread. */
+/* Notes a multipart upload in the claim before its first part: pass from s3_upload_opts.on_created.
+ * Any thread. */
 NB_NODISCARD bool repo_claim_add_upload(struct repo_claim *c, const char *key,
                                         const char *upload_id, const struct nb_cancel *cancel,
                                         struct nb_error *err);
-/* Shows that the run lives; call every REPO_CLAIM_REFRESH_SECONDS. Any thread. NB_E_CONFLICT "ClaimLost": another run took the claim over;
- * stop. A transient failure may be tried again until the claim would be stale. */
+/* Shows that the run lives; call every REPO_CLAIM_REFRESH_SECONDS. Any thread. NB_E_CONFLICT
+ * "ClaimLost": another run took the claim over; stop. A transient failure may be tried again until
+ * the claim would be stale. */
 NB_NODISCARD bool repo_claim_refresh(struct repo_claim *c, const struct nb_cancel *cancel,
                                      struct nb_error *err);
-/* The run failed: aborts the noted uploads, deletes the dump's objects and the claim. */
+/* The run failed: deletes the manifest if commit had written it, aborts the uploads, deletes the
+ * dump's objects and the claim. A run that was told to stop gives another, fresh cancel token here.
+ */
 NB_NODISCARD bool repo_claim_abandon(struct repo_claim *c, const struct nb_cancel *cancel,
                                      struct nb_error *err);
 
 /*
- * Checks every object of the manifest against the bucket (size, ETag), writes the manifest (never over another), reads it back,
- * deletes the claim. Sets owner, owner_uid, run_id, tool_version of m if NULL, and stored_bytes.
- * NB_E_CORRUPT "ChecksumMismatch" / "ObjectMissing": the bucket does not hold what was sent; no manifest is written.
- * A claim that cannot be deleted afterwards is no failure: the next sweep does it.
+ * Checks every object of the manifest against the bucket (size, ETag), writes the manifest (never
+ * over another), reads it back, deletes the claim. Sets owner, owner_uid, run_id, tool_version of m
+ * if NULL, and stored_bytes. NB_E_CORRUPT "ChecksumMismatch" / "ObjectMissing": the bucket does not
+ * hold what was sent; no manifest is written. A claim that cannot be deleted afterwards is no
+ * failure: the next sweep does it.
  */
 NB_NODISCARD bool repo_commit(struct repo_claim *c, struct repo_manifest *m,
                               const struct nb_cancel *cancel, struct nb_error *err);
@@ -94,26 +105,27 @@ NB_NODISCARD bool repo_commit(struct repo_claim *c, struct repo_manifest *m,
 /* ---- reading ---- */
 
 enum repo_state {
-    REPO_COMPLETE,   /* manifest and all its objects, sizes agree */
-    REPO_DAMAGED,    /* manifest cannot be read, or an object but the first is gone or of another size */
-    REPO_DELETING,   /* manifest without its dump: a deletion that was cut off */
-    REPO_RUNNING,    /* a live claim */
-    REPO_STALE,      /* a claim whose run has died */
-    REPO_UNMANAGED,  /* a dump without our metadata: listed, never touched */
+    REPO_COMPLETE, /* manifest and all its objects, sizes agree */
+    /* manifest cannot be read, or an object but the first is gone or of another size */
+    REPO_DAMAGED,
+    REPO_DELETING,  /* manifest without its dump: a deletion that was cut off */
+    REPO_RUNNING,   /* a live claim */
+    REPO_STALE,     /* a claim whose run has died */
+    REPO_UNMANAGED, /* a dump without our metadata: listed, never touched */
 };
 const char *repo_state_name(enum repo_state s); /* "Complete", ... */
 
 struct repo_backup {
     enum repo_state state;
-    bool ours;   /* same owner */
+    bool ours; /* same owner */
     bool pinned;
     struct repo_name name;
-    char *stem;  /* key without its ending */
+    char *stem;                                /* key without its ending */
     char *manifest_key, *claim_key, *dump_key; /* NULL: no such object */
-    uint64_t stored_bytes;             /* of the dump's objects; chunks are counted in repo_backups */
+    uint64_t stored_bytes; /* of the dump's objects; chunks are counted in repo_backups */
     int64_t last_modified_unix_seconds; /* newest of its objects */
-    struct repo_manifest *manifest;    /* NULL: none, or not readable */
-    char *problem;                     /* of a damaged one: what is wrong; else NULL */
+    struct repo_manifest *manifest;     /* NULL: none, or not readable */
+    char *problem;                      /* of a damaged one: what is wrong; else NULL */
     /* From the claim: */
     char *claim_owner, *claim_run_id, *claim_base;
     char *claim_etag;
@@ -136,9 +148,12 @@ NB_NODISCARD bool repo_list(struct repo *r, const struct repo_list_opts *opts,
 void repo_backups_done(struct repo_backups *b);
 NB_AUTO_DONE_DEFINE(struct repo_backups, repo_backups_done)
 #define REPO_BACKUPS_INIT                                                                          \
-    { .items = NULL, .n = 0, .cap = 0, .chunk_bytes = 0, .chunk_count = 0, .complete = false }
+    {                                                                                              \
+        .items = NULL, .n = 0, .cap = 0, .chunk_bytes = 0, .chunk_count = 0, .complete = false     \
+    }
 
-/* The newest complete backup of our owner and database, started at or before (0: any time). NB_E_NOT_FOUND "NoBackup". */
+/* The newest complete backup of our owner and database, started at or before (0: any time).
+ * NB_E_NOT_FOUND "NoBackup". */
 NB_NODISCARD bool repo_find(struct repo *r, const char *database, int64_t before_unix_seconds,
                             const struct nb_cancel *cancel, struct repo_manifest **ret,
                             char ret_manifest_key[REPO_KEY_MAX + 1], struct nb_error *err);
@@ -177,8 +192,9 @@ struct repo_prune_opts {
     void *ctx;
 };
 /*
- * Retention, then sweeping: deletions cut off, stale claims of our owner with what they name, chunks nobody names. Nothing at all is
- * deleted after a listing that was not complete (NB_E_UNAVAILABLE "ListingIncomplete"). Call after a verified success only.
+ * Retention, then sweeping: deletions cut off, stale claims of our owner with what they name,
+ * chunks nobody names. Nothing at all is deleted after a listing that was not complete
+ * (NB_E_UNAVAILABLE "ListingIncomplete"). Call after a verified success only.
  */
 NB_NODISCARD bool repo_prune(struct repo *r, const struct repo_prune_opts *opts,
                              const struct nb_cancel *cancel, struct repo_prune_result *ret,

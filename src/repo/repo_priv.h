@@ -32,15 +32,17 @@ NB_NODISCARD bool repo_claim_read(struct repo *r, const char *key, const struct 
                                   struct nb_error *err);
 bool repo_claim_is_live(struct repo *r, const struct s3_object *claim);
 /*
- * A claim of ours that nobody works under any more: makes it ours anew (so that two who find it don't both clean up, and a run that still lives
- * notices), then aborts what it names and every other upload under its stem, and deletes the dump's objects. The claim object itself stays.
+ * A claim of ours that nobody works under any more: makes it ours anew (so that two who find it
+ * don't both clean up, and a run that still lives notices), then aborts what it names and every
+ * other upload under its stem, and deletes the dump's objects. The claim object itself stays.
  * NB_E_CONFLICT "ClaimLost": somebody was quicker. ret_etag: of the claim now.
  */
 NB_NODISCARD bool repo_claim_take_over(struct repo *r, const char *stem,
                                        struct repo_claim_text *text, const char *etag,
                                        const struct nb_cancel *cancel, char ret_etag[S3_ETAG_MAX],
                                        unsigned *uploads_aborted, struct nb_error *err);
-/* All uploads under the stem aborted, all dump objects of the stem deleted. The stem must be ours by a claim. */
+/* All uploads under the stem aborted, all dump objects of the stem deleted. The stem must be ours
+ * by a claim. */
 NB_NODISCARD bool repo_stem_clean(struct repo *r, const char *stem,
                                   const struct repo_strings *uploads,
                                   const struct nb_cancel *cancel, unsigned *uploads_aborted,
@@ -49,7 +51,8 @@ NB_NODISCARD bool repo_stem_clean(struct repo *r, const char *stem,
 NB_NODISCARD bool repo_objects_check(struct repo *r, const struct repo_manifest *m,
                                      const struct nb_cancel *cancel, struct nb_error *err);
 /* True when the key is a chunk of this owner and database. */
-bool repo_is_chunk_of(const struct repo *r, const char *owner, const char *database, const char *key);
+bool repo_is_chunk_of(const struct repo *r, const char *owner, const char *database,
+                      const char *key);
 /* Reads and parses one manifest; NB_E_NOT_FOUND "NoBackup". */
 NB_NODISCARD bool repo_manifest_read(struct repo *r, const char *manifest_key,
                                      const struct nb_cancel *cancel, struct repo_manifest **ret,
@@ -62,7 +65,8 @@ struct repo_chunk {
     bool named; /* by a manifest: set by prune */
 };
 struct nb_map;
-/* The chunks of our owner and one database, by key; values are struct repo_chunk, freed with the map. */
+/* The chunks of our owner and one database, by key; values are struct repo_chunk, freed with the
+ * map. */
 NB_NODISCARD bool repo_chunks_list(struct repo *r, const char *database,
                                    const struct nb_cancel *cancel, struct nb_map **ret,
                                    bool *ret_complete, struct nb_error *err);

@@ -60,10 +60,14 @@ static int64_t year_of(int64_t t)
 
 /* ---- decisions ---- */
 
+struct ranked {
+    struct retention_item *item;
+};
+
 static int by_time_newest_first(const void *a, const void *b)
 {
-    const struct retention_item *x = *(struct retention_item *const *)a;
-    const struct retention_item *y = *(struct retention_item *const *)b;
+    const struct retention_item *x = ((const struct ranked *)a)->item;
+    const struct retention_item *y = ((const struct ranked *)b)->item;
 
     if (x->time_unix_seconds != y->time_unix_seconds)
         return x->time_unix_seconds < y->time_unix_seconds ? 1 : -1;
@@ -89,8 +93,8 @@ static bool counts(const struct retention_item *it, int64_t now)
     return it->good && it->time_unix_seconds <= now;
 }
 
-static void keep_buckets(struct retention_item **v, size_t n, unsigned limit,
-                         int64_t (*bucket_of)(int64_t), enum retention_reason why, int64_t now)
+static void keep_buckets(struct ranked *v, size_t n, unsigned limit, int64_t (*bucket_of)(int64_t),
+                         enum retention_reason why, int64_t now)
 {
     int64_t last = 0;
     unsigned count = 0;
@@ -98,25 +102,25 @@ static void keep_buckets(struct retention_item **v, size_t n, unsigned limit,
     for (size_t i = 0; i < n && count < limit; i++) {
         int64_t bucket;
 
-        if (!counts(v[i], now))
+        if (!counts(v[i].item, now))
             continue;
-        bucket = bucket_of(v[i]->time_unix_seconds);
+        bucket = bucket_of(v[i].item->time_unix_seconds);
         if (count > 0 && bucket == last)
             continue;
         last = bucket;
         count++;
-        keep(v[i], why);
+        keep(v[i].item, why);
     }
 }
 
-static void keep_newest(struct retention_item **v, size_t n, unsigned limit,
-                        enum retention_reason why, int64_t now)
+static void keep_newest(struct ranked *v, size_t n, unsigned limit, enum retention_reason why,
+                        int64_t now)
 {
     unsigned count = 0;
 
     for (size_t i = 0; i < n && count < limit; i++)
-        if (counts(v[i], now)) {
-            keep(v[i], why);
+        if (counts(v[i].item, now)) {
+            keep(v[i].item, why);
             count++;
         }
 }
@@ -158,15 +162,14 @@ static void keep_young(struct retention_item *it, int64_t days, int64_t now)
         keep(it, RETENTION_KEEP_YOUNG);
 }
 
-static void apply_rules(struct retention_item **v, size_t n, const struct retention_rules *r,
-                        int64_t now)
+static void apply_rules(struct ranked *v, size_t n, const struct retention_rules *r, int64_t now)
 {
     for (size_t i = 0; i < n; i++) {
-        keep_protected(v[i], false, now);
+        keep_protected(v[i].item, false, now);
         if (!has_any_rule(r))
-            keep(v[i], RETENTION_KEEP_FOREVER);
+            keep(v[i].item, RETENTION_KEEP_FOREVER);
         else
-            keep_young(v[i], r->days, now);
+            keep_young(v[i].item, r->days, now);
     }
     keep_newest(v, n, r->keep_last, RETENTION_KEEP_LAST, now);
     keep_buckets(v, n, r->keep_hourly, hour_of, RETENTION_KEEP_HOURLY, now);
@@ -181,19 +184,19 @@ static void apply_rules(struct retention_item **v, size_t n, const struct retent
 void retention_decide(struct retention_item *items, size_t n, const struct retention_rules *rules,
                       const char *owner_uid, int64_t now_unix_seconds, bool *ret_blocked)
 {
-    nb_auto(nb_free) struct retention_item **v = nb_xcalloc(n + 1, sizeof(*v));
+    nb_auto(nb_free) struct ranked *v = nb_xcalloc(n + 1, sizeof(*v));
 
     *ret_blocked = !rules->adopt && is_blocked(items, n, owner_uid);
     for (size_t i = 0; i < n; i++) {
-        v[i] = &items[i];
+        v[i].item = &items[i];
         items[i].keep = false;
         items[i].reason = rules->everything ? RETENTION_DELETE_ALL : RETENTION_DELETE_EXPIRED;
     }
     qsort(v, n, sizeof(*v), by_time_newest_first);
     for (size_t i = 0; i < n && (*ret_blocked || rules->everything); i++) {
-        keep_protected(v[i], rules->everything, now_unix_seconds);
+        keep_protected(v[i].item, rules->everything, now_unix_seconds);
         if (*ret_blocked)
-            keep(v[i], RETENTION_KEEP_BLOCKED);
+            keep(v[i].item, RETENTION_KEEP_BLOCKED);
     }
     if (!*ret_blocked && !rules->everything)
         apply_rules(v, n, rules, now_unix_seconds);

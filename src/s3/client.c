@@ -13,8 +13,8 @@
 #include "base/url.h"
 #include "s3/client_priv.h"
 
-/* The bucket of retry tokens: a retry takes 5, a success gives 1 back. While it is empty every retry waits the
- * longest pause, so that many threads do not hammer a service that is down. */
+/* The bucket of retry tokens: a retry takes 5, a success gives 1 back. While it is empty every
+ * retry waits the longest pause, so that many threads do not hammer a service that is down. */
 enum { RETRY_TOKENS_MAX = 500, RETRY_TOKENS_COST = 5, FEW_TRIES = 4, HANDLES_MAX = 64 };
 
 struct s3_client {
@@ -34,7 +34,8 @@ struct s3_client {
     struct http_client *handles[HANDLES_MAX];
     size_t handles_n;
     int tokens;
-    int64_t sign_offset_ms; /* added to our clock when signing: 0 until the service refused our time */
+    /* added to our clock when signing: 0 until the service refused our time */
+    int64_t sign_offset_ms;
     int64_t seen_offset_ms; /* service's clock minus ours, by the latest Date header */
 };
 
@@ -53,7 +54,8 @@ bool s3_r2_endpoint(const char *account_id, const char *jurisdiction, char out[S
     }
     if (!plain && !nb_streq(jurisdiction, "eu") && !nb_streq(jurisdiction, "fedramp"))
         return nb_fail(err, NB_E_INVALID, "InvalidStorage",
-                       "R2 jurisdiction '%.32s' is none of 'default', 'eu', 'fedramp'", jurisdiction);
+                       "R2 jurisdiction '%.32s' is none of 'default', 'eu', 'fedramp'",
+                       jurisdiction);
     snprintf(out, S3_ENDPOINT_MAX, "https://%s%s%s.r2.cloudflarestorage.com", account_id,
              plain ? "" : ".", plain ? "" : jurisdiction);
     return true;
@@ -104,8 +106,9 @@ static bool endpoint_set(struct s3_client *c, const char *endpoint, bool force_p
     bool https;
 
     if (!endpoint || !endpoint[0])
-        return nb_fail(err, NB_E_INVALID, "InvalidStorage",
-                       "no endpoint of the bucket is given; hint: set R2_ACCOUNT_ID, or R2_ENDPOINT");
+        return nb_fail(
+            err, NB_E_INVALID, "InvalidStorage",
+            "no endpoint of the bucket is given; hint: set R2_ACCOUNT_ID, or R2_ENDPOINT");
     if (!nb_url_parse(endpoint, "endpoint", &u, err))
         return false;
     https = nb_streq(u.scheme, "https");
@@ -276,7 +279,8 @@ static int64_t sign_now(struct s3_client *c)
     return (nb_clock_unix_ms() + offset) / 1000;
 }
 
-/* Signs and sends. The headers: host (curl sends it itself), those of the call, x-amz-date and so on, Authorization. */
+/* Signs and sends. The headers: host (curl sends it itself), those of the call, x-amz-date and so
+ * on, Authorization. */
 static bool call_send(struct s3_client *c, struct s3_call *call, const struct body_sums *sums,
                       const struct nb_cancel *cancel, struct http_client *handle,
                       struct http_response *ret, struct nb_error *err)
@@ -288,14 +292,23 @@ static bool call_send(struct s3_client *c, struct s3_call *call, const struct bo
     struct http_header headers[S3_CALL_HEADERS_MAX + 8];
     char date[NB_TIME_TEXT_MAX];
     size_t sn = 0, hn = 0;
-    struct s3_sign_request sr = { .rule = S3_SIGN_S3, .method = call->method,
-                                  .query = call->query, .query_n = call->query_n,
-                                  .payload_sha256 = sums->sha256, .region = c->region,
-                                  .service = "s3", .now_unix_seconds = sign_now(c),
-                                  .add_content_sha256 = true, .add_token = true };
-    struct http_request hr = { .method = call->method, .body = call->body, .body_n = call->body_n,
-                               .on_body = call->on_body, .on_body_ctx = call->ctx,
-                               .stream_only_2xx = true, .max_body = S3_XML_BODY_MAX,
+    struct s3_sign_request sr = { .rule = S3_SIGN_S3,
+                                  .method = call->method,
+                                  .query = call->query,
+                                  .query_n = call->query_n,
+                                  .payload_sha256 = sums->sha256,
+                                  .region = c->region,
+                                  .service = "s3",
+                                  .now_unix_seconds = sign_now(c),
+                                  .add_content_sha256 = true,
+                                  .add_token = true };
+    struct http_request hr = { .method = call->method,
+                               .body = call->body,
+                               .body_n = call->body_n,
+                               .on_body = call->on_body,
+                               .on_body_ctx = call->ctx,
+                               .stream_only_2xx = true,
+                               .max_body = S3_XML_BODY_MAX,
                                .timeout_ms = call->on_body ? 0 : S3_TRY_TIMEOUT_MS,
                                .idle_timeout_ms = call->idle_timeout_ms };
 
@@ -320,8 +333,8 @@ static bool call_send(struct s3_client *c, struct s3_call *call, const struct bo
         return false;
     for (size_t i = 1; i < sn; i++)
         headers[hn++] = (struct http_header){ signed_headers[i].name, signed_headers[i].value };
-    headers[hn++] = (struct http_header){ "x-amz-date",
-                                          nb_time_format_basic(sr.now_unix_seconds, date) };
+    headers[hn++] =
+        (struct http_header){ "x-amz-date", nb_time_format_basic(sr.now_unix_seconds, date) };
     headers[hn++] = (struct http_header){ "x-amz-content-sha256", sums->sha256 };
     if (c->creds->session_token)
         headers[hn++] = (struct http_header){ "x-amz-security-token",
@@ -356,7 +369,8 @@ static void note_retry_after(const struct http_response *r, struct nb_error *err
         err->retry_after_ms = seconds * 1000;
 }
 
-/* Transport errors that may pass become "StorageUnavailable"; what the peer's certificate says does not pass. */
+/* Transport errors that may pass become "StorageUnavailable"; what the peer's certificate says does
+ * not pass. */
 static bool judge_transport(struct s3_client *c, struct s3_call *call, struct s3_fault *fault,
                             struct nb_error *err)
 {
@@ -377,8 +391,11 @@ static bool judge_transport(struct s3_client *c, struct s3_call *call, struct s3
 static bool judge_answer(struct s3_client *c, struct s3_call *call, const struct http_response *r,
                          struct s3_fault *fault, struct nb_error *err)
 {
-    struct s3_error_place at = { .is_r2 = c->is_r2, .is_bucket_call = !call->key,
-                                 .bucket = c->bucket, .endpoint = c->endpoint, .key = call->key,
+    struct s3_error_place at = { .is_r2 = c->is_r2,
+                                 .is_bucket_call = !call->key,
+                                 .bucket = c->bucket,
+                                 .endpoint = c->endpoint,
+                                 .key = call->key,
                                  .access_key_id = c->creds->access_key_id };
     char message[256] = "";
     bool good = r->status >= 200 && r->status < 300;
@@ -494,9 +511,9 @@ static bool wait_for_next(struct s3_client *c, struct s3_call *call, const struc
     if ((fault->few_tries && call->tries >= FEW_TRIES) ||
         (c->max_tries > 0 && t->retry.tries + 1 >= c->max_tries))
         return false;
-    wait = take_tokens(c) ? nb_retry_delay_ms(&t->retry, err->retry_after_ms,
-                                              nb_random_below(UINT32_MAX))
-                          : c->backoff_cap_ms;
+    wait = take_tokens(c)
+               ? nb_retry_delay_ms(&t->retry, err->retry_after_ms, nb_random_below(UINT32_MAX))
+               : c->backoff_cap_ms;
     t->retry.tries++;
     if (now - t->start_mono_ms + wait > window)
         return false;
@@ -514,7 +531,8 @@ static bool call_tries(struct s3_client *c, struct s3_call *call, const struct b
                        struct nb_error *err)
 {
     struct tries t = { .retry = NB_RETRY_INIT(c->backoff_base_ms, c->backoff_cap_ms, 0, INT64_MAX),
-                       .start_mono_ms = nb_clock_mono_ms(), .clock_corrected = false };
+                       .start_mono_ms = nb_clock_mono_ms(),
+                       .clock_corrected = false };
     struct s3_fault fault;
 
     for (;;) {

@@ -2,24 +2,28 @@
 #define NB_S3_CLIENT_H
 
 /*
- * s3_client: one bucket of an S3 service (Cloudflare R2 first, any other as well) and the operations on it.
+ * s3_client: one bucket of an S3 service (Cloudflare R2 first, any other as well) and the
+ * operations on it.
  *
- * Thread: any number of threads may use one client at the same time: each call borrows an HTTP handle from the client's
- * free list (made on demand, at most as many as calls ran at once) and gives it back, with its connection open.
+ * Thread: any number of threads may use one client at the same time: each call borrows an HTTP
+ * handle from the client's free list (made on demand, at most as many as calls ran at once) and
+ * gives it back, with its connection open.
  *
- * Retries: what may pass by itself (refused or cut connections, 429, 500, 502, 503, 504, RequestTimeout, ClientDisconnect,
- * IncompleteBody, ...) is tried again after random, growing pauses until opts.retry_window_ms is over or
- * opts.max_tries are used up. A token bucket shared by all threads sees to it that in an outage the retries
- * of all threads together slow down to the longest pause. What is left is NB_E_UNAVAILABLE or NB_E_TIMEOUT.
- * A clock that is off by more than the service allows is corrected once, from the Date header of its answers.
+ * Retries: what may pass by itself (refused or cut connections, 429, 500, 502, 503, 504,
+ * RequestTimeout, ClientDisconnect, IncompleteBody, ...) is tried again after random, growing
+ * pauses until opts.retry_window_ms is over or opts.max_tries are used up. A token bucket shared by
+ * all threads sees to it that in an outage the retries of all threads together slow down to the
+ * longest pause. What is left is NB_E_UNAVAILABLE or NB_E_TIMEOUT. A clock that is off by more than
+ * the service allows is corrected once, from the Date header of its answers.
  *
- * Errors (code, reason): NB_E_NOT_FOUND "BucketNotFound", "ObjectNotFound", "UploadNotFound"; NB_E_DENIED "AccessDenied",
- * "InvalidAccessKey", "SignatureMismatch", "ObjectLocked", "ClockSkewed", "TlsVerificationFailed"; NB_E_CONFLICT
- * "PreconditionFailed"; NB_E_UNAVAILABLE / NB_E_TIMEOUT "StorageUnavailable"; NB_E_INVALID "StorageRejected", "InvalidStorage";
+ * Errors (code, reason): NB_E_NOT_FOUND "BucketNotFound", "ObjectNotFound", "UploadNotFound";
+ * NB_E_DENIED "AccessDenied", "InvalidAccessKey", "SignatureMismatch", "ObjectLocked",
+ * "ClockSkewed", "TlsVerificationFailed"; NB_E_CONFLICT "PreconditionFailed"; NB_E_UNAVAILABLE /
+ * NB_E_TIMEOUT "StorageUnavailable"; NB_E_INVALID "StorageRejected", "InvalidStorage";
  * NB_E_PROTOCOL "StorageProtocol"; NB_E_CORRUPT "ChecksumMismatch"; NB_E_LIMIT; NB_E_CANCELLED.
  *
- * Never sent: Expect: 100-continue, aws-chunked bodies, tagging, ACL and checksum-algorithm headers (R2 lacks them).
- * Content-Length always, Content-MD5 and the signed SHA-256 with every body.
+ * Never sent: Expect: 100-continue, aws-chunked bodies, tagging, ACL and checksum-algorithm headers
+ * (R2 lacks them). Content-Length always, Content-MD5 and the signed SHA-256 with every body.
  *
  * Source: S3 API reference; Cloudflare's R2 pages on S3 compatibility, error codes and limits.
  */
@@ -34,19 +38,22 @@
 struct s3_client;
 
 struct s3_client_opts { /* everything is copied */
-    const char *endpoint;  /* "https://host[:port]"; http:// is for tests and private networks; no path */
-    const char *region;    /* NULL: "auto" */
+    /* "https://host[:port]"; http:// is for tests and private networks; no path */
+    const char *endpoint;
+    const char *region; /* NULL: "auto" */
     const char *bucket;
-    bool force_path_style; /* "host/bucket/key"; always so for R2, IP addresses, "localhost" and buckets with a dot */
+    /* "host/bucket/key"; always so for R2, IP addresses, "localhost" and buckets with a dot */
+    bool force_path_style;
     const struct s3_creds *creds;
-    const char *ca_pem;         /* NULL: the system's store */
-    int64_t retry_window_ms;    /* how long one call may go on trying; 0: 2 minutes; < 0: no retry */
-    unsigned max_tries;         /* of one call; 0: no limit but the window */
-    int64_t backoff_base_ms;    /* 0: 250 */
-    int64_t backoff_cap_ms;     /* 0: 20,000 */
+    const char *ca_pem;      /* NULL: the system's store */
+    int64_t retry_window_ms; /* how long one call may go on trying; 0: 2 minutes; < 0: no retry */
+    unsigned max_tries;      /* of one call; 0: no limit but the window */
+    int64_t backoff_base_ms; /* 0: 250 */
+    int64_t backoff_cap_ms;  /* 0: 20,000 */
     int64_t connect_timeout_ms; /* 0: 10 s */
     int64_t idle_timeout_ms;    /* no byte for so long: a timeout; 0: 60 s */
-    /* Called before every retry (any thread; may be NULL): for log lines and "waiting for the bucket". */
+    /* Called before every retry (any thread; may be NULL): for log lines and "waiting for the
+     * bucket". */
     void (*on_retry)(void *ctx, const struct nb_error *why, int64_t wait_ms);
     void *on_retry_ctx;
 };
@@ -60,10 +67,12 @@ void s3_client_free(struct s3_client *c); /* no call may be running */
 NB_AUTO_DEFINE(struct s3_client *, s3_client_free)
 const char *s3_client_bucket(const struct s3_client *c);
 const char *s3_client_endpoint(const struct s3_client *c);
-/* The service's clock: ours, corrected by the Date header of its latest answer (ours until there was one). */
+/* The service's clock: ours, corrected by the Date header of its latest answer (ours until there
+ * was one). */
 int64_t s3_client_now_unix_ms(struct s3_client *c);
 
-/* "https://<account>[.<jurisdiction>].r2.cloudflarestorage.com". jurisdiction: NULL, "", "default", "eu", "fedramp". */
+/* "https://<account>[.<jurisdiction>].r2.cloudflarestorage.com". jurisdiction: NULL, "", "default",
+ * "eu", "fedramp". */
 NB_NODISCARD bool s3_r2_endpoint(const char *account_id, const char *jurisdiction,
                                  char out[S3_ENDPOINT_MAX], struct nb_error *err);
 
@@ -73,30 +82,33 @@ struct s3_object {
     int64_t last_modified_unix_seconds; /* 0: not given */
 };
 
-/* User metadata (x-amz-meta-<name>): names lower case [a-z0-9-]; bytes of values outside printable ASCII, and '%', travel
- * percent-encoded and come back decoded. All together at most 8,192 bytes. */
+/* User metadata (x-amz-meta-<name>): names lower case [a-z0-9-]; bytes of values outside printable
+ * ASCII, and '%', travel percent-encoded and come back decoded. All together at most 8,192 bytes.
+ */
 struct s3_put_opts {
     const char *content_type; /* NULL: application/octet-stream */
     const struct s3_pair *meta;
     size_t meta_n;
-    bool if_none_match;   /* only if no such object exists; else NB_E_CONFLICT "PreconditionFailed" */
+    bool if_none_match; /* only if no such object exists; else NB_E_CONFLICT "PreconditionFailed" */
     const char *if_match; /* only over the object with this ETag; NULL: no condition */
 };
 
 NB_NODISCARD bool s3_head_bucket(struct s3_client *c, const struct nb_cancel *cancel,
                                  struct nb_error *err);
-/* One request with all of data. opts and ret may be NULL. A condition that fails while the stored object has the very bytes
- * of data counts as met: an earlier try's answer was lost. (So where it matters who wrote first, write who you are.) */
+/* One request with all of data. opts and ret may be NULL. A condition that fails while the stored
+ * object has the very bytes of data counts as met: an earlier try's answer was lost. (So where it
+ * matters who wrote first, write who you are.) */
 NB_NODISCARD bool s3_put(struct s3_client *c, const char *key, const void *data, size_t n,
                          const struct s3_put_opts *opts, const struct nb_cancel *cancel,
                          struct s3_object *ret, struct nb_error *err);
 
 struct s3_get_opts {
     uint64_t offset, length; /* length 0: to the end */
-    const char *if_match;    /* ETag; else NB_E_CONFLICT. NULL: the first answer's ETag binds later ones */
+    /* ETag; else NB_E_CONFLICT. NULL: the first answer's ETag binds later ones */
+    const char *if_match;
 };
-/* Streams the body; after a cut the rest is asked for with If-Match, so fn sees each byte once and all of one version.
- * ret->size is the whole object's. opts and ret may be NULL. */
+/* Streams the body; after a cut the rest is asked for with If-Match, so fn sees each byte once and
+ * all of one version. ret->size is the whole object's. opts and ret may be NULL. */
 typedef bool(s3_body_fn)(void *ctx, const char *p, size_t n, struct nb_error *err);
 NB_NODISCARD bool s3_get(struct s3_client *c, const char *key, const struct s3_get_opts *opts,
                          s3_body_fn *fn, void *ctx, const struct nb_cancel *cancel,
@@ -106,7 +118,8 @@ NB_NODISCARD bool s3_get_buf(struct s3_client *c, const char *key, struct nb_buf
                              const struct nb_cancel *cancel, struct s3_object *ret,
                              struct nb_error *err);
 
-/* NB_E_NOT_FOUND "ObjectNotFound" when there is none. headers: NULL, or filled with the answer's "name: value\n" lines. */
+/* NB_E_NOT_FOUND "ObjectNotFound" when there is none. headers: NULL, or filled with the answer's
+ * "name: value\n" lines. */
 NB_NODISCARD bool s3_head(struct s3_client *c, const char *key, const struct nb_cancel *cancel,
                           struct s3_object *ret, struct nb_buf *headers, struct nb_error *err);
 /* A metadata value out of s3_head's headers, decoded; false if absent. */
@@ -115,7 +128,8 @@ bool s3_meta_get(const struct nb_buf *headers, const char *name, struct nb_buf *
 NB_NODISCARD bool s3_delete(struct s3_client *c, const char *key, const struct nb_cancel *cancel,
                             struct nb_error *err);
 
-/* Multipart: what s3/upload.h is built on. Conditions are not for Complete: on R2 a failed one destroys the upload. */
+/* Multipart: what s3/upload.h is built on. Conditions are not for Complete: on R2 a failed one
+ * destroys the upload. */
 struct s3_part {
     char etag[S3_ETAG_MAX];
     uint64_t size;

@@ -46,13 +46,24 @@ static bool is_one_of(const char *s, const char *const *list)
 
 static bool is_transient(int status, const char *code)
 {
-    static const char *const codes[] = {
-        "InternalError", "SlowDown", "ServiceUnavailable", "RequestTimeout", "ClientDisconnect",
-        "IncompleteBody", "TooManyRequests", "Throttling", "ThrottlingException",
-        "RequestThrottled", "RequestThrottledException", "RequestLimitExceeded",
-        "BandwidthLimitExceeded", "OperationAborted", "ConditionalRequestConflict",
-        "PriorRequestNotComplete", "TransactionInProgress", NULL
-    };
+    static const char *const codes[] = { "InternalError",
+                                         "SlowDown",
+                                         "ServiceUnavailable",
+                                         "RequestTimeout",
+                                         "ClientDisconnect",
+                                         "IncompleteBody",
+                                         "TooManyRequests",
+                                         "Throttling",
+                                         "ThrottlingException",
+                                         "RequestThrottled",
+                                         "RequestThrottledException",
+                                         "RequestLimitExceeded",
+                                         "BandwidthLimitExceeded",
+                                         "OperationAborted",
+                                         "ConditionalRequestConflict",
+                                         "PriorRequestNotComplete",
+                                         "TransactionInProgress",
+                                         NULL };
 
     return status == 408 || status == 425 || status == 429 || status == 500 || status == 502 ||
            status == 503 || status == 504 || (status >= 520 && status <= 530) ||
@@ -65,12 +76,14 @@ static bool fail_not_found(const char *code, const struct s3_error_place *at, st
         return nb_fail(err, NB_E_NOT_FOUND, "UploadNotFound",
                        "the multipart upload of '%s' is gone", at->key ? at->key : "");
     if (nb_streq(code, "NoSuchBucket") || at->is_bucket_call || !at->key) {
-        nb_fail(err, NB_E_NOT_FOUND, "BucketNotFound", "%s bucket not found: there is no '%s' at '%s'",
-                at->is_r2 ? "R2" : "S3", at->bucket, at->endpoint);
+        nb_fail(err, NB_E_NOT_FOUND, "BucketNotFound",
+                "%s bucket not found: there is no '%s' at '%s'", at->is_r2 ? "R2" : "S3",
+                at->bucket, at->endpoint);
         nb_hint(err,
-                at->is_r2 ? "check R2_BUCKET_NAME and that the bucket has been created; a bucket of a "
-                            "jurisdiction (eu, fedramp) is seen at that jurisdiction's endpoint only"
-                          : "check R2_BUCKET_NAME and that the bucket has been created");
+                at->is_r2
+                    ? "check R2_BUCKET_NAME and that the bucket has been created; a bucket of a "
+                      "jurisdiction (eu, fedramp) is seen at that jurisdiction's endpoint only"
+                    : "check R2_BUCKET_NAME and that the bucket has been created");
         return false;
     }
     return nb_fail(err, NB_E_NOT_FOUND, "ObjectNotFound", "there is no object '%s' in bucket '%s'",
@@ -84,7 +97,8 @@ static bool fail_denied(int status, const char *code, const char *message,
     if (nb_streq(code, "ObjectLockedByBucketPolicy") || nb_streq(code, "ObjectLocked"))
         return nb_fail(err, NB_E_DENIED, "ObjectLocked", "'%s' is kept by a lock of the bucket",
                        at->key ? at->key : "");
-    if (nb_streq(code, "InvalidAccessKeyId") || strstr(message, "redential access key has length")) {
+    if (nb_streq(code, "InvalidAccessKeyId") ||
+        strstr(message, "redential access key has length")) {
         nb_fail(err, NB_E_DENIED, "InvalidAccessKey",
                 "Access denied: '%s' does not know the access key id '%.6s...'", at->endpoint,
                 at->access_key_id);
@@ -100,17 +114,20 @@ static bool fail_denied(int status, const char *code, const char *message,
     }
     if (nb_streq(code, "ExpiredToken") || nb_streq(code, "TokenRefreshRequired") ||
         nb_streq(code, "InvalidToken")) {
-        return nb_fail(err, NB_E_DENIED, "AccessDenied",
-                       "Access denied: the session token of access key id '%.6s...' is not valid (%s)",
-                       at->access_key_id, code);
+        return nb_fail(
+            err, NB_E_DENIED, "AccessDenied",
+            "Access denied: the session token of access key id '%.6s...' is not valid (%s)",
+            at->access_key_id, code);
     }
-    nb_fail(err, NB_E_DENIED, "AccessDenied",
-            "Access denied: access key id '%.6s...' may not do this with %s%s%s bucket '%s' at '%s' "
-            "(status %d%s%s)",
-            at->access_key_id, at->key ? "'" : "", at->key ? at->key : "", at->key ? "' in" : "",
-            at->bucket, at->endpoint, status, code[0] ? ", " : "", code);
-    nb_hint(err, at->is_r2 ? "the API token needs the permission 'Object Read & Write' on this bucket"
-                           : "the key needs to read, write, list and delete objects of this bucket");
+    nb_fail(
+        err, NB_E_DENIED, "AccessDenied",
+        "Access denied: access key id '%.6s...' may not do this with %s%s%s bucket '%s' at '%s' "
+        "(status %d%s%s)",
+        at->access_key_id, at->key ? "'" : "", at->key ? at->key : "", at->key ? "' in" : "",
+        at->bucket, at->endpoint, status, code[0] ? ", " : "", code);
+    nb_hint(err, at->is_r2
+                     ? "the API token needs the permission 'Object Read & Write' on this bucket"
+                     : "the key needs to read, write, list and delete objects of this bucket");
     return false;
 }
 
@@ -127,8 +144,8 @@ static bool fail_other(int status, const char *code, const char *message,
 {
     if (status >= 300 && status < 400)
         nb_fail(err, NB_E_INVALID, "InvalidStorage",
-                "'%s' answers bucket '%s' with a redirect (status %d%s%s)", at->endpoint, at->bucket,
-                status, code[0] ? ", " : "", code);
+                "'%s' answers bucket '%s' with a redirect (status %d%s%s)", at->endpoint,
+                at->bucket, status, code[0] ? ", " : "", code);
     else
         return nb_fail(err, NB_E_INVALID, "StorageRejected",
                        "'%s' rejects the request%s%s%s (status %d%s%s)%s%.160s", at->endpoint,
@@ -159,8 +176,9 @@ bool s3_error_from_answer(int status, const char *code, const char *message,
     if (is_transient(status, code)) {
         fault->retry = true;
         fault->uncertain = status >= 500 || status == 408;
-        return nb_fail(err, NB_E_UNAVAILABLE, "StorageUnavailable", "'%s' is not available (status %d%s%s)",
-                       at->endpoint, status, code[0] ? ", " : "", code);
+        return nb_fail(err, NB_E_UNAVAILABLE, "StorageUnavailable",
+                       "'%s' is not available (status %d%s%s)", at->endpoint, status,
+                       code[0] ? ", " : "", code);
     }
     if (status == 404)
         return fail_not_found(code, at, err);

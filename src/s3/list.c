@@ -9,13 +9,17 @@
 #include "s3/client_priv.h"
 #include "s3/xml.h"
 
-enum { LIST_PAGE_DEFAULT = 1000, LIST_ENTRIES_DEFAULT = 1000000, LIST_RESTARTS_MAX = 3,
-       LIST_TOKEN_MAX = 4096 };
+enum {
+    LIST_PAGE_DEFAULT = 1000,
+    LIST_ENTRIES_DEFAULT = 1000000,
+    LIST_RESTARTS_MAX = 3,
+    LIST_TOKEN_MAX = 4096
+};
 
 /* "%2F", and '+' for a blank, as encoding-type=url has it. */
 static bool url_decode_plus(struct nb_buf *b)
 {
-    nb_auto_done(nb_buf_done) struct nb_buf out = NB_BUF_INIT(4 * S3_KEY_MAX);
+    nb_auto_done(nb_buf_done) struct nb_buf out = NB_BUF_INIT(LIST_TOKEN_MAX);
 
     for (size_t i = 0; i < b->len; i++)
         if (b->data[i] == '+')
@@ -34,7 +38,7 @@ struct page {
     struct nb_buf token, key_marker, id_marker, upload_id;
     bool truncated, truncated_seen, url_encoded;
     /* of the listing: */
-    struct nb_buf last; /* the highest key or prefix so far */
+    struct nb_buf last;  /* the highest key or prefix so far */
     struct nb_buf start; /* where this page began: what comes again is passed over */
     size_t count, max;
     bool ordered, full;
@@ -45,8 +49,8 @@ struct page {
 
 static void page_init(struct page *g)
 {
-    struct nb_buf *bufs[] = { &g->key, &g->etag, &g->prefix, &g->token, &g->key_marker,
-                              &g->id_marker, &g->upload_id, &g->last, &g->start };
+    struct nb_buf *bufs[] = { &g->key,       &g->etag,      &g->prefix, &g->token, &g->key_marker,
+                              &g->id_marker, &g->upload_id, &g->last,   &g->start };
 
     memset(g, 0, sizeof(*g));
     for (size_t i = 0; i < NB_ARRAY_LEN(bufs); i++)
@@ -56,8 +60,8 @@ static void page_init(struct page *g)
 
 static void page_done(struct page *g)
 {
-    struct nb_buf *bufs[] = { &g->key, &g->etag, &g->prefix, &g->token, &g->key_marker,
-                              &g->id_marker, &g->upload_id, &g->last, &g->start };
+    struct nb_buf *bufs[] = { &g->key,       &g->etag,      &g->prefix, &g->token, &g->key_marker,
+                              &g->id_marker, &g->upload_id, &g->last,   &g->start };
 
     for (size_t i = 0; i < NB_ARRAY_LEN(bufs); i++)
         nb_buf_done(bufs[i]);
@@ -107,6 +111,13 @@ struct list_walk {
     struct page *g;
     struct nb_buf previous_key, previous_prefix;
 };
+
+static void list_walk_done(struct list_walk *w)
+{
+    nb_buf_done(&w->previous_key);
+    nb_buf_done(&w->previous_prefix);
+}
+NB_AUTO_DONE_DEFINE(struct list_walk, list_walk_done)
 
 static bool take_number(struct nb_str s, uint64_t *ret)
 {
@@ -239,9 +250,10 @@ static bool list_page(struct s3_client *c, const struct s3_list_opts *o, struct 
     struct s3_pair query[8] = { { "list-type", "2" }, { "encoding-type", "url" } };
     struct s3_call call = { .method = "GET", .query = query, .query_n = 2 };
     nb_auto_done(http_response_done) struct http_response r = HTTP_RESPONSE_INIT;
-    struct list_walk w = { .g = g, .previous_key = NB_BUF_INIT(LIST_TOKEN_MAX),
-                           .previous_prefix = NB_BUF_INIT(LIST_TOKEN_MAX) };
-    bool ok;
+    nb_auto_done(list_walk_done) struct list_walk w = { .g = g,
+                                                        .previous_key = NB_BUF_INIT(LIST_TOKEN_MAX),
+                                                        .previous_prefix =
+                                                            NB_BUF_INIT(LIST_TOKEN_MAX) };
 
     set_text(&w.previous_key, nb_buf_str(&g->last));
     set_text(&w.previous_prefix, nb_buf_str(&g->last));
@@ -254,12 +266,7 @@ static bool list_page(struct s3_client *c, const struct s3_list_opts *o, struct 
         query[call.query_n++] = (struct s3_pair){ "continuation-token", token };
     else if (start_after && start_after[0])
         query[call.query_n++] = (struct s3_pair){ "start-after", start_after };
-    if (!s3_call_run(c, &call, cancel, &r, err))
-        return false;
-    ok = page_parse(g, &r, on_list_element, &w, err);
-    nb_buf_done(&w.previous_key);
-    nb_buf_done(&w.previous_prefix);
-    return ok;
+    return s3_call_run(c, &call, cancel, &r, err) && page_parse(g, &r, on_list_element, &w, err);
 }
 
 bool s3_list(struct s3_client *c, const struct s3_list_opts *o, s3_list_fn *fn, void *ctx,
@@ -322,8 +329,7 @@ static bool upload_end(struct page *g, struct nb_error *err)
     return true;
 }
 
-static bool on_upload_element(void *ctx, const char *path, struct nb_str text,
-                              struct nb_error *err)
+static bool on_upload_element(void *ctx, const char *path, struct nb_str text, struct nb_error *err)
 {
     static const char root[] = "ListMultipartUploadsResult/";
     struct page *g = ctx;
@@ -363,7 +369,8 @@ bool s3_list_uploads(struct s3_client *c, const char *prefix, s3_list_upload_fn 
     g.ctx = ctx;
     g.max = LIST_ENTRIES_DEFAULT;
     do {
-        struct s3_pair query[5] = { { "uploads", NULL }, { "encoding-type", "url" },
+        struct s3_pair query[5] = { { "uploads", NULL },
+                                    { "encoding-type", "url" },
                                     { "prefix", prefix ? prefix : "" } };
         struct s3_call call = { .method = "GET", .query = query, .query_n = 3 };
         nb_auto_done(http_response_done) struct http_response r = HTTP_RESPONSE_INIT;

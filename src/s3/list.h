@@ -2,8 +2,8 @@
 #define NB_S3_LIST_H
 
 /*
- * Listings of a bucket, page by page, in order of keys. A continuation token that the service no longer takes is replaced
- * by a fresh start after the last key seen. Any thread.
+ * Listings of a bucket, page by page, in order of keys. A continuation token that the service no
+ * longer takes is replaced by a fresh start after the last key seen. Any thread.
  */
 
 #include "s3/client.h"
@@ -21,9 +21,10 @@ struct s3_list_opts {
     const char *delimiter;   /* NULL: none */
     const char *start_after; /* NULL: from the first */
     unsigned page_size;      /* 0: 1,000 */
-    size_t max_entries;      /* 0: 1,000,000. Reaching it is no error, but the listing is not complete */
+    size_t max_entries; /* 0: 1,000,000. Reaching it is no error, but the listing is not complete */
 };
-/* *ret_complete: every key was seen: the last page said so, and keys came in ascending order. Decisions to delete need it. */
+/* *ret_complete: every key was seen: the last page said so, and keys came in ascending order.
+ * Decisions to delete need it. */
 NB_NODISCARD bool s3_list(struct s3_client *c, const struct s3_list_opts *opts, s3_list_fn *fn,
                           void *ctx, const struct nb_cancel *cancel, bool *ret_complete,
                           struct nb_error *err);

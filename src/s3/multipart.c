@@ -7,10 +7,14 @@
 #include "s3/upload.h"
 #include "s3/xml.h"
 
-/* Before its answer to Complete the service may put the parts together. An abort is often made while a program is told to
- * stop, so it does not try for long: what is left over is named by a claim. */
-enum { COMPLETE_IDLE_TIMEOUT_MS = 5 * 60 * 1000, ABORT_TIMEOUT_MS = 10 * 1000,
-       COMPLETE_CLOCK_SLACK_SECONDS = 5 };
+/* Before its answer to Complete the service may put the parts together. An abort is often made
+ * while a program is told to stop, so it does not try for long: what is left over is named by a
+ * claim. */
+enum {
+    COMPLETE_IDLE_TIMEOUT_MS = 5 * 60 * 1000,
+    ABORT_TIMEOUT_MS = 10 * 1000,
+    COMPLETE_CLOCK_SLACK_SECONDS = 5
+};
 
 struct text_of {
     const char *path;
@@ -64,8 +68,13 @@ bool s3_multipart_put(struct s3_client *c, const char *key, const char *upload_i
 {
     char number_text[16];
     const struct s3_pair query[] = { { "partNumber", number_text }, { "uploadId", upload_id } };
-    struct s3_call call = { .method = "PUT", .key = key, .query = query, .query_n = 2,
-                            .body = data, .body_n = n, .body_md5 = ret->md5 };
+    struct s3_call call = { .method = "PUT",
+                            .key = key,
+                            .query = query,
+                            .query_n = 2,
+                            .body = data,
+                            .body_n = n,
+                            .body_md5 = ret->md5 };
     nb_auto_done(http_response_done) struct http_response r = HTTP_RESPONSE_INIT;
     struct s3_object o;
 
@@ -106,8 +115,9 @@ static void complete_body(const struct s3_part *parts, size_t n, struct nb_buf *
     nb_buf_puts(out, "</CompleteMultipartUpload>");
 }
 
-/* The answer was lost, or a later try finds no such upload: what does the bucket hold? The right size and the right ETag, or,
- * where ETags are made another way, an object of the right size that came just now to a key that is ours alone. */
+/* The answer was lost, or a later try finds no such upload: what does the bucket hold? The right
+ * size and the right ETag, or, where ETags are made another way, an object of the right size that
+ * came just now to a key that is ours alone. */
 static bool is_completed(struct s3_client *c, const char *key, const struct s3_part *parts,
                          size_t n, int64_t begun_unix_ms, const struct nb_cancel *cancel,
                          struct s3_object *ret)
@@ -147,8 +157,12 @@ bool s3_multipart_complete(struct s3_client *c, const char *key, const char *upl
                            struct nb_error *err)
 {
     const struct s3_pair query[] = { { "uploadId", upload_id } };
-    struct s3_call call = { .method = "POST", .key = key, .query = query, .query_n = 1,
-                            .error_in_200 = true, .idle_timeout_ms = COMPLETE_IDLE_TIMEOUT_MS };
+    struct s3_call call = { .method = "POST",
+                            .key = key,
+                            .query = query,
+                            .query_n = 1,
+                            .error_in_200 = true,
+                            .idle_timeout_ms = COMPLETE_IDLE_TIMEOUT_MS };
     nb_auto_done(http_response_done) struct http_response r = HTTP_RESPONSE_INIT;
     nb_auto_done(nb_buf_done) struct nb_buf body = NB_BUF_INIT(8 << 20);
     int64_t begun_unix_ms = s3_client_now_unix_ms(c);
@@ -180,7 +194,10 @@ bool s3_multipart_abort(struct s3_client *c, const char *key, const char *upload
                         const struct nb_cancel *cancel, struct nb_error *err)
 {
     const struct s3_pair query[] = { { "uploadId", upload_id } };
-    struct s3_call call = { .method = "DELETE", .key = key, .query = query, .query_n = 1,
+    struct s3_call call = { .method = "DELETE",
+                            .key = key,
+                            .query = query,
+                            .query_n = 1,
                             .idle_timeout_ms = ABORT_TIMEOUT_MS,
                             .window_cap_ms = ABORT_TIMEOUT_MS };
     nb_auto_done(http_response_done) struct http_response r = HTTP_RESPONSE_INIT;

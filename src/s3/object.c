@@ -152,15 +152,16 @@ static bool collect(void *ctx, const char *p, size_t n, struct nb_error *err)
     return nb_buf_check(b, err);
 }
 
-/* A condition may fail because an earlier try was carried out and its answer was lost (libcurl too sends again when a
- * connection that was kept open turns out dead): is what is stored now what we sent? */
+/* A condition may fail because an earlier try was carried out and its answer was lost (libcurl too
+ * sends again when a connection that was kept open turns out dead): is what is stored now what we
+ * sent? */
 static bool is_stored_already(struct s3_client *c, const char *key, const void *data, size_t n,
                               const uint8_t md5[NB_MD5_BYTES], const struct nb_cancel *cancel,
                               struct s3_object *ret)
 {
     nb_auto_done(nb_buf_done) struct nb_buf got = NB_BUF_INIT(SAME_BYTES_MAX + 1);
     struct nb_error ignored = NB_ERROR_INIT;
-    struct s3_object o;
+    struct s3_object o = { .size = 0 };
     char hex[2 * NB_MD5_BYTES + 1];
 
     if (!s3_head(c, key, cancel, &o, NULL, &ignored) || o.size != n)
@@ -180,8 +181,9 @@ bool s3_put(struct s3_client *c, const char *key, const void *data, size_t n,
             struct nb_error *err)
 {
     uint8_t md5[NB_MD5_BYTES];
-    struct s3_call call = { .method = "PUT", .key = key, .body = n ? data : "", .body_n = n,
-                            .body_md5 = md5 };
+    struct s3_call call = {
+        .method = "PUT", .key = key, .body = n ? data : "", .body_n = n, .body_md5 = md5
+    };
     nb_auto_done(http_response_done) struct http_response r = HTTP_RESPONSE_INIT;
     nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(64 << 10);
     struct s3_object o;
@@ -287,8 +289,9 @@ static bool get_on_body(void *ctx, const char *p, size_t n, struct nb_error *err
     }
     if (g->opts->length > 0 && g->delivered + n > g->opts->length) {
         g->call->stop = true;
-        return nb_fail(err, NB_E_PROTOCOL, "StorageProtocol", "'%s' sends more of '%s' than was asked for",
-                       s3_client_endpoint(g->c), g->call->key);
+        return nb_fail(err, NB_E_PROTOCOL, "StorageProtocol",
+                       "'%s' sends more of '%s' than was asked for", s3_client_endpoint(g->c),
+                       g->call->key);
     }
     if (!g->fn(g->ctx, p, n, err)) {
         g->call->stop = true;
@@ -303,10 +306,12 @@ bool s3_get(struct s3_client *c, const char *key, const struct s3_get_opts *opts
             void *ctx, const struct nb_cancel *cancel, struct s3_object *ret, struct nb_error *err)
 {
     static const struct s3_get_opts whole = { 0 };
-    struct s3_call call = { .method = "GET", .key = key, .on_body = get_on_body,
-                            .before_try = get_before_try };
-    struct get_state g = { .c = c, .call = &call, .opts = opts ? opts : &whole, .fn = fn,
-                           .ctx = ctx };
+    struct s3_call call = {
+        .method = "GET", .key = key, .on_body = get_on_body, .before_try = get_before_try
+    };
+    struct get_state g = {
+        .c = c, .call = &call, .opts = opts ? opts : &whole, .fn = fn, .ctx = ctx
+    };
     nb_auto_done(http_response_done) struct http_response r = HTTP_RESPONSE_INIT;
 
     call.ctx = &g;

@@ -183,7 +183,7 @@ static int compare_pairs(const char *text, const struct encoded_pair *a,
 static bool put_query(const struct s3_sign_request *req, struct nb_buf *out, struct nb_error *err)
 {
     nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(SIGN_TEXT_MAX);
-    struct encoded_pair pairs[SIGN_QUERY_MAX];
+    struct encoded_pair pairs[SIGN_QUERY_MAX] = { { 0, 0 } };
 
     if (req->query_n > SIGN_QUERY_MAX)
         return nb_fail(err, NB_E_LIMIT, "TooManyParameters", "more than %d query parameters",
@@ -243,7 +243,7 @@ static bool put_canonical(const struct s3_sign_request *req, const struct header
 bool s3_sign_canonical_request(const struct s3_sign_request *req, const struct s3_creds *creds,
                                struct nb_buf *out, struct nb_error *err)
 {
-    struct header_list l;
+    struct header_list l = { .n = 0 };
 
     return headers_gather(req, creds, &l, err) && put_canonical(req, &l, out, err);
 }
@@ -253,8 +253,8 @@ static void put_scope(const struct s3_sign_request *req, struct nb_buf *out)
 {
     char date[NB_TIME_TEXT_MAX];
 
-    nb_buf_printf(out, "%.8s/%s/%s/aws4_request",
-                  nb_time_format_basic(req->now_unix_seconds, date), req->region, req->service);
+    nb_buf_printf(out, "%.8s/%s/%s/aws4_request", nb_time_format_basic(req->now_unix_seconds, date),
+                  req->region, req->service);
 }
 
 void s3_sign_string_to_sign(const struct s3_sign_request *req, struct nb_str canonical_request,
@@ -265,22 +265,23 @@ void s3_sign_string_to_sign(const struct s3_sign_request *req, struct nb_str can
 
     nb_sha256(canonical_request.p, canonical_request.n, hash);
     nb_hex(hash, sizeof(hash), hex);
-    nb_buf_printf(out, "AWS4-HMAC-SHA256\n%s\n",
-                  nb_time_format_basic(req->now_unix_seconds, date));
+    nb_buf_printf(out, "AWS4-HMAC-SHA256\n%s\n", nb_time_format_basic(req->now_unix_seconds, date));
     put_scope(req, out);
     nb_buf_printf(out, "\n%s", hex);
 }
+
+static const char SCHEME[4] = { 'A', 'W', 'S', '4' };
 
 static void signing_key(const struct s3_sign_request *req, const struct s3_creds *creds,
                         uint8_t out[NB_SHA256_BYTES])
 {
     char date[NB_TIME_TEXT_MAX];
     struct nb_str secret = nb_secret_str(creds->secret_access_key);
-    size_t n = secret.n + 4;
+    size_t n = secret.n + sizeof(SCHEME);
     char *start = nb_xmalloc(n);
 
-    memcpy(start, "AWS4", 4);
-    memcpy(start + 4, secret.p, secret.n);
+    memcpy(start, SCHEME, sizeof(SCHEME));
+    memcpy(start + sizeof(SCHEME), secret.p, secret.n);
     nb_time_format_basic(req->now_unix_seconds, date);
     nb_hmac_sha256(start, n, date, 8, out);
     nb_hmac_sha256(out, NB_SHA256_BYTES, req->region, strlen(req->region), out);
@@ -295,7 +296,7 @@ bool s3_sign(const struct s3_sign_request *req, const struct s3_creds *creds,
 {
     nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(SIGN_TEXT_MAX);
     nb_auto_done(nb_buf_done) struct nb_buf to_sign = NB_BUF_INIT(4096);
-    struct header_list l;
+    struct header_list l = { .n = 0 };
     uint8_t key[NB_SHA256_BYTES], mac[NB_SHA256_BYTES];
     char hex[NB_SHA256_HEX];
 

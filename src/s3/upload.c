@@ -8,8 +8,13 @@
 #include "base/mem.h"
 #include "base/thread.h"
 
-enum { UPLOAD_WORKERS_DEFAULT = 2, UPLOAD_WORKERS_MAX = 16, UPLOAD_BUFFERS_MAX = 17,
-       UPLOAD_META_MAX = 16, UPLOAD_LOOK_MS = 200 };
+enum {
+    UPLOAD_WORKERS_DEFAULT = 2,
+    UPLOAD_WORKERS_MAX = 16,
+    UPLOAD_BUFFERS_MAX = 17,
+    UPLOAD_META_MAX = 16,
+    UPLOAD_LOOK_MS = 200
+};
 
 struct part_buffer {
     char *data;
@@ -75,7 +80,8 @@ static struct part_buffer *take_waiting(struct s3_upload *up)
         return NULL;
     b = up->waiting[0];
     up->waiting_n--;
-    memmove(up->waiting, up->waiting + 1, up->waiting_n * sizeof(up->waiting[0]));
+    for (unsigned i = 0; i < up->waiting_n; i++)
+        up->waiting[i] = up->waiting[i + 1];
     up->busy++;
     return b;
 }
@@ -87,7 +93,7 @@ static void *worker_run(void *arg)
 
     pthread_mutex_lock(&up->lock);
     while ((b = take_waiting(up))) {
-        struct s3_part part;
+        struct s3_part part = { .size = 0 };
         struct nb_error err = NB_ERROR_INIT;
         bool ok = !up->failed, skip = up->failed;
         uint64_t stored = 0;
@@ -188,7 +194,8 @@ static bool buffer_take(struct s3_upload *up, struct nb_error *err)
 
 static void put_opts(const struct s3_upload *up, struct s3_put_opts *o)
 {
-    *o = (struct s3_put_opts){ .content_type = up->content_type, .meta = up->meta,
+    *o = (struct s3_put_opts){ .content_type = up->content_type,
+                               .meta = up->meta,
                                .meta_n = up->meta_n };
 }
 
@@ -204,8 +211,7 @@ static bool begin_multipart(struct s3_upload *up, struct nb_error *err)
     if (!s3_multipart_create(up->client, up->key, &o, up->cancel, id, err))
         return false;
     up->upload_id = nb_steal(id);
-    return !up->opts.on_created ||
-           up->opts.on_created(up->opts.ctx, up->key, up->upload_id, err);
+    return !up->opts.on_created || up->opts.on_created(up->opts.ctx, up->key, up->upload_id, err);
 }
 
 static void parts_grow(struct s3_upload *up)
@@ -252,7 +258,8 @@ bool s3_upload_new(struct s3_client *client, const char *key, const struct s3_up
     if (!o)
         o = &none;
     if (!key[0] || strlen(key) > S3_KEY_MAX)
-        return nb_fail(err, NB_E_INVALID, "InvalidName", "a key must have 1 to %d bytes", S3_KEY_MAX);
+        return nb_fail(err, NB_E_INVALID, "InvalidName", "a key must have 1 to %d bytes",
+                       S3_KEY_MAX);
     if (o->part_bytes && o->part_bytes < S3_PART_BYTES_MIN)
         return nb_fail(err, NB_E_INVALID, "InvalidStorage",
                        "a part size of %zu bytes is below the least of %d", o->part_bytes,
@@ -286,7 +293,8 @@ void s3_upload_free(struct s3_upload *up)
         return;
     nb_cancel_set(up->stop);
     workers_end(up);
-    /* Parts that stay would be paid for. Not bound to the caller's token, which may well be why we are here. */
+    /* Parts that stay would be paid for. Not bound to the caller's token, which may well be why we
+     * are here. */
     if (up->upload_id && !up->stored &&
         !s3_multipart_abort(up->client, up->key, up->upload_id, NULL, &ignored))
         nb_error_clear(&ignored);

@@ -14,8 +14,8 @@ struct sink_file {
     struct sink base;
     int fd;
     bool owned, done;
-    char *name;      /* for messages */
-    char *path;      /* NULL: nothing to rename */
+    char *name; /* for messages */
+    char *path; /* NULL: nothing to rename */
     char *temp_path;
 };
 

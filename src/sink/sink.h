@@ -2,18 +2,21 @@
 #define NB_SINK_SINK_H
 
 /*
- * sink: where bytes go, as a table of functions, so that what makes bytes does not know whether they are counted,
- * hashed, compressed or sent. Sinks form a chain; each owns the next and frees it:
+ * sink: where bytes go, as a table of functions, so that what makes bytes does not know whether
+ * they are counted, hashed, compressed or sent. Sinks form a chain; each owns the next and frees
+ * it:
  *
  *   count -> hash -> gz -> hash -> s3
  *
- * Results (bytes counted, the digest, what was stored) are asked of the sink that has them, after finish.
+ * Results (bytes counted, the digest, what was stored) are asked of the sink that has them, after
+ * finish.
  *
- * Threads: the head of a chain is used by one thread at a time. Each sink says where it calls the next one:
- * the gz sink does so from threads of its own, one at a time and in order, and finish has waited for them, so that
- * results may be read by whoever called finish.
+ * Threads: the head of a chain is used by one thread at a time. Each sink says where it calls the
+ * next one: the gz sink does so from threads of its own, one at a time and in order, and finish has
+ * waited for them, so that results may be read by whoever called finish.
  *
- * After a failure only free is allowed. Freeing a chain that was not finished leaves nothing behind: no file, no upload.
+ * After a failure only free is allowed. Freeing a chain that was not finished leaves nothing
+ * behind: no file, no upload.
  */
 
 #include <stddef.h>
@@ -57,11 +60,13 @@ NB_AUTO_DEFINE(struct sink *, sink_free)
 
 /* Every take_next below is taken even when the constructor fails. */
 
-/* Counts what passes. The count may be read at any time from any thread. Calls the next in the caller's thread. */
+/* Counts what passes. The count may be read at any time from any thread. Calls the next in the
+ * caller's thread. */
 struct sink *sink_count_new(struct sink *take_next);
 uint64_t sink_count_bytes(const struct sink *count);
 
-/* At most so many bytes a second, on average over a second; waits in the caller's thread, ended by cancel (borrowed). */
+/* At most so many bytes a second, on average over a second; waits in the caller's thread, ended
+ * by cancel (borrowed). */
 struct sink *sink_throttle_new(uint64_t bytes_per_second, const struct nb_cancel *cancel,
                                struct sink *take_next);
 
@@ -70,13 +75,15 @@ struct sink *sink_hash_new(struct sink *take_next);
 /* Only after finish. */
 void sink_hash_hex(const struct sink *hash, char out[NB_SHA256_HEX]);
 
-/* Compresses into gzip members on `threads` threads (0: in the caller's) and calls the next from those. */
-NB_NODISCARD bool sink_gz_new(int level, unsigned threads, struct sink *take_next, struct sink **ret,
-                              struct nb_error *err);
+/* Compresses into gzip members on `threads` threads (0: in the caller's) and calls the next from
+ * those. */
+NB_NODISCARD bool sink_gz_new(int level, unsigned threads, struct sink *take_next,
+                              struct sink **ret, struct nb_error *err);
 
 /*
- * A file that appears under its name only at finish (written beside it, synced, renamed; mode 0600), or is not there at
- * all; an existing one is replaced. "-" is standard output, which is neither synced nor closed.
+ * A file that appears under its name only at finish (written beside it, synced, renamed; mode
+ * 0600), or is not there at all; an existing one is replaced. "-" is standard output, which is
+ * neither synced nor closed.
  */
 NB_NODISCARD bool sink_file_new(const char *path, struct sink **ret, struct nb_error *err);
 /* A descriptor, borrowed. */

@@ -3,7 +3,8 @@
 #include "base/mem.h"
 #include "sink/sink.h"
 
-/* What may be late is made up for, but never by more than this: a pause is no credit for a burst. */
+/* What may be late is made up for, but never by more than this: a pause is no credit for a
+ * burst. */
 enum { CREDIT_MS = 1000 };
 
 struct sink_throttle {
@@ -11,7 +12,7 @@ struct sink_throttle {
     struct sink *next;
     const struct nb_cancel *cancel;
     uint64_t bytes_per_second;
-    uint64_t bytes;    /* since start_ms */
+    uint64_t bytes; /* since start_ms */
     int64_t start_ms;
 };
 

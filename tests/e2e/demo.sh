@@ -40,6 +40,11 @@ get_parts() {
     parts helm minio neo4j-5 cypher-shell py k8s coredns
 }
 
+graphs() {
+    "$E2E_PY" "$here/graphs/graphiti_graph.py" "$E2E_NEO4J_URI"
+    "$E2E_PY" "$here/graphs/social_graph.py" "$E2E_NEO4J_URI" --people 500 --rels 1500
+}
+
 apply() {
     kubectl create namespace demo --dry-run=client -o yaml | kubectl apply -f - >/dev/null
     kubectl label --overwrite namespace demo pod-security.kubernetes.io/enforce=restricted >/dev/null
@@ -117,12 +122,11 @@ up() {
     tools/make-image build/release "$out/image"
     step "cluster ($E2E_CLUSTER)"
     cluster_up
-    step "Neo4j and MinIO on $E2E_HOST"
+    step "MinIO behind an R2-shaped proxy on $E2E_HOST"
     servers_up
     "$E2E_PY" "$here/s3.py" make graphiti-neo4j-backup
-    step "graph: what graphiti writes (its own classes), and a social graph"
-    "$E2E_PY" "$here/graphs/graphiti_graph.py" "$E2E_NEO4J_URI"
-    "$E2E_PY" "$here/graphs/social_graph.py" "$E2E_NEO4J_URI" --people 500 --rels 1500
+    step "Neo4j with a graph: what graphiti writes (its own classes), and a social graph"
+    graph_up demo graphs
     step "helm install"
     chart_up
     apply

@@ -9,7 +9,13 @@
 #include "s3/sign.h"
 #include "s3/xml.h"
 
-enum { KEY_MAX = 2048, OBJECTS_MAX = 20000, UPLOADS_MAX = 4096, PARTS_MAX = 10000, TEXT_MAX = 64 << 20 };
+enum {
+    KEY_MAX = 2048,
+    OBJECTS_MAX = 20000,
+    UPLOADS_MAX = 4096,
+    PARTS_MAX = 10000,
+    TEXT_MAX = 64 << 20
+};
 
 struct object {
     char *key, *data;
@@ -55,15 +61,34 @@ struct request {
     char key[KEY_MAX];
     char upload_id[128];
     unsigned part;
-    enum op { OP_PUT, OP_GET, OP_HEAD, OP_DELETE, OP_HEAD_BUCKET, OP_LIST, OP_LIST_UPLOADS,
-              OP_CREATE, OP_PART, OP_COMPLETE, OP_ABORT, OP_NONE } op;
+    enum op {
+        OP_PUT,
+        OP_GET,
+        OP_HEAD,
+        OP_DELETE,
+        OP_HEAD_BUCKET,
+        OP_LIST,
+        OP_LIST_UPLOADS,
+        OP_CREATE,
+        OP_PART,
+        OP_COMPLETE,
+        OP_ABORT,
+        OP_NONE
+    } op;
 };
 
-static const char *const op_names[] = {
-    "PutObject", "GetObject", "HeadObject", "DeleteObject", "HeadBucket", "ListObjectsV2",
-    "ListMultipartUploads", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload",
-    "AbortMultipartUpload", "None"
-};
+static const char *const op_names[] = { "PutObject",
+                                        "GetObject",
+                                        "HeadObject",
+                                        "DeleteObject",
+                                        "HeadBucket",
+                                        "ListObjectsV2",
+                                        "ListMultipartUploads",
+                                        "CreateMultipartUpload",
+                                        "UploadPart",
+                                        "CompleteMultipartUpload",
+                                        "AbortMultipartUpload",
+                                        "None" };
 
 static int64_t now(const struct fake_s3 *f)
 {
@@ -134,8 +159,9 @@ static struct object *store(struct fake_s3 *f, const char *key, char *take_data,
     memmove(&f->objects[i + 1], &f->objects[i], (f->objects_n - i) * sizeof(*f->objects));
     f->objects_n++;
     o = &f->objects[i];
-    *o = (struct object){ .key = nb_xstrdup(key), .data = take_data, .n = n, .meta = take_meta,
-                          .modified = now(f) };
+    *o = (struct object){
+        .key = nb_xstrdup(key), .data = take_data, .n = n, .meta = take_meta, .modified = now(f)
+    };
     snprintf(o->etag, sizeof(o->etag), "%s", etag);
     return o;
 }
@@ -157,10 +183,11 @@ static void fail(struct fake_http_reply *r, int status, const char *code, const 
     nb_buf_clear(&r->body);
     if (!code)
         return;
-    nb_buf_printf(&r->body,
-                  "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>%s</Message>"
-                  "<RequestId>1</RequestId></Error>",
-                  code, message);
+    nb_buf_printf(
+        &r->body,
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>%s</Message>"
+        "<RequestId>1</RequestId></Error>",
+        code, message);
     fake_http_reply_header(r, "Content-Type", "application/xml");
 }
 
@@ -256,8 +283,9 @@ static bool parse_amz_date(const char *s, int64_t *ret)
         for (int j = 0; j < len[i]; j++)
             v[i] = v[i] * 10 + (s[at[i] + j] - '0');
     }
-    tm = (struct nb_tm){ .year = v[0], .month = v[1], .day = v[2], .hour = v[3], .minute = v[4],
-                         .second = v[5] };
+    tm = (struct nb_tm){
+        .year = v[0], .month = v[1], .day = v[2], .hour = v[3], .minute = v[4], .second = v[5]
+    };
     *ret = nb_tm_to_unix(&tm);
     return true;
 }
@@ -272,8 +300,11 @@ static bool check_auth(struct fake_s3 *f, const struct fake_http_request *q,
     char auth[4096], date[64] = "", sha[80] = "", real[NB_SHA256_HEX];
     uint8_t hash[NB_SHA256_BYTES];
     const char *signed_names;
-    struct s3_sign_request sr = { .rule = S3_SIGN_S3, .region = "auto", .service = "s3",
-                                  .add_content_sha256 = true, .add_token = true };
+    struct s3_sign_request sr = { .rule = S3_SIGN_S3,
+                                  .region = "auto",
+                                  .service = "s3",
+                                  .add_content_sha256 = true,
+                                  .add_token = true };
     bool ok = false;
 
     if (!fake_http_request_header(q, "authorization", auth, sizeof(auth)) ||
@@ -318,9 +349,9 @@ static bool check_auth(struct fake_s3 *f, const struct fake_http_request *q,
 static bool check_headers(struct fake_s3 *f, const struct fake_http_request *q,
                           struct fake_http_reply *r)
 {
-    static const char *const missing[] = { "x-amz-tagging", "x-amz-acl", "x-amz-checksum",
-                                           "x-amz-sdk-checksum", "x-amz-trailer",
-                                           "x-amz-server-side-encryption-aws",
+    static const char *const missing[] = { "x-amz-tagging",     "x-amz-acl",
+                                           "x-amz-checksum",    "x-amz-sdk-checksum",
+                                           "x-amz-trailer",     "x-amz-server-side-encryption-aws",
                                            "x-amz-object-lock", "x-amz-request-payer" };
     char text[256];
     struct nb_buf b64 = NB_BUF_INIT(64);
@@ -502,7 +533,8 @@ static void put_listed_key(struct fake_http_reply *r, const char *key, bool url)
 
 static void list_objects(struct fake_s3 *f, const struct request *q, struct fake_http_reply *r)
 {
-    char prefix[KEY_MAX], delimiter[16], token[KEY_MAX], after[KEY_MAX], max[16], url[16], t[NB_TIME_TEXT_MAX];
+    char prefix[KEY_MAX], delimiter[16], token[KEY_MAX], after[KEY_MAX], max[16], url[16],
+        t[NB_TIME_TEXT_MAX];
     char last_prefix[KEY_MAX] = "", last[KEY_MAX] = "";
     unsigned long limit, n = 0;
     bool truncated = false;
@@ -534,7 +566,8 @@ static void list_objects(struct fake_s3 *f, const struct request *q, struct fake
             continue;
         if (delimiter[0])
             cut = strstr(o->key + strlen(prefix), delimiter);
-        snprintf(name, sizeof(name), "%.*s", cut ? (int)(cut - o->key + 1) : (int)strlen(o->key), o->key);
+        snprintf(name, sizeof(name), "%.*s", cut ? (int)(cut - o->key + 1) : (int)strlen(o->key),
+                 o->key);
         if ((after[0] && strcmp(name, after) <= 0) || (cut && nb_streq(name, last_prefix)))
             continue;
         if (n == limit) {
@@ -618,10 +651,11 @@ static void create_upload(struct fake_s3 *f, const struct request *q, struct fak
     snprintf(u->id, sizeof(u->id), "upload-%06u+/=", ++f->next_id);
     f->uploads = nb_xreallocarray(f->uploads, f->uploads_n + 1, sizeof(*f->uploads));
     f->uploads[f->uploads_n++] = u;
-    nb_buf_printf(&r->body,
-                  "<InitiateMultipartUploadResult><Bucket>b</Bucket><Key>k</Key><UploadId>%s</UploadId>"
-                  "</InitiateMultipartUploadResult>",
-                  u->id);
+    nb_buf_printf(
+        &r->body,
+        "<InitiateMultipartUploadResult><Bucket>b</Bucket><Key>k</Key><UploadId>%s</UploadId>"
+        "</InitiateMultipartUploadResult>",
+        u->id);
 }
 
 static struct upload *find_upload(struct fake_s3 *f, const struct request *q, size_t *ret_index)
@@ -746,7 +780,8 @@ static void complete_upload(struct fake_s3 *f, const struct request *q, struct f
     md5_etag(f, md5, w.count, etag);
     store(f, q->key, all, total, etag, nb_steal(u->meta));
     drop_upload(f, i);
-    nb_buf_puts(&r->body, "<CompleteMultipartUploadResult><Location>x</Location><Key>k</Key><ETag>");
+    nb_buf_puts(&r->body,
+                "<CompleteMultipartUploadResult><Location>x</Location><Key>k</Key><ETag>");
     s3_xml_escape(etag, &r->body);
     nb_buf_puts(&r->body, "</ETag></CompleteMultipartUploadResult>");
 }
@@ -810,7 +845,8 @@ static enum op op_of(const struct request *q)
 {
     const struct fake_http_request *h = q->http;
     char t[8];
-    bool id = q->upload_id[0] != '\0', uploads = fake_http_request_param(h, "uploads", t, sizeof(t));
+    bool id = q->upload_id[0] != '\0',
+         uploads = fake_http_request_param(h, "uploads", t, sizeof(t));
 
     if (nb_streq(h->method, "PUT") && q->key[0])
         return id ? OP_PART : OP_PUT;
@@ -873,8 +909,11 @@ static bool answer(void *ctx, const struct fake_http_request *http, struct fake_
     struct fake_s3_fault x = { 0 };
     bool known = parse_request(&q);
     char date[40];
-    struct fake_s3_op op = { .name = op_names[q.op], .key = q.key, .number = ++f->ops,
-                             .of_its_kind = ++f->kinds[q.op], .part = q.part };
+    struct fake_s3_op op = { .name = op_names[q.op],
+                             .key = q.key,
+                             .number = ++f->ops,
+                             .of_its_kind = ++f->kinds[q.op],
+                             .part = q.part };
 
     r->body.max = TEXT_MAX;
     fake_http_reply_header(r, "Date", http_date(now(f), date));

@@ -2,11 +2,13 @@
 #define NB_TESTS_FAKES_FAKE_S3_H
 
 /*
- * fake_s3: an S3 service with one bucket in memory, in this process, on 127.0.0.1; path style only. Signatures, Content-MD5 and
- * payload hashes are checked, and the rules that Cloudflare R2 adds: parts of equal size, Content-Length, no
- * 100-continue, 501 for headers it lacks, a failed condition at Complete destroys the upload.
+ * fake_s3: an S3 service with one bucket in memory, in this process, on 127.0.0.1; path style only.
+ * Signatures, Content-MD5 and payload hashes are checked, and the rules that Cloudflare R2 adds:
+ * parts of equal size, Content-Length, no 100-continue, 501 for headers it lacks, a failed
+ * condition at Complete destroys the upload.
  *
- * A hook sees every operation first and may make it fail, before or after it was carried out, or cut its answer.
+ * A hook sees every operation first and may make it fail, before or after it was carried out, or
+ * cut its answer.
  */
 
 #include <stddef.h>
@@ -21,8 +23,10 @@ struct fake_s3;
 #define FAKE_S3_SECRET "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 
 struct fake_s3_op {
-    const char *name; /* "PutObject", "GetObject", "HeadObject", "DeleteObject", "HeadBucket", "ListObjectsV2", "ListMultipartUploads",
-                         "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "AbortMultipartUpload" */
+    /* "PutObject", "GetObject", "HeadObject", "DeleteObject", "HeadBucket", "ListObjectsV2",
+     * "ListMultipartUploads", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload",
+     * "AbortMultipartUpload" */
+    const char *name;
     const char *key;      /* decoded, "" for the bucket */
     unsigned number;      /* of this operation on the server, from 1 */
     unsigned of_its_kind; /* from 1 */
@@ -36,11 +40,11 @@ struct fake_s3_fault { /* all zero: none */
     bool in_200;       /* as an <Error> in a 200 */
     bool close;        /* close the connection without an answer */
     bool reset;
-    bool cut;          /* cut the answer after cut_after bytes */
+    bool cut; /* cut the answer after cut_after bytes */
     long cut_after;
     long stall_ms;
     const char *retry_after;
-    bool blank_200;    /* a 200 whose body is blanks */
+    bool blank_200; /* a 200 whose body is blanks */
 };
 /* Runs on the server's threads, one at a time. */
 typedef void(fake_s3_hook)(void *ctx, const struct fake_s3_op *op, struct fake_s3_fault *fault);
@@ -53,12 +57,16 @@ struct fake_http *fake_s3_http(struct fake_s3 *f);
 void fake_s3_set_hook(struct fake_s3 *f, fake_s3_hook *hook, void *ctx);
 
 /* Knobs; set before requests come, or between them. */
-void fake_s3_set_page(struct fake_s3 *f, unsigned max_keys);       /* pages are never longer */
-void fake_s3_set_clock(struct fake_s3 *f, int64_t offset_seconds); /* its clock minus ours; skew above 15 min is refused */
-void fake_s3_lock_prefix(struct fake_s3 *f, const char *prefix);   /* 403 on overwrite and delete; NULL: none */
-void fake_s3_expire_tokens(struct fake_s3 *f, unsigned count);     /* the next so many continuation tokens are refused */
-void fake_s3_set_odd_etags(struct fake_s3 *f, bool on);            /* ETags that are no MD5 */
-void fake_s3_drop_conditions(struct fake_s3 *f, bool on);          /* If-Match is 501 */
+void fake_s3_set_page(struct fake_s3 *f, unsigned max_keys); /* pages are never longer */
+void fake_s3_set_clock(
+    struct fake_s3 *f,
+    int64_t offset_seconds); /* its clock minus ours; skew above 15 min is refused */
+void fake_s3_lock_prefix(struct fake_s3 *f,
+                         const char *prefix); /* 403 on overwrite and delete; NULL: none */
+void fake_s3_expire_tokens(struct fake_s3 *f,
+                           unsigned count); /* the next so many continuation tokens are refused */
+void fake_s3_set_odd_etags(struct fake_s3 *f, bool on);   /* ETags that are no MD5 */
+void fake_s3_drop_conditions(struct fake_s3 *f, bool on); /* If-Match is 501 */
 
 /* Looking and meddling from the test's thread. */
 void fake_s3_put(struct fake_s3 *f, const char *key, const void *data, size_t n);
@@ -71,7 +79,8 @@ size_t fake_s3_upload_count(struct fake_s3 *f);
 unsigned fake_s3_ops(struct fake_s3 *f); /* carried out or failed, in all */
 /* "key size\n" of all objects, in order: for messages and comparisons. */
 void fake_s3_dump(struct fake_s3 *f, struct nb_buf *out);
-/* What was wrong with a request, "" if nothing ever was: a signature, a missing length, a forbidden header. */
+/* What was wrong with a request, "" if nothing ever was: a signature, a missing length, a forbidden
+ * header. */
 const char *fake_s3_complaint(const struct fake_s3 *f);
 
 #endif

@@ -1,5 +1,5 @@
-/* Any JSON as every kind of object, any bytes as what a worker says: structs or an error, and plans of them that can be
- * written down. */
+/* Any JSON as every kind of object, any bytes as what a worker says: structs or an error, and plans
+ * of them that can be written down. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +23,13 @@ static const struct cron_zone *utc(void *ctx, const char *name, struct nb_error 
 }
 
 static const struct plan_options options = {
-    .worker_image = "w", .image_pull_policy = "", .image_pull_secrets = "", .worker_uid = 1, .log_level = "info",
-    .verify_neo4j_image = "", .zone = utc,
+    .worker_image = "w",
+    .image_pull_policy = "",
+    .image_pull_secrets = "",
+    .worker_uid = 1,
+    .log_level = "info",
+    .verify_neo4j_image = "",
+    .zone = utc,
 };
 
 /* Every body that a plan wants to send is JSON. */
@@ -34,18 +39,28 @@ static void check_actions(const struct plan_actions *a)
         struct nb_error err = NB_ERROR_INIT;
         nb_auto(nb_json_free) struct nb_json *v = NULL;
 
-        if (*a->items[i].body && !nb_json_parse(a->items[i].body, strlen(a->items[i].body), 64 << 20, &v, &err))
+        if (*a->items[i].body &&
+            !nb_json_parse(a->items[i].body, strlen(a->items[i].body), 64 << 20, &v, &err))
             abort();
     }
 }
 
-static void plan(const struct api_backup *b, const struct api_run *r, const struct api_job *j, const struct api_pod *p,
-                 const struct api_log *l)
+static void plan(const struct api_backup *b, const struct api_run *r, const struct api_job *j,
+                 const struct api_pod *p, const struct api_log *l)
 {
     const struct plan_job_log log = { j ? j->meta.name : "", l };
     struct plan_backup_input in = {
-        .backup = b, .runs = &r, .run_count = r != NULL, .jobs = &j, .job_count = j != NULL, .pods = &p,
-        .pod_count = p != NULL, .logs = &log, .log_count = 1, .options = &options, .now_ms = 1767225600000,
+        .backup = b,
+        .runs = &r,
+        .run_count = r != NULL,
+        .jobs = &j,
+        .job_count = j != NULL,
+        .pods = &p,
+        .pod_count = p != NULL,
+        .logs = &log,
+        .log_count = 1,
+        .options = &options,
+        .now_ms = 1767225600000,
     };
     nb_auto_done(plan_actions_done) struct plan_actions actions;
 
@@ -54,12 +69,20 @@ static void plan(const struct api_backup *b, const struct api_run *r, const stru
     check_actions(&actions);
 }
 
-static void plan_of_restore(const struct api_restore *restore, const struct api_backup *b, const struct api_run *r,
-                            const struct api_job *j, const struct api_pod *p)
+static void plan_of_restore(const struct api_restore *restore, const struct api_backup *b,
+                            const struct api_run *r, const struct api_job *j,
+                            const struct api_pod *p)
 {
     struct plan_restore_input in = {
-        .restore = restore, .source_run = r, .source_backup = b, .jobs = &j, .job_count = j != NULL, .pods = &p,
-        .pod_count = p != NULL, .options = &options, .now_ms = 1767225600000,
+        .restore = restore,
+        .source_run = r,
+        .source_backup = b,
+        .jobs = &j,
+        .job_count = j != NULL,
+        .pods = &p,
+        .pod_count = p != NULL,
+        .options = &options,
+        .now_ms = 1767225600000,
     };
     nb_auto_done(plan_actions_done) struct plan_actions actions;
 
@@ -72,7 +95,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     struct nb_error err = NB_ERROR_INIT;
     nb_auto(nb_json_free) struct nb_json *v = NULL;
-    nb_auto(api_termination_free) struct api_termination *t = api_termination_parse((const char *)data, n);
+    nb_auto(api_termination_free) struct api_termination *t =
+        api_termination_parse((const char *)data, n);
     nb_auto(api_log_free) struct api_log *l = api_log_new();
     nb_auto(api_log_free) struct api_log *copy = NULL;
     nb_auto(api_backup_free) struct api_backup *b = NULL;

@@ -1,4 +1,5 @@
-/* Any text as a schedule: what is taken has a next time that is later, on a whole minute, and found again by cron_last. */
+/* Any text as a schedule: what is taken has a next time that is later, on a whole minute, and found
+ * again by cron_last. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-static void check(const struct cron_expr *e, const struct cron_zone *z, enum cron_policy policy, int64_t t)
+static void check(const struct cron_expr *e, const struct cron_zone *z, enum cron_policy policy,
+                  int64_t t)
 {
     int64_t next, last, count;
 
@@ -34,7 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (!zone && !cron_zone_load(NULL, "America/New_York", &zone, &err))
         zone = cron_zone_fixed(-18000);
     if (!cron_expr_parse(text, &e, &err)) {
-        if (!nb_streq(err.reason, "InvalidSchedule") || !*err.text || !nb_utf8_valid(err.text, strlen(err.text)))
+        if (!nb_streq(err.reason, "InvalidSchedule") || !*err.text ||
+            !nb_utf8_valid(err.text, strlen(err.text)))
             abort();
         return 0;
     }

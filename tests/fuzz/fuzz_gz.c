@@ -1,5 +1,6 @@
-/* Two ways: the reader takes any bytes in any cuts without harm, and what the writer makes reads back the same whatever
- * the number of threads, the size of blocks and the cuts. The first byte chooses. */
+/* Two ways: the reader takes any bytes in any cuts without harm, and what the writer makes reads
+ * back the same whatever the number of threads, the size of blocks and the cuts. The first byte
+ * chooses. */
 #include <assert.h>
 #include <stdint.h>
 #include <string.h>
@@ -33,7 +34,8 @@ static bool unpack(const void *p, size_t n, size_t step, struct nb_buf *out)
     return gz_reader_finish(r, &err);
 }
 
-static void round_trip(const uint8_t *data, size_t size, unsigned threads, size_t block, size_t step)
+static void round_trip(const uint8_t *data, size_t size, unsigned threads, size_t block,
+                       size_t step)
 {
     struct gz_writer_opts opts = { .level = 1, .threads = threads, .block_bytes = block };
     nb_auto_done(nb_buf_done) struct nb_buf packed = NB_BUF_INIT(MAX);

@@ -1,4 +1,5 @@
-/* Any text: a name that goes back to the very same key, or none. The first byte chooses the prefix. */
+/* Any text: a name that goes back to the very same key, or none. The first byte chooses the prefix.
+ */
 
 #include <stdlib.h>
 

@@ -9,7 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    static const int64_t times[] = { INT64_MIN / 2, -62135596800, -1, 0, 951782400, 1767225600, 4102444800, 253402300799 };
+    static const int64_t times[] = { INT64_MIN / 2, -62135596800, -1,         0,
+                                     951782400,     1767225600,   4102444800, 253402300799 };
     struct nb_error err = NB_ERROR_INIT;
     nb_auto(cron_zone_free) struct cron_zone *z = NULL;
     nb_auto(cron_expr_free) struct cron_expr *e = NULL;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Starts a real single-node Kubernetes in namespaces of its own and waits until the node is
-# Ready; build.sh must have run. Prints the line that sets KUBECONFIG. Root only.
+# Ready, after making what build.sh makes. Prints the line that sets KUBECONFIG. Root only.
 #
 #   NODE=fake          no containerd, kubelet or proxy: kwok plays the node. Pods "run" and Jobs
 #                      complete, but nothing is executed (fake-stages.yaml says how they end)
@@ -11,7 +11,6 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=env.sh
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 export NODE=${NODE:-real}
-started_ms=$(now_ms)
 
 # --- certificates: elliptic curves, so that they are made at once -----------------------------
 
@@ -255,11 +254,12 @@ start_dns() {
 # --- all in order --------------------------------------------------------------------------
 
 [ "$(id -u)" = 0 ] || fail 'a cluster needs root: network, mounts and control groups'
-[ -x "$K8S_BIN/kubectl" ] || fail "Kubernetes is not built; hint: $CLUSTER_DIR/build.sh"
 cluster_is_up && fail "a cluster is up in '$CLUSTER_STATE'; hint: down.sh"
 ! ip link show "$VETH_HOST" >/dev/null 2>&1 ||
     fail "the link '$VETH_HOST' exists: another cluster is up; hint: down.sh with its state"
 
+"$CLUSTER_DIR/build.sh" "$NODE"
+started_ms=$(now_ms)
 rm -rf "$CLUSTER_STATE"
 mkdir -p "$CLUSTER_STATE"/{pki,conf,log,cni,etcd,containerd}
 chmod 700 "$CLUSTER_STATE/etcd" "$CLUSTER_STATE/pki"

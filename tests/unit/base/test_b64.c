@@ -10,9 +10,14 @@ static void b64_rfc4648_vectors_go_both_ways(void **state)
 {
     static const struct {
         const char *plain, *coded;
-    } rows[] = { { "", "" },         { "f", "Zg==" },         { "fo", "Zm8=" },
-                 { "foo", "Zm9v" },  { "foob", "Zm9vYg==" },  { "fooba", "Zm9vYmE=" },
-                 { "foobar", "Zm9vYmFy" }, { "\xFB\xFF", "+/8=" } };
+    } rows[] = { { "", "" },
+                 { "f", "Zg==" },
+                 { "fo", "Zm8=" },
+                 { "foo", "Zm9v" },
+                 { "foob", "Zm9vYg==" },
+                 { "fooba", "Zm9vYmE=" },
+                 { "foobar", "Zm9vYmFy" },
+                 { "\xFB\xFF", "+/8=" } };
 
     (void)state;
     for (size_t i = 0; i < NB_ARRAY_LEN(rows); i++) {
@@ -45,8 +50,8 @@ static void b64_every_length_goes_there_and_back(void **state)
 
 static void b64_broken_texts_are_refused(void **state)
 {
-    static const char *const bad[] = { "Z", "Zg", "Zg=", "Zg===", "Zg==Zg==", "Z===", "====", "Zh==",
-                                       "Zm9=", "Zm 9v", "Zm-_", "Zm9v!", "=" };
+    static const char *const bad[] = { "Z",    "Zg",   "Zg=",   "Zg===", "Zg==Zg==", "Z===", "====",
+                                       "Zh==", "Zm9=", "Zm 9v", "Zm-_",  "Zm9v!",    "=" };
 
     (void)state;
     for (size_t i = 0; i < NB_ARRAY_LEN(bad); i++) {

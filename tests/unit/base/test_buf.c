@@ -97,12 +97,28 @@ static void buf_take_hands_over_and_empties(void **state)
 
 static void utf8_table_of_good_and_bad(void **state)
 {
-    static const char *const good[] = { "", "abc", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80",
-                                        "\xED\x9F\xBF", "\xEE\x80\x80", "\xF0\x90\x80\x80",
-                                        "\xF4\x8F\xBF\xBF", "0123456\xC3\xA4" "8" };
-    static const char *const bad[] = { "\x80", "\xC0\x80", "\xC1\xBF", "\xC3", "\xC3(",
-                                       "\xE0\x9F\xBF", "\xED\xA0\x80", "\xE2\x82",
-                                       "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80",
+    static const char *const good[] = { "",
+                                        "abc",
+                                        "\xC2\x80",
+                                        "\xDF\xBF",
+                                        "\xE0\xA0\x80",
+                                        "\xED\x9F\xBF",
+                                        "\xEE\x80\x80",
+                                        "\xF0\x90\x80\x80",
+                                        "\xF4\x8F\xBF\xBF",
+                                        "0123456\xC3\xA4"
+                                        "8" };
+    static const char *const bad[] = { "\x80",
+                                       "\xC0\x80",
+                                       "\xC1\xBF",
+                                       "\xC3",
+                                       "\xC3(",
+                                       "\xE0\x9F\xBF",
+                                       "\xED\xA0\x80",
+                                       "\xE2\x82",
+                                       "\xF0\x8F\xBF\xBF",
+                                       "\xF4\x90\x80\x80",
+                                       "\xF5\x80\x80\x80",
                                        "01234567\xFF" };
 
     (void)state;
@@ -125,8 +141,9 @@ static void utf8_cut_never_splits_a_character(void **state)
 
 static void parse_i64_takes_whole_numbers_in_range_only(void **state)
 {
-    static const char *const bad[] = { "",   "-",  "+1", " 1", "1 ", "1x", "0x1", "9223372036854775808",
-                                       "-9223372036854775809", "1.0" };
+    static const char *const bad[] = {
+        "", "-", "+1", " 1", "1 ", "1x", "0x1", "9223372036854775808", "-9223372036854775809", "1.0"
+    };
     int64_t v = 7;
 
     (void)state;

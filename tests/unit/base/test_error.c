@@ -35,7 +35,9 @@ static void fail_control_characters_become_blanks(void **state)
     struct nb_error err = NB_ERROR_INIT;
 
     (void)state;
-    nb_fail(&err, NB_E_INVALID, "X", "a\nb\tc\x7F\xFF" "d");
+    nb_fail(&err, NB_E_INVALID, "X",
+            "a\nb\tc\x7F\xFF"
+            "d");
     assert_string_equal(err.text, "a b c ?d");
 }
 
@@ -101,9 +103,10 @@ static void errno_known_values_map_to_codes(void **state)
     static const struct {
         int os_errno;
         enum nb_code code;
-    } rows[] = { { ENOENT, NB_E_NOT_FOUND },      { EACCES, NB_E_DENIED },
-                 { ECONNREFUSED, NB_E_UNAVAILABLE }, { ETIMEDOUT, NB_E_TIMEOUT },
-                 { ENOSPC, NB_E_LIMIT },          { EXDEV, NB_E_INTERNAL } };
+    } rows[] = {
+        { ENOENT, NB_E_NOT_FOUND },  { EACCES, NB_E_DENIED }, { ECONNREFUSED, NB_E_UNAVAILABLE },
+        { ETIMEDOUT, NB_E_TIMEOUT }, { ENOSPC, NB_E_LIMIT },  { EXDEV, NB_E_INTERNAL }
+    };
     struct nb_error err = NB_ERROR_INIT;
 
     (void)state;

@@ -92,12 +92,58 @@ static void integers_are_exact_up_to_their_ends(void **state)
 static void refused_texts_are_refused(void **state)
 {
     static const char *const bad[] = {
-        "", " ", "{", "}", "[", "[1", "[1,", "[1,]", "[,1]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}",
-        "{a:1}", "{\"a\":1 \"b\":2}", "[1 2]", "[1}", "{\"a\":1]", "01", "-01", "00", "+1", "1.",
-        ".5", "-", "1e", "1e+", "0x1", "NaN", "nul", "truex", "tru", "\"a", "\"\\", "\"\\x\"",
-        "\"\\u12\"", "\"\\u12g4\"", "\"a\\u0000b\"", "\"\\ud800\"", "\"\\ud800x\"",
-        "\"\\ud800\\n\"", "\"\\ud800\\u0041\"", "\"\\udc00\"", "\"a\nb\"", "\"\x01\"", "1 2",
-        "{} x", "\"\xFF\"", "\xEF\xBB\xBF{}", "\"\xC0\x80\"", "'a'", "[1,/**/2]", "null null",
+        "",
+        " ",
+        "{",
+        "}",
+        "[",
+        "[1",
+        "[1,",
+        "[1,]",
+        "[,1]",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{a:1}",
+        "{\"a\":1 \"b\":2}",
+        "[1 2]",
+        "[1}",
+        "{\"a\":1]",
+        "01",
+        "-01",
+        "00",
+        "+1",
+        "1.",
+        ".5",
+        "-",
+        "1e",
+        "1e+",
+        "0x1",
+        "NaN",
+        "nul",
+        "truex",
+        "tru",
+        "\"a",
+        "\"\\",
+        "\"\\x\"",
+        "\"\\u12\"",
+        "\"\\u12g4\"",
+        "\"a\\u0000b\"",
+        "\"\\ud800\"",
+        "\"\\ud800x\"",
+        "\"\\ud800\\n\"",
+        "\"\\ud800\\u0041\"",
+        "\"\\udc00\"",
+        "\"a\nb\"",
+        "\"\x01\"",
+        "1 2",
+        "{} x",
+        "\"\xFF\"",
+        "\xEF\xBB\xBF{}",
+        "\"\xC0\x80\"",
+        "'a'",
+        "[1,/**/2]",
+        "null null",
         "1234567890123456789012345678901234567890123456789012345678901234",
     };
 
@@ -273,7 +319,8 @@ static void parse_time_grows_with_the_length_only(void **state)
 
     (void)state;
     for (size_t i = 0; i < NB_ARRAY_LEN(items); i++) {
-        double small = seconds_to_parse(items[i], 10000), large = seconds_to_parse(items[i], 160000);
+        double small = seconds_to_parse(items[i], 10000),
+               large = seconds_to_parse(items[i], 160000);
 
         /* 16 times the work; a quadratic parser would take 256 times as long. */
         assert_true(large < small * 100 + 0.5);

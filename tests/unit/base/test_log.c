@@ -54,8 +54,9 @@ static void json_line_holds_message_and_fields(void **state)
     nb_auto(nb_json_free) struct nb_json *v = NULL;
 
     (void)state;
-    nb_log(NB_LOG_INFO, "backup \"finished\"\n", NB_F_STR("key", "a/b"), NB_F_INT("nodes", 1LL << 60),
-           NB_F_BOOL("ok", true), NB_F_JSON("extra", "[1,\n2]"), NB_F_STR("none", NULL), NB_F_END);
+    nb_log(NB_LOG_INFO, "backup \"finished\"\n", NB_F_STR("key", "a/b"),
+           NB_F_INT("nodes", 1LL << 60), NB_F_BOOL("ok", true), NB_F_JSON("extra", "[1,\n2]"),
+           NB_F_STR("none", NULL), NB_F_END);
     v = take_json();
     assert_string_equal(nb_json_str(nb_json_get(v, "level"), ""), "info");
     assert_string_equal(nb_json_str(nb_json_get(v, "msg"), ""), "backup \"finished\"\n");

@@ -8,7 +8,8 @@
 
 static const double bounds[] = { 0.5, 1, 10, INFINITY };
 static struct nb_metric runs = NB_METRIC(NB_COUNTER, "b_runs_total", "Runs by result.", "result");
-static struct nb_metric plain = NB_METRIC(NB_GAUGE, "a_plain", "Line\nbreak \\ and \"quote\".", NULL);
+static struct nb_metric plain =
+    NB_METRIC(NB_GAUGE, "a_plain", "Line\nbreak \\ and \"quote\".", NULL);
 static struct nb_metric zero = NB_METRIC(NB_COUNTER, "d_zero_total", "Never counted.", NULL);
 static struct nb_metric times =
     NB_METRIC_HISTOGRAM("c_seconds", "Duration.", bounds, "kind", "size");

@@ -65,12 +65,32 @@ static void parse_userinfo_is_seen_and_not_kept(void **state)
 static void broken_urls_are_refused_without_being_shown(void **state)
 {
     static const char *const bad[] = {
-        "", "secretpw", "/secretpw", "http:/secretpw", "://secretpw", "1http://secretpw",
-        "ht tp://secretpw", "http://", "http:///secretpw", "http://secretpw:", "http://secretpw:0",
-        "http://secretpw:65536", "http://secretpw:8x", "http://h:secretpw", "http://[::1",
-        "http://[secretpw]", "http://[::1]secretpw", "http://[]", "http://secret pw",
-        "http://secretpw#x", "http://secret\xC3\xA4pw", "http://secret%41pw", "http://a:b:secretpw",
-        "http://u:secret/pw@host", "verylongschemename://secretpw", "http://secretpw\n",
+        "",
+        "secretpw",
+        "/secretpw",
+        "http:/secretpw",
+        "://secretpw",
+        "1http://secretpw",
+        "ht tp://secretpw",
+        "http://",
+        "http:///secretpw",
+        "http://secretpw:",
+        "http://secretpw:0",
+        "http://secretpw:65536",
+        "http://secretpw:8x",
+        "http://h:secretpw",
+        "http://[::1",
+        "http://[secretpw]",
+        "http://[::1]secretpw",
+        "http://[]",
+        "http://secret pw",
+        "http://secretpw#x",
+        "http://secret\xC3\xA4pw",
+        "http://secret%41pw",
+        "http://a:b:secretpw",
+        "http://u:secret/pw@host",
+        "verylongschemename://secretpw",
+        "http://secretpw\n",
     };
 
     (void)state;

@@ -75,8 +75,7 @@ static void refused_texts_say_where(void **state)
         { "a: !!binary x", "'f.yaml', line 1, column 4: tag is not supported" },
         { "a: 1\n---\nb: 2", "'f.yaml', line 2, column 1: more than one document" },
         { "? [a]\n: 1", "'f.yaml', line 1, column 3: a key must be a plain word or a string" },
-        { "a: .nan",
-          "'f.yaml', line 1, column 4: infinity and 'not a number' are not supported" },
+        { "a: .nan", "'f.yaml', line 1, column 4: infinity and 'not a number' are not supported" },
         { "a: \"x\\0y\"", "'f.yaml', line 1, column 4: a string with a NUL character" },
         { "\"x\\0y\": 1", "'f.yaml', line 1, column 1: a key with a NUL character" },
         { "a: [1", "'f.yaml', line 2, column 1: did not find expected ',' or ']'" },
@@ -89,8 +88,7 @@ static void refused_texts_say_where(void **state)
         struct nb_error err = NB_ERROR_INIT;
         struct nb_json *v = NULL;
 
-        assert_false(
-            nb_yaml_parse(rows[i].yaml, strlen(rows[i].yaml), 1000, "f.yaml", &v, &err));
+        assert_false(nb_yaml_parse(rows[i].yaml, strlen(rows[i].yaml), 1000, "f.yaml", &v, &err));
         assert_string_equal(err.text, rows[i].text);
         assert_int_equal(err.code, NB_E_INVALID);
     }

@@ -18,8 +18,8 @@ static uint64_t bits_of(const char *list)
     return bits;
 }
 
-/* Rows of TestRange and TestField of parser_test.go of github.com/robfig/cron/v3 (MIT), put into a field of ours, and
- * more of the kind. */
+/* Rows of TestRange and TestField of parser_test.go of github.com/robfig/cron/v3 (MIT), put into a
+ * field of ours, and more of the kind. */
 static void expr_fields_have_these_bits(void **state)
 {
     static const struct {
@@ -78,9 +78,9 @@ static void expr_every_is_a_duration_of_a_minute_or_more(void **state)
         const char *text;
         int64_t seconds;
     } rows[] = {
-        { "@every 5m", 300 },      { "@every 1h30m", 5400 },  { "@every 60s", 60 },
-        { "@every 1.5h", 5400 },   { "@every 90m", 5400 },    { "@every 60500ms", 60 },
-        { "@every .5h", 1800 },    { "@every 1h1m1s", 3661 }, { "@every 60000000\xc2\xb5s", 60 },
+        { "@every 5m", 300 },    { "@every 1h30m", 5400 },  { "@every 60s", 60 },
+        { "@every 1.5h", 5400 }, { "@every 90m", 5400 },    { "@every 60500ms", 60 },
+        { "@every .5h", 1800 },  { "@every 1h1m1s", 3661 }, { "@every 60000000\xc2\xb5s", 60 },
     };
 
     (void)state;
@@ -102,47 +102,62 @@ static void expr_errors_name_field_fault_and_mend(void **state)
         { "60 0 * * *", "minute '60' is above the maximum; hint: use 0 to 59" },
         { "0 60 * * *", "hour '60' is above the maximum; hint: use 0 to 23" },
         { "0 0 0 * *", "day of month '0' is below the minimum; hint: use 1 to 31" },
-        { "0 0 * 13 *", "month '13' is above the maximum; hint: use 1 to 12 or a three-letter English name" },
-        { "0 0 * * 8", "day of week '8' is above the maximum; hint: use 0 to 7 or a three-letter English name" },
-        { "0 0 * * XYZ", "day of week 'XYZ' is not a number; hint: use 0 to 7 or a three-letter English name" },
+        { "0 0 * 13 *",
+          "month '13' is above the maximum; hint: use 1 to 12 or a three-letter English name" },
+        { "0 0 * * 8",
+          "day of week '8' is above the maximum; hint: use 0 to 7 or a three-letter English name" },
+        { "0 0 * * XYZ",
+          "day of week 'XYZ' is not a number; hint: use 0 to 7 or a three-letter English name" },
         { "5 j * * *", "hour 'j' is not a number; hint: use 0 to 23" },
-        { "-5 * * * *", "minute '-5' lacks a number; hint: write for instance 5, 1-5, */5 or 1,3,5" },
+        { "-5 * * * *",
+          "minute '-5' lacks a number; hint: write for instance 5, 1-5, */5 or 1,3,5" },
         { "5--5 * * * *", "minute '5--5' has more than one '-'; hint: write a range as in 1-5" },
-        { "0 0 * jan-x *", "month 'jan-x' is not a number; hint: use 1 to 12 or a three-letter English name" },
+        { "0 0 * jan-x *",
+          "month 'jan-x' is not a number; hint: use 1 to 12 or a three-letter English name" },
         { "*/-12 * * * *", "minute '*/-12' is not a number; hint: use 0 to 59" },
         { "*//2 * * * *", "minute '*//2' has more than one '/'; hint: write one step, as in */15" },
         { "*/0 * * * *", "minute '*/0' has a step of 0; hint: use a step of 1 or more" },
         { "15/0 * * * *", "minute '15/0' has a step of 0; hint: use a step of 1 or more" },
-        { "* 5-3 * * *",
-          "hour '5-3' ends before it begins; hint: write the lower bound first, or two ranges with a comma" },
-        { "0 0 * * sat-sun", "day of week 'sat-sun' ends before it begins; hint: write the lower bound first, or "
-                             "two ranges with a comma" },
+        { "* 5-3 * * *", "hour '5-3' ends before it begins; hint: write the lower bound first, or "
+                         "two ranges with a comma" },
+        { "0 0 * * sat-sun",
+          "day of week 'sat-sun' ends before it begins; hint: write the lower bound first, or "
+          "two ranges with a comma" },
         { "1,,2 * * * *", "minute has an empty item in its list; hint: remove the extra comma" },
         { ", * * * *", "minute has an empty item in its list; hint: remove the extra comma" },
         { "*-5 * * * *", "minute '*-5' is not a number; hint: use 0 to 59" },
-        { "99999999999999999999 * * * *", "minute '99999999999999999999' is above the maximum; hint: use 0 to 59" },
-        { "* * * *", "schedule '* * * *' has 4 fields, not five; hint: write minute, hour, day of month, month and "
+        { "99999999999999999999 * * * *",
+          "minute '99999999999999999999' is above the maximum; hint: use 0 to 59" },
+        { "* * * *", "schedule '* * * *' has 4 fields, not five; hint: write minute, hour, day of "
+                     "month, month and "
                      "day of week, as in 0 2 * * *" },
-        { "0 0 2 * * *", "schedule '0 0 2 * * *' has 6 fields, not five; hint: write minute, hour, day of month, "
-                         "month and day of week, as in 0 2 * * *" },
-        { "xyz", "schedule 'xyz' has 1 field, not five; hint: write minute, hour, day of month, month and day of "
+        { "0 0 2 * * *",
+          "schedule '0 0 2 * * *' has 6 fields, not five; hint: write minute, hour, day of month, "
+          "month and day of week, as in 0 2 * * *" },
+        { "xyz", "schedule 'xyz' has 1 field, not five; hint: write minute, hour, day of month, "
+                 "month and day of "
                  "week, as in 0 2 * * *" },
         { "", "schedule is empty; hint: write five fields, as in 0 2 * * *" },
         { "  ", "schedule is empty; hint: write five fields, as in 0 2 * * *" },
-        { "TZ=UTC 0 0 * * *",
-          "schedule 'TZ=UTC 0 0 * * *' names a time zone; hint: put the zone into the field timeZone" },
-        { "CRON_TZ=Asia/Tokyo @daily",
-          "schedule 'CRON_TZ=Asia/Tokyo @daily' names a time zone; hint: put the zone into the field timeZone" },
-        { "@reboot", "schedule '@reboot' is no macro that there is; hint: use @yearly, @monthly, @weekly, @daily, "
+        { "TZ=UTC 0 0 * * *", "schedule 'TZ=UTC 0 0 * * *' names a time zone; hint: put the zone "
+                              "into the field timeZone" },
+        { "CRON_TZ=Asia/Tokyo @daily", "schedule 'CRON_TZ=Asia/Tokyo @daily' names a time zone; "
+                                       "hint: put the zone into the field timeZone" },
+        { "@reboot", "schedule '@reboot' is no macro that there is; hint: use @yearly, @monthly, "
+                     "@weekly, @daily, "
                      "@hourly, @every <duration> or five fields" },
-        { "@every Xm", "'Xm' after '@every' is not a duration; hint: write for instance @every 90m or @every 1h30m" },
-        { "@every ", "schedule '@every' is no macro that there is; hint: use @yearly, @monthly, @weekly, @daily, "
+        { "@every Xm", "'Xm' after '@every' is not a duration; hint: write for instance @every 90m "
+                       "or @every 1h30m" },
+        { "@every ", "schedule '@every' is no macro that there is; hint: use @yearly, @monthly, "
+                     "@weekly, @daily, "
                      "@hourly, @every <duration> or five fields" },
         { "@every 59s", "'@every 59s' is less than a minute; hint: use at least 1m" },
-        { "@every -5m", "'-5m' after '@every' is not a duration; hint: write for instance @every 90m or @every "
-                        "1h30m" },
-        { "@every 99999999999h", "'99999999999h' after '@every' is not a duration; hint: write for instance @every "
-                                 "90m or @every 1h30m" },
+        { "@every -5m",
+          "'-5m' after '@every' is not a duration; hint: write for instance @every 90m or @every "
+          "1h30m" },
+        { "@every 99999999999h",
+          "'99999999999h' after '@every' is not a duration; hint: write for instance @every "
+          "90m or @every 1h30m" },
     };
 
     (void)state;

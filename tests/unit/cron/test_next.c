@@ -12,8 +12,8 @@ static struct cron_expr *expr_of(const char *text)
     return e;
 }
 
-static void check(const char *what, const char *expr, const struct cron_zone *z, enum cron_policy policy,
-                  int64_t after, int64_t expected)
+static void check(const char *what, const char *expr, const struct cron_zone *z,
+                  enum cron_policy policy, int64_t after, int64_t expected)
 {
     nb_auto(cron_expr_free) struct cron_expr *e = expr_of(expr);
     char a[NB_TIME_TEXT_MAX], b[NB_TIME_TEXT_MAX], c[NB_TIME_TEXT_MAX];
@@ -22,7 +22,8 @@ static void check(const char *what, const char *expr, const struct cron_zone *z,
 
     if (found != (expected != 0) || (found && t != expected))
         fail_msg("%s: '%s' after %s is %s, not %s", what, expr, nb_time_format(after, a),
-                 found ? nb_time_format(t, b) : "never", expected ? nb_time_format(expected, c) : "never");
+                 found ? nb_time_format(t, b) : "never",
+                 expected ? nb_time_format(expected, c) : "never");
 }
 
 static void spec_row(struct vector_zones *zones, char **f)
@@ -142,13 +143,15 @@ static void last_is_the_most_recent(void **state)
         { "0 2 * * *", "2026-01-01T00:00:00Z", "2026-01-10T01:59:59Z", "2026-01-09T02:00:00Z", 9 },
         { "0 2 * * *", "2026-01-01T00:00:00Z", "2026-01-10T02:00:00Z", "2026-01-10T02:00:00Z", 10 },
         { "0 2 * * *", "2026-01-01T02:00:00Z", "2026-01-02T01:59:59Z", NULL, 0 },
-        { "* * * * *", "2020-01-01T00:00:00Z", "2026-01-10T02:00:30Z", "2026-01-10T02:00:00Z", 101 },
+        { "* * * * *", "2020-01-01T00:00:00Z", "2026-01-10T02:00:30Z", "2026-01-10T02:00:00Z",
+          101 },
         { "0 0 29 2 *", "2017-01-01T00:00:00Z", "2026-01-10T00:00:00Z", "2024-02-29T00:00:00Z", 2 },
         { "0 0 1 1 *", "2017-01-01T00:00:00Z", "2026-01-10T00:00:00Z", "2026-01-01T00:00:00Z", 9 },
         { "30 3 * * 1", "2026-01-01T00:00:00Z", "2026-01-10T00:00:00Z", "2026-01-05T03:30:00Z", 1 },
         { "@every 7h", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "2026-01-01T21:00:00Z", 3 },
         { "@every 25h", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", NULL, 0 },
-        { "@every 1m", "2020-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "2026-01-02T00:00:00Z", 101 },
+        { "@every 1m", "2020-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "2026-01-02T00:00:00Z",
+          101 },
         { "0 0 31 2 *", "2020-01-01T00:00:00Z", "2026-01-02T00:00:00Z", NULL, 0 },
         { "0 0 * * *", "2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z", NULL, 0 },
     };
@@ -158,8 +161,8 @@ static void last_is_the_most_recent(void **state)
     for (size_t i = 0; i < NB_ARRAY_LEN(rows); i++) {
         nb_auto(cron_expr_free) struct cron_expr *e = expr_of(rows[i].expr);
         int64_t t = 0, count = -1;
-        bool found = cron_last(e, z, CRON_RUN_ONCE, vector_time(rows[i].after), vector_time(rows[i].until), 101, &t,
-                               &count);
+        bool found = cron_last(e, z, CRON_RUN_ONCE, vector_time(rows[i].after),
+                               vector_time(rows[i].until), 101, &t, &count);
 
         assert_int_equal(found, rows[i].last != NULL);
         assert_int_equal(count, rows[i].count);
@@ -168,12 +171,16 @@ static void last_is_the_most_recent(void **state)
     }
 }
 
-/* Every slot of a daily job exactly once a day, for years, in zones that change their clocks in all sorts of ways. */
+/* Every slot of a daily job exactly once a day, for years, in zones that change their clocks in all
+ * sorts of ways. */
 static void run_once_gives_each_day_one_run(void **state)
 {
-    static const char *const zones[] = { "America/New_York", "Australia/Lord_Howe", "Europe/Dublin", "Asia/Tehran",
-                                         "America/Sao_Paulo", "Pacific/Auckland", "Asia/Kolkata" };
-    static const char *const exprs[] = { "0 0 * * *", "30 1 * * *", "15 2 * * *", "59 23 * * *", "0 3 * * *" };
+    static const char *const zones[] = { "America/New_York",  "Australia/Lord_Howe",
+                                         "Europe/Dublin",     "Asia/Tehran",
+                                         "America/Sao_Paulo", "Pacific/Auckland",
+                                         "Asia/Kolkata" };
+    static const char *const exprs[] = { "0 0 * * *", "30 1 * * *", "15 2 * * *", "59 23 * * *",
+                                         "0 3 * * *" };
 
     (void)state;
     for (size_t i = 0; i < NB_ARRAY_LEN(zones); i++) {
@@ -183,14 +190,16 @@ static void run_once_gives_each_day_one_run(void **state)
         assert_true(cron_zone_load(NULL, zones[i], &z, &err));
         for (size_t k = 0; k < NB_ARRAY_LEN(exprs); k++) {
             nb_auto(cron_expr_free) struct cron_expr *e = expr_of(exprs[k]);
-            int64_t t = vector_time("2008-01-01T12:00:00Z"), end = vector_time("2035-01-01T12:00:00Z"), next = 0;
+            int64_t t = vector_time("2008-01-01T12:00:00Z"),
+                    end = vector_time("2035-01-01T12:00:00Z"), next = 0;
             int64_t last_day = -1;
 
             while (t < end) {
                 assert_true(cron_next(e, z, CRON_RUN_ONCE, t, &next));
                 assert_true(next > t);
                 int64_t local = next + cron_zone_offset(z, next);
-                /* A slot moved out of a gap at the end of a day still belongs to the day of which it is. */
+                /* A slot moved out of a gap at the end of a day still belongs to the day of which
+                 * it is. */
                 int64_t day = local / 86400;
                 if (last_day >= 0 && day != last_day + 1)
                     fail_msg("%s '%s': day %lld after day %lld", zones[i], exprs[k], (long long)day,

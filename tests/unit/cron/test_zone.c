@@ -76,8 +76,19 @@ static void zone_next_transition_is_found(void **state)
 static void zone_names_cannot_leave_the_directory(void **state)
 {
     static const char *const names[] = {
-        "", "/etc/passwd", "../../etc/passwd", "Europe/../../../etc/passwd", "Europe//Berlin", "Europe/Berlin/",
-        "zone.tab", "Local", "Eur\nope", "Europe/Berlin\x01", ".", "..", "a b",
+        "",
+        "/etc/passwd",
+        "../../etc/passwd",
+        "Europe/../../../etc/passwd",
+        "Europe//Berlin",
+        "Europe/Berlin/",
+        "zone.tab",
+        "Local",
+        "Eur\nope",
+        "Europe/Berlin\x01",
+        ".",
+        "..",
+        "a b",
         "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
     };
 
@@ -107,7 +118,9 @@ static void zone_that_is_not_there_says_so(void **state)
     struct cron_zone *z = NULL;
 
     assert_false(cron_zone_load(NULL, "Europe/Berlim", &z, &err));
-    assert_string_equal(err.text, "time zone 'Europe/Berlim' is not known; hint: use an IANA name such as Europe/Berlin");
+    assert_string_equal(
+        err.text,
+        "time zone 'Europe/Berlim' is not known; hint: use an IANA name such as Europe/Berlin");
 }
 
 static void rule_texts_are_read(void **state)
@@ -133,9 +146,23 @@ static void rule_texts_are_read(void **state)
         { "AAA0BBB,59/0,299/0", "2024-02-29T00:00:00Z", 3600 },
     };
     static const char *const bad[] = {
-        "", "E", "EST", "EST5EDT", "EST5EDT,", "EST5EDT,M3.2.0", "EST5EDT,M13.2.0,M11.1.0", "EST5EDT,M3.0.0,M11.1.0",
-        "EST5EDT,M3.2.7,M11.1.0", "EST5EDT,J0,J365", "EST5EDT,J1,J366", "EST99", "EST5x", "<EST5", "<E>5EDT,M3.2.0/168,M11.1.0",
-        "EST5EDT,M3.2.0,M11.1.0x", "EST5:60",
+        "",
+        "E",
+        "EST",
+        "EST5EDT",
+        "EST5EDT,",
+        "EST5EDT,M3.2.0",
+        "EST5EDT,M13.2.0,M11.1.0",
+        "EST5EDT,M3.0.0,M11.1.0",
+        "EST5EDT,M3.2.7,M11.1.0",
+        "EST5EDT,J0,J365",
+        "EST5EDT,J1,J366",
+        "EST99",
+        "EST5x",
+        "<EST5",
+        "<E>5EDT,M3.2.0/168,M11.1.0",
+        "EST5EDT,M3.2.0,M11.1.0x",
+        "EST5:60",
     };
 
     (void)state;
@@ -158,7 +185,8 @@ static void rule_texts_are_read(void **state)
     }
 }
 
-/* A file of ours: one type a change, 32-bit block, then 64-bit block and footer if version is not 0. */
+/* A file of ours: one type a change, 32-bit block, then 64-bit block and footer if version is not
+ * 0. */
 static void put32(struct nb_buf *b, uint32_t v)
 {
     const char bytes[4] = { (char)(v >> 24), (char)(v >> 16), (char)(v >> 8), (char)v };
@@ -166,7 +194,8 @@ static void put32(struct nb_buf *b, uint32_t v)
     nb_buf_append(b, bytes, 4);
 }
 
-static void put_block(struct nb_buf *b, char version, bool wide, uint32_t times, uint32_t types, uint32_t leaps)
+static void put_block(struct nb_buf *b, char version, bool wide, uint32_t times, uint32_t types,
+                      uint32_t leaps)
 {
     nb_buf_append(b, "TZif", 4);
     nb_buf_putc(b, version);

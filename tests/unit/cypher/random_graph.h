@@ -15,6 +15,11 @@ struct rg {
     uint64_t state;
     struct nb_arena *arena;
     bool community; /* only what Neo4j Community stores: no vectors, no UUIDs */
+    bool no_bytes;  /* cypher-shell cannot bring byte arrays back */
+    /* Names come from a few when there are some, so that rows share their shapes; and each key has
+     * a favourite kind of value. */
+    struct nb_str names[16];
+    size_t nnames;
 };
 
 static inline uint64_t rg_next(struct rg *g)
@@ -111,6 +116,8 @@ static inline struct nb_str rg_name(struct rg *g)
                                          "r", "x", "KNOWS", "We``ird", "na\xc3\xafve", "null" };
     struct nb_str s = { NULL, 0 };
 
+    if (g->nnames)
+        return g->names[rg_below(g, g->nnames)];
     if (rg_below(g, 3))
         return nb_str_from(plain[rg_below(g, NB_ARRAY_LEN(plain))]);
     while (!s.n)
@@ -319,6 +326,20 @@ static inline struct ps_value rg_vector(struct rg *g)
     return (struct ps_value){ .type = PS_VECTOR, .vector = { p, n, elem } };
 }
 
+/* Draws the names from which all others come from now on. They live in an arena of their own. */
+static inline void rg_names_fix(struct rg *g, struct nb_arena *arena, size_t n)
+{
+    struct nb_arena *own = g->arena;
+    struct nb_str names[NB_ARRAY_LEN(g->names)];
+
+    g->arena = arena;
+    for (size_t i = 0; i < n; i++)
+        names[i] = rg_name(g);
+    g->arena = own;
+    memcpy(g->names, names, sizeof(names));
+    g->nnames = n;
+}
+
 /* Anything that a property can be. */
 static inline struct ps_value rg_value(struct rg *g)
 {
@@ -328,7 +349,7 @@ static inline struct ps_value rg_value(struct rg *g)
 
     if (which < 5)
         return rg_list(g);
-    if (which == 5) {
+    if (which == 5 && !g->no_bytes) {
         v = (struct ps_value){ .type = PS_BYTES };
         v.bytes.n = rg_below(g, 20);
         p = rg_alloc(g, v.bytes.n + 1);
@@ -356,7 +377,9 @@ static inline struct ps_map rg_props(struct rg *g, size_t max)
         if (doubled)
             continue;
         pairs[used].key = key;
-        pairs[used++].value = rg_value(g);
+        pairs[used++].value = g->nnames && rg_below(g, 8)
+                                  ? rg_scalar(g, (unsigned)(key.n + (unsigned char)key.p[0]) % 14)
+                                  : rg_value(g);
     }
     return (struct ps_map){ pairs, used };
 }

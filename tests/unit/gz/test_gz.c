@@ -42,7 +42,8 @@ static void pack(const struct nb_buf *in, unsigned threads, size_t block, size_t
 
     assert_true(gz_writer_new(&opts, to_buf, out, &w, &err));
     for (size_t i = 0; i < in->len; i += step)
-        assert_true(gz_writer_write(w, in->data + i, in->len - i < step ? in->len - i : step, &err));
+        assert_true(
+            gz_writer_write(w, in->data + i, in->len - i < step ? in->len - i : step, &err));
     assert_true(gz_writer_finish(w, &err));
     gz_writer_free(w);
 }
@@ -67,9 +68,14 @@ static void round_trip_any_threads_blocks_and_cuts_is_identity(void **state)
         size_t n, block, step;
         unsigned threads;
     } cases[] = {
-        { 0, 0, 1, 0 },          { 0, 0, 1, 3 },           { 1, 0, 1, 2 },
-        { 100000, 1000, 7, 0 },  { 100000, 1000, 333, 2 }, { 3 << 20, 1 << 20, 1 << 20, 2 },
-        { 3 << 20, 65536, 4 << 20, 8 }, { 65536, 65536, 65536, 1 },
+        { 0, 0, 1, 0 },
+        { 0, 0, 1, 3 },
+        { 1, 0, 1, 2 },
+        { 100000, 1000, 7, 0 },
+        { 100000, 1000, 333, 2 },
+        { 3 << 20, 1 << 20, 1 << 20, 2 },
+        { 3 << 20, 65536, 4 << 20, 8 },
+        { 65536, 65536, 65536, 1 },
     };
     struct gz_reader_opts opts = { 0, 0 };
 
@@ -207,7 +213,8 @@ static void reader_one_bit_wrong_is_told(void **state)
             struct nb_error err = NB_ERROR_INIT;
 
             packed.data[i] = (char)(packed.data[i] ^ (1 << bit));
-            /* Some bits mean nothing (time, system, padding): then the data is right all the same. */
+            /* Some bits mean nothing (time, system, padding): then the data is right all the
+             * same. */
             if (unpack(packed.data, packed.len, 64, &opts, &out, &err)) {
                 assert_int_equal(out.len, in.len);
                 assert_memory_equal(out.data, in.data, in.len);

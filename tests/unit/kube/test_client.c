@@ -42,7 +42,8 @@ static int teardown(void **state)
 
 static bool create(struct fixture *f, const char *name, struct nb_error *err)
 {
-    nb_auto(nb_free) char *body = nb_xasprintf("{\"metadata\":{\"name\":\"%s\"},\"spec\":{}}", name);
+    nb_auto(nb_free) char *body =
+        nb_xasprintf("{\"metadata\":{\"name\":\"%s\"},\"spec\":{}}", name);
 
     return kube_create(f->client, &KUBE_JOBS, "a", name, nb_str_from(body), NULL, NULL, err);
 }
@@ -56,19 +57,22 @@ static void object_lives_and_dies(void **state)
     struct nb_error err = NB_ERROR_INIT;
     struct kube_meta meta;
 
-    assert_true(kube_create(f->client, &KUBE_JOBS, "a", "j", NB_STR("{\"metadata\":{\"name\":\"j\"}}"),
-                            NULL, &made, &err));
+    assert_true(kube_create(f->client, &KUBE_JOBS, "a", "j",
+                            NB_STR("{\"metadata\":{\"name\":\"j\"}}"), NULL, &made, &err));
     assert_true(kube_meta_read(made, &meta));
     assert_true(kube_get(f->client, &KUBE_JOBS, "a", "j", NULL, &got, &err));
     assert_true(kube_patch(f->client, &KUBE_JOBS, "a", "j", "status", KUBE_PATCH_MERGE,
                            NB_STR("{\"status\":{\"active\":1}}"), NULL, &patched, &err));
     assert_int_equal(nb_json_i64(nb_json_at(patched, "status.active"), 0), 1);
 
-    assert_false(kube_delete(f->client, &KUBE_JOBS, "a", "j", "another", KUBE_BACKGROUND, NULL, &err));
+    assert_false(
+        kube_delete(f->client, &KUBE_JOBS, "a", "j", "another", KUBE_BACKGROUND, NULL, &err));
     assert_int_equal(err.code, NB_E_CONFLICT);
     nb_error_clear(&err);
-    assert_true(kube_delete(f->client, &KUBE_JOBS, "a", "j", meta.uid, KUBE_FOREGROUND, NULL, &err));
-    assert_false(kube_delete(f->client, &KUBE_JOBS, "a", "j", meta.uid, KUBE_BACKGROUND, NULL, &err));
+    assert_true(
+        kube_delete(f->client, &KUBE_JOBS, "a", "j", meta.uid, KUBE_FOREGROUND, NULL, &err));
+    assert_false(
+        kube_delete(f->client, &KUBE_JOBS, "a", "j", meta.uid, KUBE_BACKGROUND, NULL, &err));
     assert_int_equal(err.code, NB_E_NOT_FOUND);
     assert_string_equal(err.text, "delete jobs 'a/j': NotFound (HTTP 404)");
 }
@@ -84,7 +88,8 @@ static void conflicts_are_told_apart(void **state)
     assert_string_equal(err.text, "create jobs 'a/j': AlreadyExists (HTTP 409)");
     nb_error_clear(&err);
     assert_false(kube_patch(f->client, &KUBE_JOBS, "a", "j", NULL, KUBE_PATCH_MERGE,
-                            NB_STR("{\"metadata\":{\"resourceVersion\":\"1\"}}"), NULL, NULL, &err));
+                            NB_STR("{\"metadata\":{\"resourceVersion\":\"1\"}}"), NULL, NULL,
+                            &err));
     assert_int_equal(err.code, NB_E_CONFLICT);
     assert_false(kube_error_is_already_exists(&err));
 }
@@ -140,8 +145,9 @@ static void retry_after_is_handed_on(void **state)
 {
     struct fixture *f = *state;
     struct nb_error err = NB_ERROR_INIT;
-    const struct fake_kube_fault fault = { .method = "POST", .times = 1, .status = 429,
-                                           .retry_after = "3" };
+    const struct fake_kube_fault fault = {
+        .method = "POST", .times = 1, .status = 429, .retry_after = "3"
+    };
 
     fake_kube_fail(f->kube, &fault);
     assert_false(create(f, "j", &err));
@@ -187,15 +193,17 @@ static void log_is_read_up_to_the_room(void **state)
 {
     struct fixture *f = *state;
     struct nb_error err = NB_ERROR_INIT;
-    struct kube_log_opts opts = { .container = "worker", .timestamps = true,
+    struct kube_log_opts opts = { .container = "worker",
+                                  .timestamps = true,
                                   .since_time = "2025-01-01T00:00:00Z" };
     nb_auto_done(nb_buf_done) struct nb_buf out = NB_BUF_INIT(100);
 
     fake_kube_set_log(f->kube, "p", "hello\n");
     assert_true(kube_pod_log(f->client, "a", "p", &opts, NULL, &out, &err));
     assert_string_equal(nb_buf_cstr(&out), "hello\n");
-    assert_int_equal(fake_kube_requests(f->kube, "container=worker&sinceTime=2025-01-01T00%3A00%3A00Z&"
-                                                 "timestamps=true&limitBytes=100"),
+    assert_int_equal(fake_kube_requests(f->kube,
+                                        "container=worker&sinceTime=2025-01-01T00%3A00%3A00Z&"
+                                        "timestamps=true&limitBytes=100"),
                      1);
     assert_false(kube_pod_log(f->client, "a", "q", &opts, NULL, &out, &err));
     assert_int_equal(err.code, NB_E_NOT_FOUND);
@@ -233,7 +241,8 @@ static void watch_tells_changes_and_ends_in_order(void **state)
     fake_kube_remove(f->kube, JOBS, "x");
     assert_true(kube_watch(f->client, &KUBE_JOBS, "", &opts, NULL, on_event, &seen, &err));
     assert_string_equal(nb_buf_cstr(&seen.text), "0 1 2 3 ");
-    assert_int_equal(fake_kube_requests(f->kube, "allowWatchBookmarks=true&resourceVersion=100&"), 1);
+    assert_int_equal(fake_kube_requests(f->kube, "allowWatchBookmarks=true&resourceVersion=100&"),
+                     1);
     nb_buf_done(&seen.text);
 }
 

@@ -47,10 +47,10 @@ static struct nb_json *parse(const char *text)
 
 static void meta_and_controller_are_read(void **state)
 {
-    nb_auto(nb_json_free) struct nb_json *o =
-        parse("{\"metadata\":{\"name\":\"n\",\"namespace\":\"s\",\"uid\":\"u\",\"resourceVersion\":\"7\","
-              "\"generation\":3,\"labels\":{\"a.b/c\":\"v\"},\"ownerReferences\":[{\"uid\":\"x\"},"
-              "{\"uid\":\"y\",\"controller\":true}]}}");
+    nb_auto(nb_json_free) struct nb_json *o = parse(
+        "{\"metadata\":{\"name\":\"n\",\"namespace\":\"s\",\"uid\":\"u\",\"resourceVersion\":\"7\","
+        "\"generation\":3,\"labels\":{\"a.b/c\":\"v\"},\"ownerReferences\":[{\"uid\":\"x\"},"
+        "{\"uid\":\"y\",\"controller\":true}]}}");
     nb_auto(nb_json_free) struct nb_json *none = parse("{\"metadata\":{\"name\":\"n\"}}");
     struct kube_meta m;
 
@@ -83,21 +83,21 @@ static void statuses_become_errors(void **state)
     struct nb_error err = NB_ERROR_INIT;
 
     (void)state;
-    status_is(404, "{\"reason\":\"NotFound\",\"message\":\"secret\"}", NULL, NB_E_NOT_FOUND, "NotFound",
-              -1, "get pods 'a/b': NotFound (HTTP 404)");
+    status_is(404, "{\"reason\":\"NotFound\",\"message\":\"secret\"}", NULL, NB_E_NOT_FOUND,
+              "NotFound", -1, "get pods 'a/b': NotFound (HTTP 404)");
     status_is(409, "{\"reason\":\"AlreadyExists\"}", NULL, NB_E_CONFLICT, "AlreadyExists", -1,
               "get pods 'a/b': AlreadyExists (HTTP 409)");
-    status_is(403, "{\"reason\":\"Forbidden\",\"message\":\"no right\"}", NULL, NB_E_DENIED, "Forbidden",
-              -1, "get pods 'a/b': Forbidden (HTTP 403): no right");
-    status_is(422, "{\"reason\":\"Invalid\",\"message\":\"x is bad\"}", NULL, NB_E_INVALID, "Invalid", -1,
-              "get pods 'a/b': Invalid (HTTP 422): x is bad");
+    status_is(403, "{\"reason\":\"Forbidden\",\"message\":\"no right\"}", NULL, NB_E_DENIED,
+              "Forbidden", -1, "get pods 'a/b': Forbidden (HTTP 403): no right");
+    status_is(422, "{\"reason\":\"Invalid\",\"message\":\"x is bad\"}", NULL, NB_E_INVALID,
+              "Invalid", -1, "get pods 'a/b': Invalid (HTTP 422): x is bad");
     status_is(429, NULL, "7", NB_E_UNAVAILABLE, "TooManyRequests", 7000,
               "get pods 'a/b': TooManyRequests (HTTP 429)");
     status_is(503, "{\"reason\":\"bad reason!\",\"details\":{\"retryAfterSeconds\":2}}", NULL,
               NB_E_UNAVAILABLE, "ServiceUnavailable", 2000,
               "get pods 'a/b': ServiceUnavailable (HTTP 503)");
-    status_is(503, NULL, "Wed, 21 Oct 2015 07:28:00 GMT", NB_E_UNAVAILABLE, "ServiceUnavailable", -1,
-              "get pods 'a/b': ServiceUnavailable (HTTP 503)");
+    status_is(503, NULL, "Wed, 21 Oct 2015 07:28:00 GMT", NB_E_UNAVAILABLE, "ServiceUnavailable",
+              -1, "get pods 'a/b': ServiceUnavailable (HTTP 503)");
     status_is(400, "{\"reason\":\"Expired\"}", NULL, NB_E_EXPIRED, "Expired", -1,
               "get pods 'a/b': Expired (HTTP 400)");
     status_is(401, NULL, NULL, NB_E_DENIED, "Unauthorized", -1,

@@ -9,9 +9,11 @@
 static const char stream[] =
     "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"1\"}}}\n"
     "\n"
-    "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"2\"}}}\r\n"
+    "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"2\"}}}"
+    "\r\n"
     "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"3\"}}}\n"
-    "{\"type\":\"DELETED\",\"object\":{\"metadata\":{\"name\":\"\xc3\xa4\",\"resourceVersion\":\"4\"}}}\n";
+    "{\"type\":\"DELETED\",\"object\":{\"metadata\":{\"name\":\"\xc3\xa4\",\"resourceVersion\":"
+    "\"4\"}}}\n";
 static const char *const told = "0:1 1:2 3:3 2:4 ";
 
 static bool note(void *ctx, const struct kube_event *event, struct nb_error *err)
@@ -30,8 +32,8 @@ static void events_are_the_same_wherever_the_stream_is_torn(void **state)
         struct nb_error err = NB_ERROR_INIT;
 
         assert_true(kube_watch_parser_feed(p, stream, cut, note, &out, &err));
-        assert_true(kube_watch_parser_feed(p, stream + cut, sizeof(stream) - 1 - cut, note, &out,
-                                           &err));
+        assert_true(
+            kube_watch_parser_feed(p, stream + cut, sizeof(stream) - 1 - cut, note, &out, &err));
         assert_string_equal(nb_buf_cstr(&out), told);
         assert_int_equal(kube_watch_parser_pending_bytes(p), 0);
     }
@@ -83,14 +85,14 @@ static void bad_streams_fail_and_stay_failed(void **state)
                NB_E_EXPIRED, "Expired");
     feed_fails("{\"type\":\"ERROR\",\"object\":{\"code\":410,\"reason\":\"Gone\"}}\n", 4096,
                NB_E_EXPIRED, "Gone");
-    feed_fails("{\"type\":\"ERROR\",\"object\":{\"code\":500,\"reason\":\"InternalError\"}}\n", 4096,
-               NB_E_UNAVAILABLE, "InternalError");
+    feed_fails("{\"type\":\"ERROR\",\"object\":{\"code\":500,\"reason\":\"InternalError\"}}\n",
+               4096, NB_E_UNAVAILABLE, "InternalError");
     feed_fails("{\"type\":\"ERROR\",\"object\":{}}\n", 4096, NB_E_UNAVAILABLE, NULL);
     feed_fails("{\"type\":\"ERROR\"}\n", 4096, NB_E_UNAVAILABLE, NULL);
     feed_fails("not json\n", 4096, NB_E_PROTOCOL, NULL);
     feed_fails("[]\n", 4096, NB_E_PROTOCOL, "BadWatchEvent");
-    feed_fails("{\"type\":\"RENAMED\",\"object\":{\"metadata\":{\"resourceVersion\":\"1\"}}}\n", 4096,
-               NB_E_PROTOCOL, "BadWatchEvent");
+    feed_fails("{\"type\":\"RENAMED\",\"object\":{\"metadata\":{\"resourceVersion\":\"1\"}}}\n",
+               4096, NB_E_PROTOCOL, "BadWatchEvent");
     feed_fails("{\"type\":\"ADDED\",\"object\":{\"metadata\":{}}}\n", 4096, NB_E_PROTOCOL,
                "BadWatchEvent");
     feed_fails("0123456789abcdef0", 16, NB_E_LIMIT, "WatchEventTooLarge");

@@ -17,10 +17,18 @@ static void glob_matches_as_it_should(void **state)
         const char *glob, *name;
         bool match;
     } cases[] = {
-        { "*", "", true },         { "*", "neo4j", true },     { "neo4j", "neo4j", true },
-        { "neo4j", "neo4j2", false }, { "neo?j", "neo4j", true }, { "?", "", false },
-        { "a*b*c", "aXXbYYc", true }, { "a*b*c", "aXXcYYb", false }, { "*-prod", "a-prod-prod", true },
-        { "**", "x", true },       { "a*", "b", false },       { "", "", true },
+        { "*", "", true },
+        { "*", "neo4j", true },
+        { "neo4j", "neo4j", true },
+        { "neo4j", "neo4j2", false },
+        { "neo?j", "neo4j", true },
+        { "?", "", false },
+        { "a*b*c", "aXXbYYc", true },
+        { "a*b*c", "aXXcYYb", false },
+        { "*-prod", "a-prod-prod", true },
+        { "**", "x", true },
+        { "a*", "b", false },
+        { "", "", true },
         { "", "x", false },
         { "*a*a*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false },
     };

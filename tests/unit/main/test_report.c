@@ -65,9 +65,9 @@ static void explained_errors_have_headline_and_hint_once(void **state)
     nb_fail(&err, NB_E_NOT_FOUND, "BucketNotFound", "bucket 'b' does not exist");
     exit_explain(exit_of(&err), &err);
     exit_explain(exit_of(&err), &err);
-    assert_string_equal(err.text,
-                        "R2 bucket not found: bucket 'b' does not exist; hint: check R2_BUCKET_NAME, and "
-                        "that the bucket exists at this endpoint");
+    assert_string_equal(
+        err.text, "R2 bucket not found: bucket 'b' does not exist; hint: check R2_BUCKET_NAME, and "
+                  "that the bucket exists at this endpoint");
 }
 
 static void termination_message_fits_and_keeps_what_counts(void **state)
@@ -118,7 +118,8 @@ static void termination_message_of_a_failure_says_why(void **state)
     parse(&text, &root);
     assert_string_equal(nb_json_str(nb_json_get(root, "result"), ""), "Failed");
     assert_string_equal(nb_json_str(nb_json_get(root, "reason"), ""), "AccessDenied");
-    assert_true(nb_starts_with(nb_json_str(nb_json_get(root, "message"), ""), "Access denied: put 'x'"));
+    assert_true(
+        nb_starts_with(nb_json_str(nb_json_get(root, "message"), ""), "Access denied: put 'x'"));
     assert_false(nb_json_bool(nb_json_get(root, "retriable"), true));
     assert_null(nb_json_get(root, "key"));
     nb_json_free(root);

@@ -38,26 +38,35 @@ static void name_of_each_kind_goes_both_ways(void **state)
            "neo4j-backup", "neo4j-backup/neo4j_2025-10-08_02-00-00.cypher.gz");
     expect((struct repo_name){ .database = "neo4j", .time_unix_seconds = T2025 }, "",
            "neo4j_2025-10-08_02-00-00.cypher");
-    expect((struct repo_name){ .database = "a_b.c-d", .time_unix_seconds = T2025, .gz = true,
-                               .age = true, .suffix = 12 },
+    expect((struct repo_name){ .database = "a_b.c-d",
+                               .time_unix_seconds = T2025,
+                               .gz = true,
+                               .age = true,
+                               .suffix = 12 },
            "x/y", "x/y/a_b.c-d_2025-10-08_02-00-00-12.cypher.gz.age");
-    expect((struct repo_name){ .database = "neo4j", .time_unix_seconds = T2025, .gz = true,
-                               .object = 2 },
-           "p", "p/neo4j_2025-10-08_02-00-00.cypher.gz.002");
+    expect(
+        (struct repo_name){
+            .database = "neo4j", .time_unix_seconds = T2025, .gz = true, .object = 2 },
+        "p", "p/neo4j_2025-10-08_02-00-00.cypher.gz.002");
     expect((struct repo_name){ .database = "neo4j", .time_unix_seconds = T2025, .object = 1234 },
            "p", "p/neo4j_2025-10-08_02-00-00.cypher.1234");
-    expect((struct repo_name){ .database = "neo4j", .time_unix_seconds = T2025,
-                               .kind = REPO_NAME_MANIFEST, .suffix = 2 },
+    expect((struct repo_name){ .database = "neo4j",
+                               .time_unix_seconds = T2025,
+                               .kind = REPO_NAME_MANIFEST,
+                               .suffix = 2 },
            "p", "p/neo4j_2025-10-08_02-00-00-2.manifest.json");
-    expect((struct repo_name){ .database = "neo4j", .time_unix_seconds = T2025,
+    expect((struct repo_name){ .database = "neo4j",
+                               .time_unix_seconds = T2025,
                                .kind = REPO_NAME_CLAIM },
            "p", "p/neo4j_2025-10-08_02-00-00.claim.json");
-    expect((struct repo_name){ .database = "neo4j", .time_unix_seconds = T2025,
+    expect((struct repo_name){ .database = "neo4j",
+                               .time_unix_seconds = T2025,
                                .kind = REPO_NAME_PIN },
            "p", "p/neo4j_2025-10-08_02-00-00.pin");
     expect((struct repo_name){ .database = "a b/ü~", .time_unix_seconds = T2025 }, "p",
            "p/a~20b~2F~C3~BC~7E_2025-10-08_02-00-00.cypher");
-    expect((struct repo_name){ .database = "x_2025-10-08_02-00-00", .time_unix_seconds = T2025,
+    expect((struct repo_name){ .database = "x_2025-10-08_02-00-00",
+                               .time_unix_seconds = T2025,
                                .suffix = 3 },
            "p", "p/x_2025-10-08_02-00-00_2025-10-08_02-00-00-3.cypher");
 }
@@ -65,19 +74,35 @@ static void name_of_each_kind_goes_both_ways(void **state)
 static void key_of_something_else_is_not_a_name(void **state)
 {
     static const char *const keys[] = {
-        "", "p", "p/", "p/neo4j", "q/neo4j_2025-10-08_02-00-00.cypher",
-        "neo4j_2025-10-08_02-00-00.cypher", "pneo4j_2025-10-08_02-00-00.cypher",
-        "p/sub/neo4j_2025-10-08_02-00-00.cypher", "p/neo4j_2025-13-08_02-00-00.cypher",
-        "p/neo4j_2025-02-30_02-00-00.cypher", "p/neo4j_2025-10-08_24-00-00.cypher",
-        "p/neo4j_2025-10-08_02-60-00.cypher", "p/neo4j_2025-10-08T02-00-00.cypher",
-        "p/neo4j_2025-10-08_02-00-00.cypher.bz2", "p/neo4j_2025-10-08_02-00-00.cypher.age.gz",
-        "p/neo4j_2025-10-08_02-00-00.json", "p/_2025-10-08_02-00-00.cypher",
-        "p/neo4j_2025-10-08_02-00-00.cypher.gz.1", "p/neo4j_2025-10-08_02-00-00.cypher.gz.001",
-        "p/neo4j_2025-10-08_02-00-00.cypher.gz.0002", "p/a~2fb_2025-10-08_02-00-00.cypher",
-        "p/a~41b_2025-10-08_02-00-00.cypher", "p/a~2_2025-10-08_02-00-00.cypher",
-        "p/a b_2025-10-08_02-00-00.cypher", "p/neo4j_2025-10-08_02-00-00-1.cypher",
-        "p/neo4j_2025-10-08_02-00-00-02.cypher", "p/neo4j_2025-10-08_02-00-00-99999.cypher",
-        "p/~00_2025-10-08_02-00-00.cypher", "p/chunks/o/d/x.cypher.gz",
+        "",
+        "p",
+        "p/",
+        "p/neo4j",
+        "q/neo4j_2025-10-08_02-00-00.cypher",
+        "neo4j_2025-10-08_02-00-00.cypher",
+        "pneo4j_2025-10-08_02-00-00.cypher",
+        "p/sub/neo4j_2025-10-08_02-00-00.cypher",
+        "p/neo4j_2025-13-08_02-00-00.cypher",
+        "p/neo4j_2025-02-30_02-00-00.cypher",
+        "p/neo4j_2025-10-08_24-00-00.cypher",
+        "p/neo4j_2025-10-08_02-60-00.cypher",
+        "p/neo4j_2025-10-08T02-00-00.cypher",
+        "p/neo4j_2025-10-08_02-00-00.cypher.bz2",
+        "p/neo4j_2025-10-08_02-00-00.cypher.age.gz",
+        "p/neo4j_2025-10-08_02-00-00.json",
+        "p/_2025-10-08_02-00-00.cypher",
+        "p/neo4j_2025-10-08_02-00-00.cypher.gz.1",
+        "p/neo4j_2025-10-08_02-00-00.cypher.gz.001",
+        "p/neo4j_2025-10-08_02-00-00.cypher.gz.0002",
+        "p/a~2fb_2025-10-08_02-00-00.cypher",
+        "p/a~41b_2025-10-08_02-00-00.cypher",
+        "p/a~2_2025-10-08_02-00-00.cypher",
+        "p/a b_2025-10-08_02-00-00.cypher",
+        "p/neo4j_2025-10-08_02-00-00-1.cypher",
+        "p/neo4j_2025-10-08_02-00-00-02.cypher",
+        "p/neo4j_2025-10-08_02-00-00-99999.cypher",
+        "p/~00_2025-10-08_02-00-00.cypher",
+        "p/chunks/o/d/x.cypher.gz",
     };
     struct repo_name n;
 
@@ -177,8 +202,9 @@ static void chunk_key_is_under_its_owner_and_database(void **state)
 
     (void)state;
     assert_true(repo_chunk_key("p", "ns/name", "neo4j", sha, key, &err));
-    assert_string_equal(key, "p/chunks/ns~2Fname/neo4j/e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca"
-                             "495991b7852b855.cypher.gz");
+    assert_string_equal(key,
+                        "p/chunks/ns~2Fname/neo4j/e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca"
+                        "495991b7852b855.cypher.gz");
     assert_true(repo_chunk_dir("", "o", "d", key, &err));
     assert_string_equal(key, "chunks/o/d/");
     assert_false(repo_chunk_key("p", "o", "d", "../../x", key, &err));
@@ -186,8 +212,10 @@ static void chunk_key_is_under_its_owner_and_database(void **state)
 
 static void key_stem_is_shared_by_all_objects(void **state)
 {
-    static const char *const endings[] = { ".cypher", ".cypher.gz", ".cypher.gz.age", ".cypher.age",
-                                           ".cypher.gz.002", ".manifest.json", ".claim.json", ".pin" };
+    static const char *const endings[] = { ".cypher",        ".cypher.gz",
+                                           ".cypher.gz.age", ".cypher.age",
+                                           ".cypher.gz.002", ".manifest.json",
+                                           ".claim.json",    ".pin" };
     char key[200], stem[REPO_KEY_MAX + 1];
 
     (void)state;

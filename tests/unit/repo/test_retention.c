@@ -94,8 +94,9 @@ static void grandfather_father_son_keeps_the_newest_of_each(void **state)
 {
     struct retention_item v[800];
     size_t n = series(v, 800, 12 * HOUR); /* 400 days, two a day */
-    const struct retention_rules r = { .days = -1, .keep_daily = 7, .keep_weekly = 4,
-                                       .keep_monthly = 12, .keep_yearly = 2 };
+    const struct retention_rules r = {
+        .days = -1, .keep_daily = 7, .keep_weekly = 4, .keep_monthly = 12, .keep_yearly = 2
+    };
     size_t by[RETENTION_DELETE_ALL + 1] = { 0 };
     bool blocked;
 
@@ -108,7 +109,8 @@ static void grandfather_father_son_keeps_the_newest_of_each(void **state)
     assert_int_equal(by[RETENTION_KEEP_WEEKLY], 2);
     assert_true(v[1].keep);  /* yesterday evening's */
     assert_false(v[2].keep); /* yesterday morning's */
-    /* October's is a daily; the last day of each of the eleven months before. 2024's last is December's. */
+    /* October's is a daily; the last day of each of the eleven months before. 2024's last is
+     * December's. */
     assert_int_equal(by[RETENTION_KEEP_MONTHLY], 11);
     assert_int_equal(by[RETENTION_KEEP_YEARLY], 0);
     assert_int_equal(kept(v, n), 20);
@@ -230,12 +232,13 @@ static size_t random_history(struct retention_item *v, struct retention_rules *r
                                    .keep_weekly = below(3) ? 0 : below(5),
                                    .keep_monthly = below(3) ? 0 : below(5),
                                    .keep_yearly = below(3) ? 0 : below(3),
-                                   .minimum_successful = below(4), .adopt = below(4) == 0 };
+                                   .minimum_successful = below(4),
+                                   .adopt = below(4) == 0 };
     return n;
 }
 
-static void check_history(const struct retention_item *v, size_t n,
-                          const struct retention_rules *r, bool blocked)
+static void check_history(const struct retention_item *v, size_t n, const struct retention_rules *r,
+                          bool blocked)
 {
     unsigned least = r->minimum_successful ? r->minimum_successful : 1;
     unsigned past_good = 0, past_good_kept = 0;
@@ -281,7 +284,8 @@ static void any_history_keeps_the_last_good_ones(void **state)
 
         retention_decide(v, n, &r, "a", NOW, &blocked);
         check_history(v, n, &r, blocked);
-        /* What was kept is kept when asked again without what went: pruning twice is pruning once. */
+        /* What was kept is kept when asked again without what went: pruning twice is pruning once.
+         */
         if (!blocked && round % 4 == 0) {
             size_t m = 0;
 

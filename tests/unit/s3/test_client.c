@@ -53,7 +53,7 @@ static int tear_down(void **state)
         nb_error_clear(&(s)->err);                                                                 \
         assert_false(call);                                                                        \
         if ((s)->err.code != (code_) || strcmp((s)->err.reason, reason_) != 0)                     \
-            fail_msg("%s: %s [%s]", nb_code_name((s)->err.code), (s)->err.text, (s)->err.reason);   \
+            fail_msg("%s: %s [%s]", nb_code_name((s)->err.code), (s)->err.text, (s)->err.reason);  \
     } while (0)
 
 /* Faults for operations of one name: the first `times` of them. */
@@ -78,11 +78,13 @@ static void plan_hook(void *ctx, const struct fake_s3_op *op, struct fake_s3_fau
 
 static void put_and_get_odd_key_and_metadata_come_back(void **state)
 {
-    static const char *const keys[] = { "plain", "a/b c+é.txt", "x//y", "../up", "~tilde!*'()",
-                                        "q?w#e%41&=;:@$,", "備份/🎉", "a b\tc", " " };
+    static const char *const keys[] = { "plain",  "a/b c+é.txt", "x//y",
+                                        "../up",  "~tilde!*'()", "q?w#e%41&=;:@$,",
+                                        "備份/🎉", "a b\tc",      " " };
     struct story *s = *state;
-    const struct s3_pair meta[] = { { "owner", "ns/né 100%" }, { "nodes", "12" }, { "empty", "" },
-                                    { "edge", " x " } };
+    const struct s3_pair meta[] = {
+        { "owner", "ns/né 100%" }, { "nodes", "12" }, { "empty", "" }, { "edge", " x " }
+    };
     const struct s3_put_opts o = { .content_type = "application/gzip", .meta = meta, .meta_n = 4 };
 
     for (size_t i = 0; i < NB_ARRAY_LEN(keys); i++) {
@@ -183,7 +185,8 @@ static void token_of_temporary_credentials_is_sent_and_signed(void **state)
     OK(s, s3_creds_new(FAKE_S3_KEY_ID, secret, token, &creds, &s->err));
     o.creds = creds;
     OK(s, s3_client_new(&o, &c, &s->err));
-    /* The fake has no token, so the signature does not match: but the header was there to be signed. */
+    /* The fake has no token, so the signature does not match: but the header was there to be
+     * signed. */
     FAILS(s, s3_put(c, "k", "1", 1, NULL, NULL, NULL, &s->err), NB_E_DENIED, "SignatureMismatch");
     s3_client_free(c);
     s3_creds_free(creds);
@@ -273,8 +276,9 @@ static void endpoint_nobody_listens_at_is_unavailable(void **state)
 
 static void errors_of_a_real_r2_name_it(void **state)
 {
-    struct s3_error_place at = { .is_r2 = true, .bucket = "b", .endpoint = "https://e",
-                                 .access_key_id = "abcdefghijkl" };
+    struct s3_error_place at = {
+        .is_r2 = true, .bucket = "b", .endpoint = "https://e", .access_key_id = "abcdefghijkl"
+    };
     struct s3_fault fault;
     struct nb_error err = NB_ERROR_INIT;
 
@@ -358,7 +362,8 @@ static void lasting_faults_end_the_tries(void **state)
     assert_int_equal(p.seen, 6);
     p = (struct plan){ "PutObject", 100, { .status = 400, .code = "BadDigest" }, 0 };
     fake_s3_set_hook(s->f, plan_hook, &p);
-    FAILS(s, s3_put(s->c, "k", "1", 1, NULL, NULL, NULL, &s->err), NB_E_CORRUPT, "ChecksumMismatch");
+    FAILS(s, s3_put(s->c, "k", "1", 1, NULL, NULL, NULL, &s->err), NB_E_CORRUPT,
+          "ChecksumMismatch");
     assert_int_equal(p.seen, 4);
     p = (struct plan){ "PutObject", 100, { .status = 403, .code = "AccessDenied" }, 0 };
     fake_s3_set_hook(s->f, plan_hook, &p);
@@ -411,7 +416,8 @@ static void empty_token_bucket_slows_retries_to_the_longest_pause(void **state)
     fake_s3_set_hook(s->f, plan_hook, &p);
     /* 500 tokens, 5 a retry: after 100 retries the pause is the cap (2 ms), never 0. */
     for (waits = 0; waits < 100;)
-        FAILS(s, s3_head(c, "k", NULL, NULL, NULL, &s->err), NB_E_UNAVAILABLE, "StorageUnavailable");
+        FAILS(s, s3_head(c, "k", NULL, NULL, NULL, &s->err), NB_E_UNAVAILABLE,
+              "StorageUnavailable");
     waits = 0;
     total_wait_ms = 0;
     FAILS(s, s3_head(c, "k", NULL, NULL, NULL, &s->err), NB_E_UNAVAILABLE, "StorageUnavailable");
@@ -570,7 +576,8 @@ static void get_reader_s_own_error_is_not_tried_again(void **state)
     unsigned calls = 0;
 
     fake_s3_put(s->f, "k", "x", 1);
-    FAILS(s, s3_get(s->c, "k", NULL, refuse, &calls, NULL, NULL, &s->err), NB_E_UNAVAILABLE, "MyOwn");
+    FAILS(s, s3_get(s->c, "k", NULL, refuse, &calls, NULL, NULL, &s->err), NB_E_UNAVAILABLE,
+          "MyOwn");
     assert_int_equal(calls, 1);
 }
 
@@ -625,7 +632,8 @@ static bool try_opts(const char *endpoint, const char *bucket, const char *regio
     s3_client_free(c);
     s3_creds_free(creds);
     nb_secret_free(secret);
-    assert_true(ok || nb_streq(err->reason, "InvalidStorage") || nb_streq(err->reason, "InvalidUrl"));
+    assert_true(ok || nb_streq(err->reason, "InvalidStorage") ||
+                nb_streq(err->reason, "InvalidUrl"));
     return ok;
 }
 
@@ -656,7 +664,8 @@ static void settings_that_are_wrong_are_refused_by_name(void **state)
     assert_true(s3_r2_endpoint("0123456789abcdef0123456789abcdef", NULL, out, &err));
     assert_string_equal(out, "https://0123456789abcdef0123456789abcdef.r2.cloudflarestorage.com");
     assert_true(s3_r2_endpoint("0123456789abcdef0123456789abcdef", "eu", out, &err));
-    assert_string_equal(out, "https://0123456789abcdef0123456789abcdef.eu.r2.cloudflarestorage.com");
+    assert_string_equal(out,
+                        "https://0123456789abcdef0123456789abcdef.eu.r2.cloudflarestorage.com");
     assert_false(s3_r2_endpoint("0123", NULL, out, &err));
     nb_error_clear(&err);
     assert_false(s3_r2_endpoint("0123456789abcdef0123456789abcdef", "mars", out, &err));
@@ -672,7 +681,8 @@ static void key_that_is_no_key_is_refused(void **state)
     memset(long_key, 'k', sizeof(long_key));
     long_key[1099] = '\0';
     FAILS(s, s3_put(s->c, "", "1", 1, NULL, NULL, NULL, &s->err), NB_E_INVALID, "InvalidName");
-    FAILS(s, s3_put(s->c, long_key, "1", 1, NULL, NULL, NULL, &s->err), NB_E_INVALID, "InvalidName");
+    FAILS(s, s3_put(s->c, long_key, "1", 1, NULL, NULL, NULL, &s->err), NB_E_INVALID,
+          "InvalidName");
     FAILS(s, s3_put(s->c, "\xff", "1", 1, NULL, NULL, NULL, &s->err), NB_E_INVALID, "InvalidName");
 }
 

@@ -246,15 +246,20 @@ static void check_botocore(const char *line, size_t n)
     struct nb_error err = NB_ERROR_INIT;
     struct nb_buf got = NB_BUF_INIT(64 << 10);
     struct s3_pair query[PAIRS_MAX], headers[PAIRS_MAX];
-    struct s3_sign_request r = { .rule = S3_SIGN_S3, .query = query, .headers = headers,
-                                 .service = "s3", .add_content_sha256 = true, .add_token = true };
+    struct s3_sign_request r = { .rule = S3_SIGN_S3,
+                                 .query = query,
+                                 .headers = headers,
+                                 .service = "s3",
+                                 .add_content_sha256 = true,
+                                 .add_token = true };
     struct s3_creds *creds;
     const char *want;
 
     if (!nb_json_parse(line, n, FILE_MAX, &j, &err))
         fail_msg("%s: %.*s", err.text, (int)n, line);
-    creds = creds_of(nb_json_str(nb_json_get(j, "key"), ""), nb_json_str(nb_json_get(j, "secret"), ""),
-                     nb_json_str(nb_json_get(j, "token"), NULL));
+    creds =
+        creds_of(nb_json_str(nb_json_get(j, "key"), ""), nb_json_str(nb_json_get(j, "secret"), ""),
+                 nb_json_str(nb_json_get(j, "token"), NULL));
     r.method = nb_json_str(nb_json_get(j, "method"), "");
     r.path = nb_str_from(nb_json_str(nb_json_get(j, "path"), ""));
     r.query_n = pairs_of(nb_json_get(j, "query"), query);
@@ -306,8 +311,12 @@ static void sign_too_many_headers_is_refused(void **state)
 {
     struct s3_pair headers[80];
     struct s3_creds *creds = creds_of("id", "secret", NULL);
-    struct s3_sign_request r = { .method = "GET", .path = NB_STR("/"), .headers = headers,
-                                 .headers_n = 80, .payload_sha256 = "", .region = "auto",
+    struct s3_sign_request r = { .method = "GET",
+                                 .path = NB_STR("/"),
+                                 .headers = headers,
+                                 .headers_n = 80,
+                                 .payload_sha256 = "",
+                                 .region = "auto",
                                  .service = "s3" };
     struct nb_buf out = NB_BUF_INIT(1000);
     struct nb_error err = NB_ERROR_INIT;

@@ -159,7 +159,8 @@ int main(void)
         cmocka_unit_test(chain_counts_hashes_and_compresses),
         cmocka_unit_test(buf_sink_full_fails),
         cmocka_unit_test_setup_teardown(file_sink_appears_only_at_finish, make_dir, remove_dir),
-        cmocka_unit_test_setup_teardown(file_sink_freed_unfinished_leaves_nothing, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(file_sink_freed_unfinished_leaves_nothing, make_dir,
+                                        remove_dir),
         cmocka_unit_test_setup_teardown(file_sink_directory_is_refused, make_dir, remove_dir),
         cmocka_unit_test(throttle_waits_and_can_be_cancelled),
     };

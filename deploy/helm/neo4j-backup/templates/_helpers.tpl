@@ -44,7 +44,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{/* What the controller does to objects in the namespaces it watches. No Secret, no wildcard. */}}
 {{- define "neo4j-backup.rules" -}}
 - apiGroups: [neo4jbackup.dev]
-  resources: [neo4jbackups, neo4jrestores]
+  resources: [neo4jbackups]
+  # patch: only the finalizer of retention.onDelete: Delete
+  verbs: [get, list, watch, patch]
+- apiGroups: [neo4jbackup.dev]
+  resources: [neo4jrestores]
   verbs: [get, list, watch]
 - apiGroups: [neo4jbackup.dev]
   resources: [neo4jbackupruns]
@@ -54,7 +58,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   verbs: [patch]
 # needed to set an owner that blocks deletion, where the cluster checks that
 - apiGroups: [neo4jbackup.dev]
-  resources: [neo4jbackups/finalizers, neo4jbackupruns/finalizers]
+  resources: [neo4jbackups/finalizers, neo4jbackupruns/finalizers, neo4jrestores/finalizers]
   verbs: [update]
 - apiGroups: [batch]
   resources: [jobs]
@@ -65,10 +69,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 - apiGroups: [""]
   resources: [pods/log]
   verbs: [get]
-- apiGroups: [events.k8s.io]
-  resources: [events]
-  verbs: [create, patch]
 - apiGroups: [""]
   resources: [events]
   verbs: [create, patch]
+# is the namespace of a policy that goes away going away itself?
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get]
 {{- end -}}

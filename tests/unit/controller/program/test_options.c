@@ -39,8 +39,10 @@ static void defaults_are_right_for_a_pod(void **state)
     struct nb_error err = NB_ERROR_INIT;
 
     (void)state;
-    vars = (const char *const[]){ "POD_NAMESPACE", "sys", "KUBERNETES_SERVICE_HOST", "10.0.0.1",
-                                  "KUBERNETES_SERVICE_PORT", "443", NULL };
+    vars = (const char *const[]){
+        "POD_NAMESPACE", "sys", "KUBERNETES_SERVICE_HOST", "10.0.0.1", "KUBERNETES_SERVICE_PORT",
+        "443",           NULL
+    };
     assert_true(PARSE(&o, &err, "--worker-image=w:1"));
     assert_string_equal(o.worker_image, "w:1");
     assert_string_equal(o.ns, "");
@@ -60,9 +62,17 @@ static void flag_wins_over_environment(void **state)
     struct nb_error err = NB_ERROR_INIT;
 
     (void)state;
-    vars = (const char *const[]){ "WORKER_IMAGE", "env:1", "WATCH_NAMESPACE", "env", "LEADER_ELECT",
-                                  "true", "WORKERS", "7", NULL };
-    assert_true(PARSE(&o, &err, "--namespace", "flag", "--leader-elect=false", "--log-level=debug"));
+    vars = (const char *const[]){ "WORKER_IMAGE",
+                                  "env:1",
+                                  "WATCH_NAMESPACE",
+                                  "env",
+                                  "LEADER_ELECT",
+                                  "true",
+                                  "WORKERS",
+                                  "7",
+                                  NULL };
+    assert_true(
+        PARSE(&o, &err, "--namespace", "flag", "--leader-elect=false", "--log-level=debug"));
     assert_string_equal(o.worker_image, "env:1");
     assert_string_equal(o.ns, "flag");
     assert_false(o.leader_elect);

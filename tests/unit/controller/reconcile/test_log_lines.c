@@ -14,7 +14,8 @@ static void note(void *ctx, const char *line, size_t n)
     nb_buf_putc(ctx, '|');
 }
 
-static void feed(struct rec_log_position *p, const char *text, bool at_end, bool any, const char *want)
+static void feed(struct rec_log_position *p, const char *text, bool at_end, bool any,
+                 const char *want)
 {
     nb_auto_done(nb_buf_done) struct nb_buf out = NB_BUF_INIT(4096);
 
@@ -49,7 +50,8 @@ static void lines_without_a_time_are_passed_over(void **state)
     struct rec_log_position p = { 0 };
 
     (void)state;
-    feed(&p, "rpc error: no such container\n\n 2025\n" T1 "\n2025-10-08T02:00:00 x\n", true, true, "|");
+    feed(&p, "rpc error: no such container\n\n 2025\n" T1 "\n2025-10-08T02:00:00 x\n", true, true,
+         "|");
 }
 
 static void since_is_the_second_of_the_last_line(void **state)

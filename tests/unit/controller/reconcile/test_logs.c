@@ -10,10 +10,11 @@
 #include "tests/fakes/fake_kube.h"
 #include "tests/unit/cmocka.h"
 
-#define PODS "/api/v1/namespaces/a/pods"
+#define PODS     "/api/v1/namespaces/a/pods"
 #define STAMP(n) "2025-10-08T02:00:0" #n ".000000000Z "
 #define PROGRESS(pct)                                                                              \
-    "{\"event\":\"progress\",\"stage\":\"ExportingNodes\",\"database\":\"neo4j\",\"percent\":" #pct "}\n"
+    "{\"event\":\"progress\",\"stage\":\"ExportingNodes\",\"database\":\"neo4j\","                 \
+    "\"percent\":" #pct "}\n"
 
 struct fixture {
     struct fake_kube *kube;
@@ -57,11 +58,13 @@ static int teardown(void **state)
 
 static void set_pod(struct fixture *f, int version, const char *state)
 {
-    nb_auto(nb_free) char *text = nb_xasprintf(
-        "{\"metadata\":{\"name\":\"p\",\"namespace\":\"a\",\"uid\":\"u\",\"resourceVersion\":\"%d\","
-        "\"labels\":{\"neo4jbackup.dev/backup-name\":\"x\",\"job-name\":\"j\"}},"
-        "\"status\":{\"phase\":\"Running\",\"containerStatuses\":[{\"name\":\"worker\",\"state\":{%s}}]}}",
-        version, state);
+    nb_auto(nb_free) char *text =
+        nb_xasprintf("{\"metadata\":{\"name\":\"p\",\"namespace\":\"a\",\"uid\":\"u\","
+                     "\"resourceVersion\":\"%d\","
+                     "\"labels\":{\"neo4jbackup.dev/backup-name\":\"x\",\"job-name\":\"j\"}},"
+                     "\"status\":{\"phase\":\"Running\",\"containerStatuses\":[{\"name\":"
+                     "\"worker\",\"state\":{%s}}]}}",
+                     version, state);
     nb_auto(nb_json_free) struct nb_json *json = NULL;
     struct nb_error err = NB_ERROR_INIT;
 
@@ -70,7 +73,7 @@ static void set_pod(struct fixture *f, int version, const char *state)
 }
 
 #define RUNNING "\"running\":{}"
-#define ENDED "\"terminated\":{\"exitCode\":0}"
+#define ENDED   "\"terminated\":{\"exitCode\":0}"
 
 /* Waits for the wake-up that says that the log has changed, and takes it. */
 static struct api_log *woken(struct fixture *f)
@@ -150,7 +153,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(progress_and_end_are_heard, setup, teardown),
-        cmocka_unit_test_setup_teardown(log_that_cannot_be_read_is_given_up_after_the_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(log_that_cannot_be_read_is_given_up_after_the_end, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(pod_that_is_gone_is_given_up_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(new_pod_of_the_job_begins_anew, setup, teardown),
     };

@@ -41,8 +41,13 @@ static int teardown(void **state)
 /* Times a hundred times shorter than in life. */
 static struct ctl_leader *start(struct fixture *f, const char *identity)
 {
-    struct ctl_leader_opts opts = { .auth = f->auth, .ns = "sys", .name = "lock", .identity = identity,
-                                    .lease_ms = 1000, .renew_deadline_ms = 400, .retry_ms = 20 };
+    struct ctl_leader_opts opts = { .auth = f->auth,
+                                    .ns = "sys",
+                                    .name = "lock",
+                                    .identity = identity,
+                                    .lease_ms = 1000,
+                                    .renew_deadline_ms = 400,
+                                    .retry_ms = 20 };
     struct ctl_leader *l;
     struct nb_error err = NB_ERROR_INIT;
 
@@ -131,8 +136,9 @@ static void lease_taken_by_another_ends_the_term(void **state)
 
 static void lost_answer_of_a_renewal_does_not_end_the_term(void **state)
 {
-    const struct fake_kube_fault lost = { .method = "PATCH", .skip = 1, .times = 2, .status = 0,
-                                          .apply = true };
+    const struct fake_kube_fault lost = {
+        .method = "PATCH", .skip = 1, .times = 2, .status = 0, .apply = true
+    };
     struct fixture *f = *state;
     struct nb_error err = NB_ERROR_INIT;
     struct nb_cancel *term;
@@ -165,9 +171,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(one_leads_until_it_gives_the_lease_back, setup, teardown),
-        cmocka_unit_test_setup_teardown(renewals_lost_end_the_term_before_the_lease, setup, teardown),
+        cmocka_unit_test_setup_teardown(renewals_lost_end_the_term_before_the_lease, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(lease_taken_by_another_ends_the_term, setup, teardown),
-        cmocka_unit_test_setup_teardown(lost_answer_of_a_renewal_does_not_end_the_term, setup, teardown),
+        cmocka_unit_test_setup_teardown(lost_answer_of_a_renewal_does_not_end_the_term, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(waiting_can_be_cancelled, setup, teardown),
     };
 

@@ -15,8 +15,8 @@ static enum ctl_lease_step see(struct ctl_lease *l, const char *text, int64_t no
 }
 
 #define LEASE(holder, renew, seconds, transitions)                                                 \
-    "{\"metadata\":{\"resourceVersion\":\"5\"},\"spec\":{\"holderIdentity\":\"" holder                 \
-    "\",\"renewTime\":\"" renew "\",\"leaseDurationSeconds\":" seconds                               \
+    "{\"metadata\":{\"resourceVersion\":\"5\"},\"spec\":{\"holderIdentity\":\"" holder             \
+    "\",\"renewTime\":\"" renew "\",\"leaseDurationSeconds\":" seconds                             \
     ",\"leaseTransitions\":" transitions "}}"
 
 static void absent_or_free_lease_is_taken(void **state)
@@ -63,12 +63,13 @@ static void bodies_are_as_the_api_wants_them(void **state)
     (void)state;
     ctl_lease_init(&l, "me", 15000);
     ctl_lease_write_create(&l, "ns", "lock", 1000, &out);
-    assert_string_equal(nb_buf_cstr(&out),
-                        "{\"apiVersion\":\"coordination.k8s.io/v1\",\"kind\":\"Lease\",\"metadata\":{\"name\":"
-                        "\"lock\",\"namespace\":\"ns\"},\"spec\":{\"holderIdentity\":\"me\","
-                        "\"leaseDurationSeconds\":15,\"leaseTransitions\":0,"
-                        "\"acquireTime\":\"1970-01-01T00:00:01.000000Z\","
-                        "\"renewTime\":\"1970-01-01T00:00:01.000000Z\"}}");
+    assert_string_equal(
+        nb_buf_cstr(&out),
+        "{\"apiVersion\":\"coordination.k8s.io/v1\",\"kind\":\"Lease\",\"metadata\":{\"name\":"
+        "\"lock\",\"namespace\":\"ns\"},\"spec\":{\"holderIdentity\":\"me\","
+        "\"leaseDurationSeconds\":15,\"leaseTransitions\":0,"
+        "\"acquireTime\":\"1970-01-01T00:00:01.000000Z\","
+        "\"renewTime\":\"1970-01-01T00:00:01.000000Z\"}}");
     assert_int_equal(see(&l, LEASE("", "x", "1", "3"), 0), CTL_LEASE_ACQUIRE);
     nb_buf_clear(&out);
     ctl_lease_write_patch(&l, CTL_LEASE_ACQUIRE, 1234, &out);

@@ -54,8 +54,13 @@ static int teardown(void **state)
 
 static void start(struct fixture *f, ctl_reconcile_fn *fn, unsigned workers)
 {
-    struct ctl_loop_opts opts = { .name = "test", .queue = f->queue, .auth = f->auth,
-                                  .workers = workers, .reconcile = fn, .ctx = f, .cancel = f->cancel };
+    struct ctl_loop_opts opts = { .name = "test",
+                                  .queue = f->queue,
+                                  .auth = f->auth,
+                                  .workers = workers,
+                                  .reconcile = fn,
+                                  .ctx = f,
+                                  .cancel = f->cancel };
     struct nb_error err = NB_ERROR_INIT;
 
     assert_true(ctl_loop_start(&opts, &f->loop, &err));
@@ -218,8 +223,8 @@ static void stop_breaks_off_what_takes_too_long_and_keeps_the_key(void **state)
 static bool writes(void *ctx, struct ctl_work *work, struct nb_error *err)
 {
     called(ctx);
-    return kube_create(work->client, &KUBE_JOBS, "a", "j", NB_STR("{\"metadata\":{\"name\":\"j\"}}"),
-                       work->cancel, NULL, err);
+    return kube_create(work->client, &KUBE_JOBS, "a", "j",
+                       NB_STR("{\"metadata\":{\"name\":\"j\"}}"), work->cancel, NULL, err);
 }
 
 static void each_worker_can_write(void **state)
@@ -255,8 +260,9 @@ static void recorder_writes_counts_and_survives_expired_events(void **state)
     name = fake_kube_name(f->kube, EVENTS, 0);
     event = fake_kube_get(f->kube, EVENTS, name);
     assert_non_null(strstr(event, "\"count\":2"));
-    assert_non_null(strstr(event, "\"involvedObject\":{\"apiVersion\":\"neo4jbackup.dev/v1\","
-                                  "\"kind\":\"Neo4jBackup\",\"namespace\":\"a\",\"name\":\"x\",\"uid\":\"u1\"}"));
+    assert_non_null(strstr(
+        event, "\"involvedObject\":{\"apiVersion\":\"neo4jbackup.dev/v1\","
+               "\"kind\":\"Neo4jBackup\",\"namespace\":\"a\",\"name\":\"x\",\"uid\":\"u1\"}"));
     fake_kube_remove(f->kube, EVENTS, name);
     ctl_recorder_event(r, &about, false, "BackupSucceeded", "well done");
     while (fake_kube_count(f->kube, EVENTS) < 2)
@@ -271,8 +277,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(requeue_after_brings_the_key_back, setup, teardown),
         cmocka_unit_test_setup_teardown(terminal_failure_is_not_tried_again, setup, teardown),
         cmocka_unit_test_setup_teardown(workers_share_keys_but_never_one_key, setup, teardown),
-        cmocka_unit_test_setup_teardown(stop_breaks_off_what_takes_too_long_and_keeps_the_key, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(stop_breaks_off_what_takes_too_long_and_keeps_the_key,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(each_worker_can_write, setup, teardown),
         cmocka_unit_test_setup_teardown(recorder_writes_counts_and_survives_expired_events, setup,
                                         teardown),

@@ -100,8 +100,8 @@ static void failures_back_off_up_to_the_cap(void **state)
          { TAKE, 10, "a", 10 }, { FAIL, 10, "a", 0 }, { DONE, 10, "a", 0 }, { TAKE, 30, "a", 30 },
          { FAIL, 30, "a", 0 }, { DONE, 0, "a", 0 }, { TAKE, 70, "a", 70 }, { FAIL, 70, "a", 0 },
          { DONE, 0, "a", 0 }, { TAKE, 150, "a", 150 }, { FAIL, 150, "a", 0 }, { DONE, 0, "a", 0 },
-         { NEXT, 0, "", 250 }, { TAKE, 250, "a", 250 }, { FORGET, 0, "a", 0 }, { FAIL, 300, "a", 0 },
-         { DONE, 0, "a", 0 }, { NEXT, 0, "", 310 });
+         { NEXT, 0, "", 250 }, { TAKE, 250, "a", 250 }, { FORGET, 0, "a", 0 },
+         { FAIL, 300, "a", 0 }, { DONE, 0, "a", 0 }, { NEXT, 0, "", 310 });
 }
 
 static void asked_for_delay_is_a_lower_bound(void **state)

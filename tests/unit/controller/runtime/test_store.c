@@ -35,7 +35,8 @@ static void projection_keeps_what_is_named_and_no_more(void **state)
     static const char *const none[] = { NULL };
 
     (void)state;
-    projected("{\"metadata\":{\"name\":\"n\",\"names\":1,\"annotations\":{\"x.dev/p\":\"1\",\"y.dev/p\":\"2\"},"
+    projected("{\"metadata\":{\"name\":\"n\",\"names\":1,\"annotations\":{\"x.dev/"
+              "p\":\"1\",\"y.dev/p\":\"2\"},"
               "\"managedFields\":[{}]},\"spec\":{\"deep\":[{\"er\":null}]},"
               "\"status\":{\"list\":[{\"a\":{\"b\":1,\"c\":2},\"d\":3},{\"e\":4},5],\"other\":1}}",
               paths,
@@ -56,10 +57,10 @@ static const struct ctl_kind kind = { "things", fields, by_owner };
 
 static struct nb_json *thing(const char *name, int version, const char *owner)
 {
-    nb_auto(nb_free) char *text =
-        nb_xasprintf("{\"metadata\":{\"namespace\":\"a\",\"name\":\"%s\",\"uid\":\"u-%s\",\"resourceVersion\":"
-                     "\"%d\",\"labels\":{\"owner\":\"%s\"}},\"spec\":{\"v\":%d}}",
-                     name, name, version, owner, version);
+    nb_auto(nb_free) char *text = nb_xasprintf(
+        "{\"metadata\":{\"namespace\":\"a\",\"name\":\"%s\",\"uid\":\"u-%s\",\"resourceVersion\":"
+        "\"%d\",\"labels\":{\"owner\":\"%s\"}},\"spec\":{\"v\":%d}}",
+        name, name, version, owner, version);
 
     return parse(text);
 }
@@ -85,6 +86,43 @@ static size_t count_of(struct ctl_store *s, const char *owner)
     return o.count;
 }
 
+static void shows(const struct ctl_object *o, const char *want)
+{
+    nb_auto(nb_json_free) struct nb_json *json = NULL;
+    nb_auto_done(nb_buf_done) struct nb_buf out = NB_BUF_INIT(1 << 20);
+    struct nb_error err = NB_ERROR_INIT;
+
+    assert_true(ctl_object_json(o, &json, &err));
+    nb_json_format(json, &out);
+    assert_string_equal(nb_buf_cstr(&out), want);
+}
+
+static void long_objects_are_kept_packed(void **state)
+{
+    nb_auto(ctl_store_free) struct ctl_store *s = ctl_store_new(&kind);
+    nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(1 << 20);
+    nb_auto(ctl_object_unref) struct ctl_object *o = NULL;
+    nb_auto(nb_json_free) struct nb_json *json = NULL;
+
+    (void)state;
+    nb_buf_puts(&text, "{\"metadata\":{\"name\":\"x\",\"uid\":\"u\"},\"spec\":[");
+    for (int i = 0; i < 1000; i++)
+        nb_buf_printf(&text, "%s\"same again\"", i ? "," : "");
+    nb_buf_puts(&text, "]}");
+    json = parse(nb_buf_cstr(&text));
+    ctl_store_apply(s, json);
+    o = ctl_store_get(s, "/x");
+    assert_non_null(o);
+    assert_true(o->packed.n * 4 < o->json_bytes);
+    nb_json_free(nb_steal(json));
+    nb_buf_clear(&text);
+    nb_buf_puts(&text, "{\"metadata\":{\"name\":\"x\"},\"spec\":[");
+    for (int i = 0; i < 1000; i++)
+        nb_buf_printf(&text, "%s\"same again\"", i ? "," : "");
+    nb_buf_puts(&text, "]}");
+    shows(o, nb_buf_cstr(&text));
+}
+
 static void changes_are_told_and_indexed(void **state)
 {
     nb_auto(ctl_store_free) struct ctl_store *s = ctl_store_new(&kind);
@@ -102,7 +140,7 @@ static void changes_are_told_and_indexed(void **state)
     apply(s, "x", 3, "bob");
     assert_int_equal(count_of(s, "al"), 1);
     assert_int_equal(count_of(s, "bob"), 1);
-    assert_string_equal(held->json.p, "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"v\":1}}");
+    shows(held, "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"v\":1}}");
     assert_string_equal(held->index, "al");
     ctl_store_remove(s, gone);
     ctl_store_remove(s, gone);
@@ -184,6 +222,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(projection_keeps_what_is_named_and_no_more),
+        cmocka_unit_test(long_objects_are_kept_packed),
         cmocka_unit_test(changes_are_told_and_indexed),
         cmocka_unit_test(relist_tells_only_differences_and_keeps_the_same_objects),
         cmocka_unit_test(object_without_name_or_uid_is_passed_over),

@@ -35,11 +35,13 @@ static void big(void *ctx, struct web_reply *reply)
 static int setup(void **state)
 {
     struct fixture *f = NB_NEW(struct fixture);
-    struct web_server_opts opts = { .listen = "127.0.0.1:0", .routes = f->routes, .route_count = 4 };
+    struct web_server_opts opts = { .listen = "127.0.0.1:0",
+                                    .routes = f->routes,
+                                    .route_count = 4 };
     struct http_client_opts http = { 0 };
     struct nb_error err = NB_ERROR_INIT;
 
-    f->health = (struct web_health){ is_ready, f };
+    f->health = (struct web_health){ .ready = is_ready, .ready_ctx = f };
     f->routes[0] = (struct web_route){ "/healthz", web_healthz, NULL };
     f->routes[1] = (struct web_route){ "/readyz", web_readyz, &f->health };
     f->routes[2] = (struct web_route){ "/metrics", web_metrics, NULL };
@@ -62,8 +64,11 @@ static int teardown(void **state)
 
 static int ask(struct fixture *f, const char *method, const char *path, struct http_response *resp)
 {
-    nb_auto(nb_free) char *url = nb_xasprintf("http://127.0.0.1:%u%s", web_server_port(f->server), path);
-    struct http_request req = { .method = method, .url = url, .timeout_ms = 10000, .max_body = 32 << 20 };
+    nb_auto(nb_free) char *url =
+        nb_xasprintf("http://127.0.0.1:%u%s", web_server_port(f->server), path);
+    struct http_request req = {
+        .method = method, .url = url, .timeout_ms = 10000, .max_body = 32 << 20
+    };
     struct nb_error err = NB_ERROR_INIT;
 
     if (!http_client_send(f->client, &req, NULL, resp, &err))
@@ -113,7 +118,8 @@ static char *raw(struct fixture *f, const char *text)
     char piece[1024];
     size_t n = 1;
 
-    assert_true(net_tcp_connect("127.0.0.1", (uint16_t)web_server_port(f->server), 5000, NULL, &s, &err));
+    assert_true(
+        net_tcp_connect("127.0.0.1", (uint16_t)web_server_port(f->server), 5000, NULL, &s, &err));
     assert_true(net_stream_write(s, text, strlen(text), 5000, NULL, &err));
     while (n > 0 && net_stream_read(s, piece, sizeof(piece), 300, NULL, &n, &err))
         nb_buf_append(&out, piece, n);
@@ -187,7 +193,8 @@ static void address_is(const char *text, const char *host, unsigned port, bool i
 
 static void addresses_are_parsed(void **state)
 {
-    static const char *const bad[] = { "", "8080", "x:80", ":", ":-1", ":65536", "[]:80", "[x]:80",
+    static const char *const bad[] = { "",           "8080",         "x:80",    ":",
+                                       ":-1",        ":65536",       "[]:80",   "[x]:80",
                                        "127.0.0.1:", "localhost:80", "1.2.3:80" };
 
     (void)state;

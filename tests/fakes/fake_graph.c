@@ -1,0 +1,699 @@
+#include "tests/fakes/fake_graph.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/b64.h"
+#include "base/cancel.h"
+#include "base/mem.h"
+#include "bolt/chunk.h"
+#include "bolt/machine.h"
+#include "packstream/packstream.h"
+
+enum { ELEMENTS_MAX = 100000, BUF_MAX = 64 << 20, HANDSHAKE_BYTES = 20, FLUSH_BYTES = 16 << 10 };
+
+struct fake_graph {
+    struct fake_graph_node *nodes;
+    struct fake_graph_rel *rels;
+    size_t nodes_n, rels_n;
+    int64_t serial;
+    int64_t transaction;
+
+    fake_graph_hook *hook;
+    void *ctx;
+    const char *password;
+
+    int listener;
+    char uri[64];
+    pthread_t thread;
+    bool started;
+    struct nb_cancel *quit;
+    atomic_uint connections;
+
+    /* The connection at hand: */
+    int fd;
+    struct bolt_deframer in;
+    struct nb_buf out;
+    struct nb_arena *arena;
+    bool failed; /* all is ignored until RESET */
+    /* The answer at hand: */
+    char *query;
+    enum fake_graph_query kind;
+    int64_t last; /* $last */
+    int64_t *ids; /* $ids */
+    size_t ids_n;
+    size_t id_at; /* which of them */
+    int64_t pos;  /* next element */
+    uint64_t row;
+};
+
+static void must(bool ok, const char *what)
+{
+    if (!ok) {
+        fprintf(stderr, "fake_graph: %s\n", what);
+        abort();
+    }
+}
+
+/* --- the graph
+ * ------------------------------------------------------------------------------------- */
+
+void fake_graph_touch(struct fake_graph *g)
+{
+    g->transaction++;
+}
+
+int64_t fake_graph_add_node(struct fake_graph *g, char label, int64_t k, int64_t v)
+{
+    size_t id = 0;
+
+    while (id < g->nodes_n && g->nodes[id].exists)
+        id++; /* the smallest that is free */
+    must(id < ELEMENTS_MAX, "too many nodes");
+    if (id == g->nodes_n)
+        g->nodes_n++;
+    g->nodes[id] = (struct fake_graph_node){ true, label, k, v, ++g->serial };
+    g->transaction++;
+    return (int64_t)id;
+}
+
+int64_t fake_graph_add_rel(struct fake_graph *g, int64_t start, int64_t end, int64_t u)
+{
+    size_t id = 0;
+
+    must(g->nodes[start].exists && g->nodes[end].exists, "a relationship without ends");
+    while (id < g->rels_n && g->rels[id].exists)
+        id++;
+    must(id < ELEMENTS_MAX, "too many relationships");
+    if (id == g->rels_n)
+        g->rels_n++;
+    g->rels[id] = (struct fake_graph_rel){
+        true, start, end, u, g->nodes[start].serial, g->nodes[end].serial
+    };
+    g->transaction++;
+    return (int64_t)id;
+}
+
+void fake_graph_delete_rel(struct fake_graph *g, int64_t id)
+{
+    g->rels[id].exists = false;
+    g->transaction++;
+}
+
+void fake_graph_delete_node(struct fake_graph *g, int64_t id)
+{
+    g->nodes[id].exists = false;
+    for (size_t i = 0; i < g->rels_n; i++) {
+        if (g->rels[i].start == id || g->rels[i].end == id)
+            g->rels[i].exists = false;
+    }
+    g->transaction++;
+}
+
+void fake_graph_set_node(struct fake_graph *g, int64_t id, int64_t k, int64_t v)
+{
+    g->nodes[id].k = k;
+    g->nodes[id].v = v;
+    g->transaction++;
+}
+
+const struct fake_graph_node *fake_graph_nodes(const struct fake_graph *g, size_t *ret_n)
+{
+    *ret_n = g->nodes_n;
+    return g->nodes;
+}
+
+const struct fake_graph_rel *fake_graph_rels(const struct fake_graph *g, size_t *ret_n)
+{
+    *ret_n = g->rels_n;
+    return g->rels;
+}
+
+/* --- bytes
+ * ----------------------------------------------------------------------------------------- */
+
+static bool flush(struct fake_graph *g)
+{
+    size_t at = 0;
+
+    while (at < g->out.len) {
+        ssize_t n = send(g->fd, g->out.data + at, g->out.len - at, MSG_NOSIGNAL);
+
+        if (n <= 0)
+            return false;
+        at += (size_t)n;
+    }
+    nb_buf_clear(&g->out);
+    return true;
+}
+
+static bool wait_readable(struct fake_graph *g, int fd)
+{
+    struct pollfd fds[2] = { { .fd = fd, .events = POLLIN },
+                             { .fd = nb_cancel_fd(g->quit), .events = POLLIN } };
+
+    while (poll(fds, 2, -1) < 0)
+        ;
+    return !nb_cancel_is_set(g->quit);
+}
+
+static bool read_message(struct fake_graph *g, struct nb_str *ret)
+{
+    struct nb_error err = NB_ERROR_INIT;
+
+    while (!bolt_deframer_next(&g->in, ret)) {
+        size_t room;
+        void *p = bolt_deframer_space(&g->in, &room);
+        ssize_t n;
+
+        if (!flush(g) || !wait_readable(g, g->fd))
+            return false;
+        n = recv(g->fd, p, room, 0);
+        if (n <= 0)
+            return false;
+        must(bolt_deframer_filled(&g->in, (size_t)n, &err), err.text);
+    }
+    return true;
+}
+
+static bool shake_hands(struct fake_graph *g)
+{
+    static const unsigned char answer[] = { 0, 0, 4, 5 };
+    unsigned char hello[HANDSHAKE_BYTES];
+
+    return wait_readable(g, g->fd) &&
+           recv(g->fd, hello, sizeof(hello), MSG_WAITALL) == sizeof(hello) &&
+           send(g->fd, answer, sizeof(answer), MSG_NOSIGNAL) == sizeof(answer);
+}
+
+/* A message whose fields are put between the two calls. */
+static struct ps_encoder begin(struct fake_graph *g, uint8_t tag, unsigned fields, size_t *mark)
+{
+    struct ps_encoder e = PS_ENCODER_INIT(&g->out);
+
+    *mark = bolt_chunk_begin(&g->out);
+    ps_put_struct(&e, tag, fields);
+    return e;
+}
+
+static void put_pair(struct ps_encoder *e, const char *key, const char *value)
+{
+    ps_put_cstr(e, key);
+    ps_put_cstr(e, value);
+}
+
+static void send_success(struct fake_graph *g)
+{
+    size_t mark;
+    struct ps_encoder e = begin(g, BOLT_SUCCESS, 1, &mark);
+
+    ps_put_map(&e, 1);
+    put_pair(&e, "server", "Neo4j/5.26.30");
+    bolt_chunk_end(&g->out, mark);
+}
+
+static void send_failure(struct fake_graph *g, const char *code, const char *message)
+{
+    size_t mark;
+    struct ps_encoder e = begin(g, BOLT_FAILURE, 1, &mark);
+
+    ps_put_map(&e, 2);
+    put_pair(&e, "code", code);
+    put_pair(&e, "message", message);
+    bolt_chunk_end(&g->out, mark);
+    g->failed = true;
+}
+
+/* --- rows
+ * ------------------------------------------------------------------------------------------ */
+
+static void put_node(const struct fake_graph *g, struct ps_encoder *e, int64_t id)
+{
+    const struct fake_graph_node *n = &g->nodes[id];
+    char label[2] = { n->label, 0 };
+
+    ps_put_list(e, 1);
+    ps_put_struct(e, 0x4E, 4);
+    ps_put_int(e, id);
+    ps_put_list(e, 1);
+    ps_put_cstr(e, label);
+    ps_put_map(e, 3);
+    ps_put_cstr(e, "k");
+    ps_put_int(e, n->k);
+    ps_put_cstr(e, "v");
+    ps_put_int(e, n->v);
+    ps_put_cstr(e, "s");
+    ps_put_int(e, n->serial);
+    ps_put_cstr(e, "4:x:0");
+}
+
+static void put_rel(const struct fake_graph *g, struct ps_encoder *e, int64_t id)
+{
+    const struct fake_graph_rel *r = &g->rels[id];
+
+    ps_put_list(e, 5);
+    ps_put_int(e, id);
+    ps_put_int(e, r->start);
+    ps_put_int(e, r->end);
+    ps_put_cstr(e, "R");
+    ps_put_map(e, r->u < 0 ? 2 : 3);
+    ps_put_cstr(e, "a");
+    ps_put_int(e, r->start_serial);
+    ps_put_cstr(e, "b");
+    ps_put_int(e, r->end_serial);
+    if (r->u >= 0) {
+        ps_put_cstr(e, "u");
+        ps_put_int(e, r->u);
+    }
+}
+
+/* The next element of the answer at hand, or -1. */
+static int64_t next_element(struct fake_graph *g)
+{
+    switch (g->kind) {
+    case FAKE_GRAPH_NODES:
+        for (; g->pos < (int64_t)g->nodes_n; g->pos++) {
+            if (g->pos > g->last && g->nodes[g->pos].exists)
+                return g->pos++;
+        }
+        return -1;
+    case FAKE_GRAPH_RELS:
+        for (; g->pos < (int64_t)g->rels_n; g->pos++) {
+            if (g->pos > g->last && g->rels[g->pos].exists)
+                return g->pos++;
+        }
+        return -1;
+    case FAKE_GRAPH_NODES_BY_ID:
+        while (g->id_at < g->ids_n) {
+            int64_t id = g->ids[g->id_at++];
+
+            if (id < (int64_t)g->nodes_n && g->nodes[id].exists)
+                return id;
+        }
+        return -1;
+    case FAKE_GRAPH_RELS_OF:
+        for (; g->id_at < g->ids_n; g->id_at++, g->pos = 0) {
+            int64_t id = g->ids[g->id_at];
+
+            for (; g->pos < (int64_t)g->rels_n; g->pos++) {
+                const struct fake_graph_rel *r = &g->rels[g->pos];
+
+                if (r->exists && (r->start == id || r->end == id))
+                    return g->pos++;
+            }
+        }
+        return -1;
+    case FAKE_GRAPH_MARK:
+    case FAKE_GRAPH_SCHEMA:
+    case FAKE_GRAPH_OTHER:
+        break;
+    }
+    return -1;
+}
+
+static void put_texts(struct ps_encoder *e, size_t n, const char *const *texts)
+{
+    ps_put_list(e, n);
+    for (size_t i = 0; i < n; i++)
+        ps_put_cstr(e, texts[i]);
+}
+
+static void put_unique(struct ps_encoder *e, bool rel)
+{
+    ps_put_list(e, 4);
+    ps_put_cstr(e, rel ? "RELATIONSHIP_UNIQUENESS" : "UNIQUENESS");
+    ps_put_cstr(e, rel ? "RELATIONSHIP" : "NODE");
+    ps_put_list(e, 1);
+    ps_put_cstr(e, rel ? "R" : "A");
+    ps_put_list(e, 1);
+    ps_put_cstr(e, rel ? "u" : "k");
+}
+
+static bool is_query(const struct fake_graph *g, const char *prefix)
+{
+    return nb_starts_with(g->query, prefix);
+}
+
+/* Rows of the small queries; false: there are no more. */
+static bool put_small_row(struct fake_graph *g, struct ps_encoder *e)
+{
+    static const char *const component[] = { "Neo4j Kernel", "5.26.30", "community" };
+    static const char *const constraints[2][3] = {
+        { "a_k", "UNIQUENESS", "CREATE CONSTRAINT `a_k` FOR (n:`A`) REQUIRE (n.`k`) IS UNIQUE" },
+        { "r_u", "RELATIONSHIP_UNIQUENESS",
+          "CREATE CONSTRAINT `r_u` FOR ()-[r:`R`]-() REQUIRE (r.`u`) IS UNIQUE" },
+    };
+    static const char *const index[] = { "b_v", "RANGE",
+                                         "CREATE RANGE INDEX `b_v` FOR (n:`B`) ON (n.`v`)",
+                                         "ONLINE" };
+    uint64_t row = g->row;
+
+    if (is_query(g, "RETURN 1")) {
+        ps_put_list(e, 1);
+        ps_put_int(e, 1);
+        return row < 1;
+    }
+    if (is_query(g, "CALL dbms.components()")) {
+        put_texts(e, 3, component);
+        return row < 1;
+    }
+    if (is_query(g, "MATCH (n) RETURN count(n)") ||
+        is_query(g, "MATCH ()-[r]->() RETURN count(r)")) {
+        int64_t n = 0;
+
+        for (size_t i = 0; is_query(g, "MATCH (n)") && i < g->nodes_n; i++)
+            n += g->nodes[i].exists;
+        for (size_t i = 0; is_query(g, "MATCH ()") && i < g->rels_n; i++)
+            n += g->rels[i].exists;
+        ps_put_list(e, 1);
+        ps_put_int(e, n);
+        return row < 1;
+    }
+    if (is_query(g, "SHOW CONSTRAINTS YIELD name, type, createStatement")) {
+        put_texts(e, 3, constraints[row & 1]);
+        return row < 2;
+    }
+    if (is_query(g, "SHOW CONSTRAINTS YIELD name, type, entityType")) {
+        put_unique(e, row > 0);
+        return row < 2;
+    }
+    if (is_query(g, "SHOW INDEXES")) {
+        put_texts(e, 4, index);
+        return row < 1;
+    }
+    if (is_query(g, "CALL db.labels() YIELD label RETURN")) {
+        ps_put_list(e, 1);
+        ps_put_cstr(e, row ? "B" : "A");
+        return row < 2;
+    }
+    return false;
+}
+
+static enum fake_graph_query kind_of(const struct fake_graph *g)
+{
+    static const struct {
+        const char *prefix;
+        enum fake_graph_query kind;
+    } kinds[] = {
+        { "MATCH (n) RETURN n", FAKE_GRAPH_NODES },
+        { "MATCH (n) WHERE id(n) >", FAKE_GRAPH_NODES },
+        { "MATCH (a)-[r]->(b) ", FAKE_GRAPH_RELS },
+        { "UNWIND $ids AS i MATCH (n) WHERE", FAKE_GRAPH_NODES_BY_ID },
+        { "UNWIND $ids AS i MATCH (n)-[r]-()", FAKE_GRAPH_RELS_OF },
+        { "RETURN 1", FAKE_GRAPH_MARK },
+        { "SHOW CONSTRAINTS", FAKE_GRAPH_SCHEMA },
+        { "SHOW INDEXES", FAKE_GRAPH_SCHEMA },
+    };
+
+    for (size_t i = 0; i < NB_ARRAY_LEN(kinds); i++) {
+        if (is_query(g, kinds[i].prefix))
+            return kinds[i].kind;
+    }
+    return FAKE_GRAPH_OTHER;
+}
+
+static size_t columns_of(const struct fake_graph *g)
+{
+    static const struct {
+        const char *prefix;
+        size_t columns;
+    } queries[] = {
+        { "MATCH (a)-[r]->(b) ", 5 },
+        { "UNWIND $ids AS i MATCH (n)-[r]-()", 5 },
+        { "CALL dbms.components()", 3 },
+        { "SHOW CONSTRAINTS YIELD name, type, createStatement", 3 },
+        { "SHOW CONSTRAINTS YIELD name, type, entityType", 4 },
+        { "SHOW INDEXES", 4 },
+        { "SHOW DATABASES YIELD name, store", 2 },
+    };
+
+    for (size_t i = 0; i < NB_ARRAY_LEN(queries); i++) {
+        if (is_query(g, queries[i].prefix))
+            return queries[i].columns;
+    }
+    return 1;
+}
+
+static bool is_long(enum fake_graph_query kind)
+{
+    return kind <= FAKE_GRAPH_RELS_OF;
+}
+
+static bool send_row(struct fake_graph *g)
+{
+    size_t start = g->out.len, mark;
+    struct ps_encoder e = begin(g, BOLT_RECORD, 1, &mark);
+    bool more;
+
+    if (is_long(g->kind)) {
+        int64_t id = next_element(g);
+
+        more = id >= 0;
+        if (more && (g->kind == FAKE_GRAPH_NODES || g->kind == FAKE_GRAPH_NODES_BY_ID))
+            put_node(g, &e, id);
+        else if (more)
+            put_rel(g, &e, id);
+    } else {
+        more = put_small_row(g, &e);
+    }
+    if (!more) {
+        g->out.len = start;
+        return false;
+    }
+    bolt_chunk_end(&g->out, mark);
+    g->row++;
+    return true;
+}
+
+static void send_end(struct fake_graph *g, bool has_more)
+{
+    unsigned char bytes[3 + 16 + 9 + 1] = { 0x91, 0xCC, 16 };
+    struct nb_buf bookmark = NB_BUF_INIT(200);
+    size_t mark;
+    struct ps_encoder e = begin(g, BOLT_SUCCESS, 1, &mark);
+
+    if (has_more) {
+        ps_put_map(&e, 1);
+        ps_put_cstr(&e, "has_more");
+        ps_put_bool(&e, true);
+    } else {
+        bytes[3 + 16] = 0xCB;
+        for (int i = 0; i < 8; i++)
+            bytes[3 + 16 + 1 + i] = (unsigned char)((uint64_t)g->transaction >> (56 - 8 * i));
+        bytes[sizeof(bytes) - 1] = 0x90;
+        nb_buf_puts(&bookmark, "FB:");
+        nb_b64_encode(bytes, sizeof(bytes), &bookmark);
+        ps_put_map(&e, 3);
+        put_pair(&e, "bookmark", nb_buf_cstr(&bookmark));
+        put_pair(&e, "db", "neo4j");
+        put_pair(&e, "type", "r");
+    }
+    bolt_chunk_end(&g->out, mark);
+    nb_buf_done(&bookmark);
+}
+
+/* False: the connection is to be closed. */
+static bool pull(struct fake_graph *g, int64_t n)
+{
+    for (int64_t i = 0; n < 0 || i < n; i++) {
+        switch (g->hook ? g->hook(g->ctx, g, g->kind, g->row) : FAKE_GRAPH_GO_ON) {
+        case FAKE_GRAPH_GO_ON:
+            break;
+        case FAKE_GRAPH_CUT:
+            return flush(g) && false;
+        case FAKE_GRAPH_TIMED_OUT:
+            send_failure(g, "Neo.ClientError.Transaction.TransactionTimedOutClientConfiguration",
+                         "the transaction has been terminated");
+            return true;
+        case FAKE_GRAPH_TRANSIENT:
+            send_failure(g, "Neo.TransientError.General.DatabaseUnavailable", "not now");
+            return true;
+        case FAKE_GRAPH_DENIED:
+            send_failure(g, "Neo.ClientError.Security.Forbidden", "not you");
+            return true;
+        }
+        if (!send_row(g)) {
+            send_end(g, false);
+            return true;
+        }
+        if (g->out.len > FLUSH_BYTES && !flush(g))
+            return false;
+    }
+    send_end(g, true);
+    return true;
+}
+
+static void run(struct fake_graph *g, const struct ps_value *query, const struct ps_value *params)
+{
+    const struct ps_value *ids = ps_map_get(&params->map, "ids");
+    size_t mark;
+    struct ps_encoder e;
+
+    free(g->query);
+    g->query = nb_xstrndup(query->string.p, query->string.n);
+    g->kind = kind_of(g);
+    g->last = ps_map_get_int(&params->map, "last", -1);
+    g->ids_n = ids ? ps_list_count(ids) : 0;
+    free(g->ids);
+    g->ids = nb_xcalloc(g->ids_n + 1, sizeof(*g->ids));
+    for (size_t i = 0; i < g->ids_n; i++)
+        g->ids[i] = ps_list_get(ids, i).integer;
+    g->id_at = 0;
+    g->pos = 0;
+    g->row = 0;
+    e = begin(g, BOLT_SUCCESS, 1, &mark);
+    ps_put_map(&e, 1);
+    ps_put_cstr(&e, "fields");
+    ps_put_list(&e, columns_of(g));
+    for (size_t i = 0; i < columns_of(g); i++)
+        ps_put_cstr(&e, "x");
+    bolt_chunk_end(&g->out, mark);
+}
+
+/* --- the connection
+ * -------------------------------------------------------------------------------- */
+
+static bool is_password(const struct fake_graph *g, const struct ps_value *auth)
+{
+    return !g->password || nb_str_is(ps_map_get_str(&auth->map, "credentials"), g->password);
+}
+
+static bool answer(struct fake_graph *g, struct nb_str message)
+{
+    struct nb_error err = NB_ERROR_INIT;
+    struct ps_decoder d;
+    struct ps_value fields[3] = { 0 };
+    unsigned n;
+    uint8_t tag;
+
+    nb_arena_reset(g->arena);
+    ps_decoder_init(&d, message.p, message.n, 1, g->arena);
+    must(ps_decode_struct_head(&d, &tag, &n, &err) && n <= NB_ARRAY_LEN(fields),
+         "a strange message");
+    for (unsigned i = 0; i < n; i++)
+        must(ps_decode(&d, &fields[i], &err), err.text);
+    if (tag == BOLT_GOODBYE)
+        return false;
+    if (tag == BOLT_RESET) {
+        g->failed = false;
+        send_success(g);
+        return true;
+    }
+    if (g->failed) {
+        size_t mark = bolt_chunk_begin(&g->out);
+        struct ps_encoder e = PS_ENCODER_INIT(&g->out);
+
+        ps_put_struct(&e, 0x7E, 0);
+        bolt_chunk_end(&g->out, mark);
+        return true;
+    }
+    if (tag == BOLT_LOGON && !is_password(g, &fields[0])) {
+        send_failure(g, "Neo.ClientError.Security.Unauthorized", "wrong password");
+        return true;
+    }
+    if (tag == BOLT_RUN) {
+        run(g, &fields[0], &fields[1]);
+        return true;
+    }
+    if (tag == BOLT_PULL)
+        return pull(g, ps_map_get_int(&fields[0].map, "n", -1));
+    send_success(g); /* HELLO, LOGON, DISCARD */
+    return true;
+}
+
+static void serve_connection(struct fake_graph *g)
+{
+    struct nb_str message;
+
+    bolt_deframer_init(&g->in, 64 << 10, BUF_MAX);
+    g->failed = false;
+    atomic_fetch_add(&g->connections, 1);
+    if (shake_hands(g)) {
+        while (read_message(g, &message)) {
+            if (!answer(g, message))
+                break;
+        }
+    }
+    nb_buf_clear(&g->out);
+    bolt_deframer_done(&g->in);
+    close(g->fd);
+}
+
+static void *serve(void *arg)
+{
+    struct fake_graph *g = arg;
+
+    while (wait_readable(g, g->listener)) {
+        g->fd = accept(g->listener, NULL, NULL);
+        if (g->fd >= 0)
+            serve_connection(g);
+    }
+    return NULL;
+}
+
+struct fake_graph *fake_graph_new(void)
+{
+    struct fake_graph *g = NB_NEW(struct fake_graph);
+    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t n = sizeof(a);
+
+    g->nodes = nb_xcalloc(ELEMENTS_MAX, sizeof(*g->nodes));
+    g->rels = nb_xcalloc(ELEMENTS_MAX, sizeof(*g->rels));
+    g->transaction = 1;
+    g->quit = nb_cancel_new();
+    g->arena = nb_arena_new(BUF_MAX);
+    nb_buf_init(&g->out, BUF_MAX);
+    g->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    must(g->listener >= 0 && bind(g->listener, (struct sockaddr *)&a, sizeof(a)) == 0 &&
+             listen(g->listener, 8) == 0 &&
+             getsockname(g->listener, (struct sockaddr *)&a, &n) == 0,
+         "cannot listen");
+    snprintf(g->uri, sizeof(g->uri), "bolt://127.0.0.1:%u", ntohs(a.sin_port));
+    return g;
+}
+
+void fake_graph_start(struct fake_graph *g, fake_graph_hook *hook, void *ctx)
+{
+    g->hook = hook;
+    g->ctx = ctx;
+    g->started = true;
+    must(pthread_create(&g->thread, NULL, serve, g) == 0, "cannot start a thread");
+}
+
+void fake_graph_free(struct fake_graph *g)
+{
+    nb_cancel_set(g->quit);
+    if (g->started)
+        pthread_join(g->thread, NULL);
+    close(g->listener);
+    nb_cancel_free(g->quit);
+    nb_arena_free(g->arena);
+    nb_buf_done(&g->out);
+    free(g->query);
+    free(g->ids);
+    free(g->nodes);
+    free(g->rels);
+    free(g);
+}
+
+const char *fake_graph_uri(const struct fake_graph *g)
+{
+    return g->uri;
+}
+
+void fake_graph_set_password(struct fake_graph *g, const char *password)
+{
+    g->password = password;
+}
+
+unsigned fake_graph_connections(const struct fake_graph *g)
+{
+    return atomic_load(&g->connections);
+}

@@ -1,0 +1,77 @@
+#ifndef NB_TESTS_FAKES_FAKE_GRAPH_H
+#define NB_TESTS_FAKES_FAKE_GRAPH_H
+
+/*
+ * fake_graph: a Neo4j with a small graph in memory that answers the queries of an export
+ * (engine/source.c), over Bolt 5.4 on 127.0.0.1, in a thread of its own. Reads are what Neo4j's
+ * are: row by row, each as the graph is at that moment. A hook runs before every row and may write
+ * to the graph, or make the answer break.
+ *
+ * Nodes have ids that are used again after a deletion, like Neo4j's; relationships too. Every node
+ * carries a serial number of its own ("s") that is never used again, and every relationship those
+ * of its ends ("a", "b"), so that whoever reads a dump of it can see whether a relationship hangs
+ * on the node it belongs to. Labels: "A" (with a unique "k") and "B"; type "R" (with a unique "u").
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct fake_graph;
+
+struct fake_graph_node {
+    bool exists;
+    char label;
+    int64_t k; /* A: unique */
+    int64_t v;
+    int64_t serial;
+};
+struct fake_graph_rel {
+    bool exists;
+    int64_t start, end, u; /* u: unique; -1: has none */
+    int64_t start_serial, end_serial;
+};
+
+enum fake_graph_query {
+    FAKE_GRAPH_NODES, /* the long read of nodes */
+    FAKE_GRAPH_RELS,
+    FAKE_GRAPH_NODES_BY_ID,
+    FAKE_GRAPH_RELS_OF,
+    FAKE_GRAPH_MARK, /* one row, like all that follow */
+    FAKE_GRAPH_SCHEMA,
+    FAKE_GRAPH_OTHER,
+};
+enum fake_graph_break {
+    FAKE_GRAPH_GO_ON,
+    FAKE_GRAPH_CUT,       /* close the connection */
+    FAKE_GRAPH_TIMED_OUT, /* the server's transaction timeout */
+    FAKE_GRAPH_TRANSIENT, /* some other transient failure */
+    FAKE_GRAPH_DENIED,
+};
+/* On the server's thread, which is the only one that touches the graph while it runs. row: of
+ * this answer, from 0. */
+typedef enum fake_graph_break(fake_graph_hook)(void *ctx, struct fake_graph *g,
+                                               enum fake_graph_query query, uint64_t row);
+
+/* Begins to listen; serves once started. */
+struct fake_graph *fake_graph_new(void);
+void fake_graph_start(struct fake_graph *g, fake_graph_hook *hook, void *ctx);
+/* Ends the thread; no connection may be open that is still used. */
+void fake_graph_free(struct fake_graph *g);
+const char *fake_graph_uri(const struct fake_graph *g);
+/* Refuse every password but this one; NULL: none is asked. */
+void fake_graph_set_password(struct fake_graph *g, const char *password);
+
+/* Before the start, after the stop, or from the hook. Each is one transaction. */
+int64_t fake_graph_add_node(struct fake_graph *g, char label, int64_t k, int64_t v);
+int64_t fake_graph_add_rel(struct fake_graph *g, int64_t start, int64_t end, int64_t u);
+void fake_graph_delete_node(struct fake_graph *g, int64_t id); /* with its relationships */
+void fake_graph_delete_rel(struct fake_graph *g, int64_t id);
+void fake_graph_set_node(struct fake_graph *g, int64_t id, int64_t k, int64_t v);
+void fake_graph_touch(struct fake_graph *g); /* an empty transaction */
+/* *ret_n: ids are below. */
+const struct fake_graph_node *fake_graph_nodes(const struct fake_graph *g, size_t *ret_n);
+const struct fake_graph_rel *fake_graph_rels(const struct fake_graph *g, size_t *ret_n);
+unsigned fake_graph_connections(const struct fake_graph *g);
+
+#endif

@@ -1,0 +1,170 @@
+#include "tests/unit/controller/plan/world.h"
+
+static struct world world;
+static struct world *const w = &world;
+
+static int teardown(void **state)
+{
+    (void)state;
+    world_done(w);
+    return 0;
+}
+
+#define RESTORE(source, more)                                                                      \
+    "{\"metadata\":{\"name\":\"r\"},\"spec\":{\"source\":{" source                                 \
+    "},\"target\":{\"connection\":{\"uri\":"                                                       \
+    "\"bolt://t:7687\",\"authSecretRef\":{\"name\":\"target-auth\"}}}" more "}}"
+#define KEY                                                                                        \
+    "\"key\":\"p/"                                                                                 \
+    "x.manifest.json\",\"storage\":{\"r2\":{\"bucket\":\"bkt\",\"credentialsSecretRef\":{"         \
+    "\"name\":\"r2\"}}}"
+
+static void start(const char *restore)
+{
+    world_init(w, "2026-01-01T12:00:00Z");
+    world_create(w, PLAN_OBJ_RESTORE, restore);
+    world_settle(w);
+}
+
+static bool job_has(const char *text)
+{
+    struct world_object *o = world_find(w, PLAN_OBJ_JOB, "r-r");
+
+    return o && strstr(o->json, text);
+}
+
+static void restore_of_a_key_runs_and_ends(void **state)
+{
+    static const char source[] =
+        "{\"event\":\"source\",\"database\":\"neo4j\",\"manifestKey\":\"p/x.manifest.json\"}";
+    static const char result[] =
+        "{\"event\":\"databaseResult\",\"database\":\"neo4j\",\"target\":\"copy\",\"result\":"
+        "\"Succeeded\",\"nodes\":5}";
+
+    (void)state;
+    start(RESTORE(KEY, ",\"mapping\":[{\"from\":\"neo4j\",\"to\":\"copy\"}],\"overwritePolicy\":"
+                       "\"Wipe\",\"confirm\":\"copy\""));
+    assert_true(job_has("{\"name\":\"RESTORE_KEYS\",\"value\":\"p/x.manifest.json\"}"));
+    assert_true(job_has("{\"name\":\"RESTORE_MAPPING\",\"value\":\"neo4j=copy\"}"));
+    assert_true(job_has("{\"name\":\"RESTORE_OVERWRITE_POLICY\",\"value\":\"Wipe\"}"));
+    assert_true(job_has("{\"name\":\"RESTORE_CONFIRM\",\"value\":\"copy\"}"));
+    assert_true(job_has("{\"name\":\"RESTORE_VERIFY\",\"value\":\"true\"}"));
+    assert_true(job_has("\"secretName\":\"target-auth\""));
+    assert_true(job_has("\"args\":[\"restore\"]"));
+    assert_string_equal(world_condition(w, PLAN_OBJ_RESTORE, "r", "Progressing"), "True/Pending");
+    assert_string_equal(world_get(w, PLAN_OBJ_RESTORE, "r", "status.target"), "bolt://t:7687");
+    world_pod_runs(w, "r-r");
+    assert_true(api_log_feed(world_log(w, "r-r"), source, strlen(source), 1));
+    world_settle(w);
+    assert_true(world_said(w, "RestoreStarted"));
+    assert_true(strstr(world_get(w, PLAN_OBJ_RESTORE, "r", "status.resolvedSource"),
+                       "p/x.manifest.json") != NULL);
+    assert_true(api_log_feed(world_log(w, "r-r"), result, strlen(result), 1));
+    w->now_ms += 5000;
+    world_pod_ends(w, "r-r", 0,
+                   "{\"result\":\"Succeeded\",\"verification\":{\"level\":\"Restore\",\"result\":"
+                   "\"Succeeded\"}}");
+    world_settle(w);
+    assert_string_equal(world_condition(w, PLAN_OBJ_RESTORE, "r", "Succeeded"), "True/Succeeded");
+    assert_string_equal(world_condition(w, PLAN_OBJ_RESTORE, "r", "Verified"), "True/Succeeded");
+    assert_true(strstr(world_get(w, PLAN_OBJ_RESTORE, "r", "status.databaseResults"),
+                       "\"nodes\":5") != NULL);
+    assert_string_equal(world_get(w, PLAN_OBJ_RESTORE, "r", "status.duration"), "5s");
+    assert_true(world_said(w, "RestoreSucceeded"));
+    assert_int_equal(world_step(w), 0);
+}
+
+static void restore_waits_for_its_source(void **state)
+{
+    (void)state;
+    start(RESTORE("\"runRef\":{\"name\":\"g-i\"}", ""));
+    assert_string_equal(world_condition(w, PLAN_OBJ_RESTORE, "r", "Progressing"),
+                        "True/SourceNotFound");
+    world_create(
+        w, PLAN_OBJ_RUN,
+        "{\"metadata\":{\"name\":\"g-i\"},\"spec\":{\"backupRef\":{\"name\":\"g\"},\"template\":{"
+        "\"storage\":{\"r2\":{\"bucket\":\"src\"}}}}}");
+    world_settle(w);
+    assert_string_equal(world_condition(w, PLAN_OBJ_RESTORE, "r", "Progressing"),
+                        "True/SourceNotFinished");
+    world_patch(w, PLAN_OBJ_RUN, "g-i",
+                "{\"status\":{\"result\":\"Succeeded\",\"conditions\":[{\"type\":\"Succeeded\","
+                "\"status\":\"True\"}],"
+                "\"artifacts\":[{\"database\":\"a\",\"manifestKey\":\"p/"
+                "a.manifest.json\"},{\"database\":\"b\",\"key\":"
+                "\"p/b.cypher.gz\"}]}}");
+    world_settle(w);
+    assert_true(
+        job_has("{\"name\":\"RESTORE_KEYS\",\"value\":\"p/a.manifest.json,p/b.cypher.gz\"}"));
+    assert_true(job_has("{\"name\":\"R2_BUCKET_NAME\",\"value\":\"src\"}"));
+    assert_string_equal(world_get(w, PLAN_OBJ_RESTORE, "r", "status.resolvedSource.kind"),
+                        "Neo4jBackupRun");
+}
+
+static void restore_of_a_failed_run_fails(void **state)
+{
+    (void)state;
+    start(RESTORE("\"runRef\":{\"name\":\"g-i\"}", ""));
+    world_create(w, PLAN_OBJ_RUN,
+                 "{\"metadata\":{\"name\":\"g-i\"},\"spec\":{},\"status\":{\"result\":\"Failed\","
+                 "\"conditions\":[{\"type\":\"Succeeded\",\"status\":\"False\"}]}}");
+    world_settle(w);
+    assert_string_equal(world_condition(w, PLAN_OBJ_RESTORE, "r", "Succeeded"),
+                        "False/SourceHasNoBackup");
+    assert_int_equal(world_count(w, PLAN_OBJ_JOB), 0);
+}
+
+static void restore_failure_is_told(void **state)
+{
+    (void)state;
+    start(RESTORE(KEY, ""));
+    world_pod_ends(w, "r-r", 2,
+                   "{\"result\":\"Failed\",\"reason\":\"TargetNotEmpty\",\"message\":\"database "
+                   "'neo4j' has 5 nodes\"}");
+    world_settle(w);
+    assert_string_equal(world_condition(w, PLAN_OBJ_RESTORE, "r", "Succeeded"),
+                        "False/TargetNotEmpty");
+    assert_string_equal(world_get(w, PLAN_OBJ_RESTORE, "r", "status.failure.message"),
+                        "database 'neo4j' has 5 nodes");
+    assert_true(world_said(w, "RestoreFailed TargetNotEmpty: database 'neo4j' has 5 nodes"));
+}
+
+static void restore_never_starts_twice(void **state)
+{
+    (void)state;
+    start(RESTORE(KEY, ""));
+    world_delete(w, PLAN_OBJ_JOB, "r-r");
+    world_settle(w);
+    assert_string_equal(world_condition(w, PLAN_OBJ_RESTORE, "r", "Succeeded"), "False/JobGone");
+    assert_int_equal(world_count_said(w, "create-job"), 1);
+}
+
+static void restore_of_a_backup_names_owner_and_time(void **state)
+{
+    (void)state;
+    world_init(w, "2026-01-01T12:00:00Z");
+    world_create(w, PLAN_OBJ_BACKUP, WORLD_BACKUP(",\"schedule\":\"0 2 * * *\""));
+    world_patch(w, PLAN_OBJ_BACKUP, "g",
+                "{\"metadata\":{\"annotations\":{\"neo4jbackup.dev/reconcile\":\"disabled\"}}}");
+    world_create(
+        w, PLAN_OBJ_RESTORE,
+        RESTORE("\"backupRef\":{\"name\":\"g\"},\"beforeTime\":\"2025-12-31T00:00:00Z\"", ""));
+    world_settle(w);
+    assert_true(job_has("{\"name\":\"RESTORE_OWNER\",\"value\":\"ns/g\"}"));
+    assert_true(job_has("{\"name\":\"RESTORE_BEFORE_TIME\",\"value\":\"2025-12-31T00:00:00Z\"}"));
+    assert_false(job_has("RESTORE_KEYS"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(restore_of_a_key_runs_and_ends, teardown),
+        cmocka_unit_test_teardown(restore_waits_for_its_source, teardown),
+        cmocka_unit_test_teardown(restore_of_a_failed_run_fails, teardown),
+        cmocka_unit_test_teardown(restore_failure_is_told, teardown),
+        cmocka_unit_test_teardown(restore_never_starts_twice, teardown),
+        cmocka_unit_test_teardown(restore_of_a_backup_names_owner_and_time, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

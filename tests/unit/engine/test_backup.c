@@ -1,0 +1,316 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/cancel.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "engine/backup.h"
+#include "engine/verify.h"
+#include "tests/fakes/fake_graph.h"
+#include "tests/fakes/s3_fixture.h"
+
+/* Whole backups: a fake Neo4j on one side, a fake bucket on the other. */
+
+enum { NODES = 2000, RELS = 3000, SCHEDULED = 1759888800 };
+#define STEM "p/neo4j_2025-10-08_02-00-00"
+
+struct bench {
+    struct fake_graph *graph;
+    struct fake_s3 *s3;
+    struct s3_client *client;
+    struct repo *repo;
+    struct nb_cancel *cancel;
+    struct eng_backup_result result;
+    struct nb_error err;
+};
+
+static void short_retries(struct s3_client_opts *o)
+{
+    o->retry_window_ms = 200;
+}
+
+static void fill(struct fake_graph *g)
+{
+    for (int64_t i = 0; i < NODES; i++)
+        fake_graph_add_node(g, 'A', i, i * 7919);
+    for (int64_t i = 0; i < RELS; i++)
+        fake_graph_add_rel(g, i % NODES, (i * 7 + 1) % NODES, i);
+}
+
+static void open_bench(struct bench *b, fake_graph_hook *hook, void *ctx)
+{
+    struct repo_opts opts = { .prefix = "p", .owner = "me", .run_id = "run-1" };
+
+    *b = (struct bench){ .err = NB_ERROR_INIT };
+    b->graph = fake_graph_new();
+    fill(b->graph);
+    fake_graph_start(b->graph, hook, ctx);
+    b->s3 = fake_s3_new();
+    b->client = s3_fixture_client(b->s3, short_retries);
+    b->cancel = nb_cancel_new();
+    opts.client = b->client;
+    assert_true(repo_open(&opts, &b->repo, &b->err));
+}
+
+static void close_bench(struct bench *b)
+{
+    assert_string_equal(fake_s3_complaint(b->s3), "");
+    eng_backup_result_done(&b->result);
+    fake_graph_free(b->graph);
+    repo_free(b->repo);
+    s3_client_free(b->client);
+    fake_s3_free(b->s3);
+    nb_cancel_free(b->cancel);
+}
+
+static bool run(struct bench *b, const char *output, enum eng_consistency consistency)
+{
+    struct eng_backup_opts opts = {
+        .neo4j = BOLT_CONN_OPTS_INIT,
+        .fetch_size = 500,
+        .consistency = consistency,
+        .repo = output ? NULL : b->repo,
+        .output = output,
+        .owner = "me",
+        .gzip_level = 1,
+        .gzip_threads = 2,
+        .scheduled_unix_seconds = SCHEDULED,
+        .cancel = b->cancel,
+    };
+
+    opts.neo4j.uri = fake_graph_uri(b->graph);
+    eng_backup_result_done(&b->result);
+    nb_error_clear(&b->err);
+    return eng_backup_run(&opts, &b->result, &b->err);
+}
+
+/* Nothing of a backup that failed is left: no object, no claim, no upload. */
+static void assert_bucket_empty(struct bench *b)
+{
+    struct nb_buf text = NB_BUF_INIT(1 << 16);
+
+    fake_s3_dump(b->s3, &text);
+    assert_string_equal(nb_buf_cstr(&text), "");
+    assert_int_equal(fake_s3_upload_count(b->s3), 0);
+    nb_buf_done(&text);
+}
+
+static void backup_ends_with_dump_and_manifest(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, NULL, NULL);
+    if (!run(&b, NULL, ENG_CONSISTENCY_CLOSED))
+        fail_msg("%s", b.err.text);
+    assert_false(b.result.already);
+    assert_string_equal(b.result.key, STEM ".cypher.gz");
+    assert_string_equal(b.result.manifest_key, STEM ".manifest.json");
+    assert_int_equal(fake_s3_count(b.s3), 2);
+    assert_int_equal(b.result.manifest->nodes, NODES);
+    assert_int_equal(b.result.manifest->relationships, RELS);
+    assert_int_equal(b.result.manifest->consistency, REPO_CONSISTENCY_SNAPSHOT);
+    assert_true(eng_verify_run(b.repo, b.result.manifest, REPO_VERIFIED_READBACK, NULL, &b.err));
+
+    /* A pod that is tried again finds its run's backup. */
+    assert_true(run(&b, NULL, ENG_CONSISTENCY_CLOSED));
+    assert_true(b.result.already);
+    assert_string_equal(b.result.manifest_key, STEM ".manifest.json");
+    assert_string_equal(b.result.key, STEM ".cypher.gz");
+    assert_int_equal(fake_s3_count(b.s3), 2);
+    close_bench(&b);
+}
+
+static void readback_finds_one_changed_byte(void **state)
+{
+    struct nb_buf dump = NB_BUF_INIT(64 << 20);
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, NULL, NULL);
+    assert_true(run(&b, NULL, ENG_CONSISTENCY_CLOSED));
+    assert_true(fake_s3_get(b.s3, STEM ".cypher.gz", &dump));
+    dump.data[dump.len / 2] = (char)(dump.data[dump.len / 2] ^ 1);
+    fake_s3_put(b.s3, STEM ".cypher.gz", dump.data, dump.len);
+    for (int i = 0; i < 2; i++) {
+        nb_error_clear(&b.err);
+        assert_false(eng_verify_run(b.repo, b.result.manifest,
+                                    i ? REPO_VERIFIED_READBACK : REPO_VERIFIED_CHECKSUM, NULL,
+                                    &b.err));
+        assert_string_equal(b.err.reason, "VerificationFailed");
+    }
+    assert_true(fake_s3_delete(b.s3, STEM ".cypher.gz"));
+    nb_error_clear(&b.err);
+    assert_false(eng_verify_run(b.repo, b.result.manifest, REPO_VERIFIED_CHECKSUM, NULL, &b.err));
+    assert_string_equal(b.err.reason, "VerificationFailed");
+    nb_buf_done(&dump);
+    close_bench(&b);
+}
+
+struct at_row {
+    enum fake_graph_query query;
+    uint64_t row;
+    enum fake_graph_break what;
+    struct nb_cancel *cancel; /* set then */
+    bool touch;               /* written to then */
+    bool fired;
+};
+
+static enum fake_graph_break at_row(void *ctx, struct fake_graph *g, enum fake_graph_query query,
+                                    uint64_t row)
+{
+    struct at_row *a = ctx;
+
+    if (a->fired || query != a->query || row != a->row)
+        return FAKE_GRAPH_GO_ON;
+    a->fired = true;
+    if (a->cancel)
+        nb_cancel_set(a->cancel);
+    if (a->touch)
+        fake_graph_touch(g);
+    return a->what;
+}
+
+static void neo4j_fails_half_way_nothing_is_left(void **state)
+{
+    static const enum fake_graph_query queries[] = { FAKE_GRAPH_NODES, FAKE_GRAPH_RELS,
+                                                     FAKE_GRAPH_SCHEMA };
+
+    (void)state;
+    for (size_t i = 0; i < NB_ARRAY_LEN(queries); i++) {
+        struct at_row a = { queries[i], i < 2 ? 1000 : 0, FAKE_GRAPH_DENIED, NULL, false, false };
+        struct bench b;
+
+        open_bench(&b, at_row, &a);
+        assert_false(run(&b, NULL, ENG_CONSISTENCY_CLOSED));
+        assert_string_equal(b.err.reason, "Neo4jDenied");
+        assert_null(b.result.manifest);
+        assert_bucket_empty(&b);
+        close_bench(&b);
+    }
+}
+
+static void cancelled_half_way_nothing_is_left(void **state)
+{
+    struct at_row a = { FAKE_GRAPH_RELS, 1000, FAKE_GRAPH_GO_ON, NULL, false, false };
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, at_row, &a);
+    a.cancel = b.cancel;
+    assert_false(run(&b, NULL, ENG_CONSISTENCY_CLOSED));
+    assert_int_equal(b.err.code, NB_E_CANCELLED);
+    assert_bucket_empty(&b);
+    close_bench(&b);
+}
+
+/* Every operation on the bucket in turn fails for good. */
+static void fail_nth(void *ctx, const struct fake_s3_op *op, struct fake_s3_fault *fault)
+{
+    const unsigned *n = ctx;
+
+    if (op->number == *n) {
+        fault->status = 403;
+        fault->code = "AccessDenied";
+    }
+}
+
+static void bucket_refuses_any_one_request_no_lie_is_told(void **state)
+{
+    unsigned failures = 0;
+
+    (void)state;
+    for (unsigned n = 1; n <= 12; n++) {
+        struct bench b;
+        bool ok;
+
+        open_bench(&b, NULL, NULL);
+        fake_s3_set_hook(b.s3, fail_nth, &n);
+        ok = run(&b, NULL, ENG_CONSISTENCY_CLOSED);
+        fake_s3_set_hook(b.s3, NULL, NULL);
+        if (ok) {
+            assert_true(fake_s3_has(b.s3, STEM ".manifest.json"));
+            assert_true(
+                eng_verify_run(b.repo, b.result.manifest, REPO_VERIFIED_READBACK, NULL, &b.err));
+        } else {
+            failures++;
+            assert_string_equal(b.err.reason, "AccessDenied");
+            assert_false(fake_s3_has(b.s3, STEM ".manifest.json"));
+            assert_int_equal(fake_s3_upload_count(b.s3), 0);
+        }
+        close_bench(&b);
+    }
+    assert_true(failures >= 4); /* claim, dump, its check, manifest */
+}
+
+static void written_to_once_quiescent_exports_again(void **state)
+{
+    struct at_row a = { FAKE_GRAPH_RELS, 1000, FAKE_GRAPH_GO_ON, NULL, true, false };
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, at_row, &a);
+    assert_true(run(&b, NULL, ENG_CONSISTENCY_QUIESCENT));
+    assert_int_equal(b.result.manifest->consistency, REPO_CONSISTENCY_SNAPSHOT);
+    assert_int_equal(fake_s3_count(b.s3), 2);
+    assert_true(eng_verify_run(b.repo, b.result.manifest, REPO_VERIFIED_READBACK, NULL, &b.err));
+    close_bench(&b);
+}
+
+static void file_has_its_manifest_beside_it(void **state)
+{
+    char dir[] = "/tmp/nb-backup-XXXXXX";
+    struct nb_buf text = NB_BUF_INIT(1 << 20), dump = NB_BUF_INIT(64 << 20);
+    nb_auto(nb_free) char *path = NULL, *manifest = NULL;
+    struct repo_manifest *m = NULL;
+    uint8_t digest[NB_SHA256_BYTES];
+    char hex[NB_SHA256_HEX];
+    struct bench b;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    path = nb_xasprintf("%s/x.cypher.gz", dir);
+    manifest = nb_xasprintf("%s/x.manifest.json", dir);
+    open_bench(&b, NULL, NULL);
+    if (!run(&b, path, ENG_CONSISTENCY_CLOSED))
+        fail_msg("%s", b.err.text);
+    assert_true(nb_file_read(manifest, &text, &b.err));
+    assert_true(repo_manifest_parse(text.data, text.len, &m, &b.err));
+    assert_true(nb_file_read(path, &dump, &b.err));
+    assert_int_equal(m->objects_n, 1);
+    assert_string_equal(m->objects[0].key, "x.cypher.gz");
+    assert_int_equal(m->objects[0].size, dump.len);
+    nb_sha256(dump.data, dump.len, digest);
+    nb_hex(digest, sizeof(digest), hex);
+    assert_string_equal(m->objects[0].sha256, hex);
+    assert_int_equal(fake_s3_ops(b.s3), 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(unlink(manifest), 0);
+    assert_int_equal(rmdir(dir), 0);
+    repo_manifest_free(m);
+    nb_buf_done(&text);
+    nb_buf_done(&dump);
+    close_bench(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(backup_ends_with_dump_and_manifest),
+        cmocka_unit_test(readback_finds_one_changed_byte),
+        cmocka_unit_test(neo4j_fails_half_way_nothing_is_left),
+        cmocka_unit_test(cancelled_half_way_nothing_is_left),
+        cmocka_unit_test(bucket_refuses_any_one_request_no_lie_is_told),
+        cmocka_unit_test(written_to_once_quiescent_exports_again),
+        cmocka_unit_test(file_has_its_manifest_beside_it),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
