@@ -195,9 +195,13 @@ maven_copy() {
     # `mvn` writes beside the pom: not in the source tree
     work_dir=$(mktemp -d "$CACHE/scratch/maven.XXXXXX")
     cp "$pom" "$work_dir/pom.xml"
-    mvn --batch-mode -Dstyle.color=never --quiet --file "$work_dir/pom.xml" "-D$property" \
+    # Its standard output is colour codes, of interest only when it fails.
+    mvn --batch-mode --quiet --file "$work_dir/pom.xml" "-D$property" \
         -Dmaven.repo.local="$CACHE/maven" -Dmaven.artifact.threads=16 "$goal" \
-        -DincludeScope=runtime -DoutputDirectory="$jars_dir" >&2
+        -DincludeScope=runtime -DoutputDirectory="$jars_dir" >"$work_dir/log" 2>&1 || {
+        cat "$work_dir/log" >&2
+        fail "cannot fetch the jars of '$pom'"
+    }
     rm -rf "$work_dir"
 }
 
