@@ -11,8 +11,9 @@ const struct kube_resource REC_RESTORES = { API_GROUP, API_VERSION, API_PLURAL_R
 #define META                                                                                       \
     "metadata.name", "metadata.namespace", "metadata.uid", "metadata.resourceVersion",             \
         "metadata.generation", "metadata.creationTimestamp", "metadata.deletionTimestamp",         \
-        "metadata.ownerReferences", "metadata.finalizers", "metadata.annotations." API_GROUP "/*", \
-        "metadata.labels." API_GROUP "/*"
+        "metadata.ownerReferences", "metadata.finalizers", OUR_ANNOTATIONS, OUR_LABELS
+#define OUR_ANNOTATIONS "metadata.annotations.neo4jbackup.dev/*"
+#define OUR_LABELS      "metadata.labels.neo4jbackup.dev/*"
 
 static const char *const backup_fields[] = { META, "spec", "status", NULL };
 static const char *const restore_fields[] = { META, "spec", "status", NULL };

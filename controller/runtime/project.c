@@ -27,6 +27,8 @@ static enum keep keep_of(const char *path, size_t n, const char *const *paths)
 static void walk(const struct nb_json *v, char *path, size_t n, const char *const *paths,
                  struct nb_jw *out);
 
+/* As deep as the reader lets a document be: 64. */
+// NOLINTNEXTLINE(misc-no-recursion)
 static void walk_members(const struct nb_json *v, char *path, size_t n, const char *const *paths,
                          struct nb_jw *out)
 {
@@ -52,6 +54,7 @@ static void walk_members(const struct nb_json *v, char *path, size_t n, const ch
     nb_jw_object_end(out);
 }
 
+// NOLINTNEXTLINE(misc-no-recursion)
 static void walk(const struct nb_json *v, char *path, size_t n, const char *const *paths,
                  struct nb_jw *out)
 {

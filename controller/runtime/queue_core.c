@@ -228,17 +228,13 @@ size_t ctl_queue_core_waiting(const struct ctl_queue_core *q)
     return q->heap_n;
 }
 
-/* What is due is the top of the heap, so only that is walked. */
-static size_t count_due(const struct ctl_queue_core *q, size_t slot, int64_t now_ms)
-{
-    if (slot >= q->heap_n || q->heap[slot]->due_ms > now_ms)
-        return 0;
-    return 1 + count_due(q, 2 * slot + 1, now_ms) + count_due(q, 2 * slot + 2, now_ms);
-}
-
 size_t ctl_queue_core_due(const struct ctl_queue_core *q, int64_t now_ms)
 {
-    return count_due(q, 0, now_ms);
+    size_t n = 0;
+
+    for (size_t i = 0; i < q->heap_n; i++)
+        n += q->heap[i]->due_ms <= now_ms ? 1 : 0;
+    return n;
 }
 
 size_t ctl_queue_core_processing(const struct ctl_queue_core *q)

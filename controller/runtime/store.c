@@ -224,7 +224,7 @@ static int by_name(const void *a, const void *b)
 static void sort(struct ctl_objects *o)
 {
     if (o->count > 1)
-        qsort(o->items, o->count, sizeof(o->items[0]), by_name);
+        qsort(o->items, o->count, sizeof(void *), by_name);
 }
 
 void ctl_store_by_index(struct ctl_store *s, const char *index, struct ctl_objects *ret)
@@ -235,7 +235,7 @@ void ctl_store_by_index(struct ctl_store *s, const char *index, struct ctl_objec
     pthread_mutex_lock(&s->lock);
     bucket = nb_map_get(s->by_index, index, strlen(index));
     if (bucket && bucket->count > 0) {
-        ret->items = nb_xreallocarray(NULL, bucket->count, sizeof(ret->items[0]));
+        ret->items = nb_xreallocarray(NULL, bucket->count, sizeof(void *));
         for (; ret->count < bucket->count; ret->count++)
             ret->items[ret->count] = ctl_object_ref(bucket->items[ret->count]);
     }
@@ -253,7 +253,7 @@ void ctl_store_all(struct ctl_store *s, struct ctl_objects *ret)
     pthread_mutex_lock(&s->lock);
     n = nb_map_count(s->objects);
     if (n > 0)
-        ret->items = nb_xreallocarray(NULL, n, sizeof(ret->items[0]));
+        ret->items = nb_xreallocarray(NULL, n, sizeof(void *));
     while (ret->count < n && nb_map_next(s->objects, &pos, &key, &value))
         ret->items[ret->count++] = ctl_object_ref(value);
     pthread_mutex_unlock(&s->lock);

@@ -127,9 +127,9 @@ static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user
 
     switch ((int)reason) {
     case LWS_CALLBACK_HTTP:
-        return answer(s, wsi, user, in);
+        return s && user ? answer(s, wsi, user, in) : -1;
     case LWS_CALLBACK_HTTP_WRITEABLE:
-        return send_piece(wsi, user);
+        return user ? send_piece(wsi, user) : -1;
     case LWS_CALLBACK_CLOSED_HTTP:
     case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
         if (user)

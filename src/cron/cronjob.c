@@ -19,10 +19,19 @@ struct go_time {
     bool stuck; /* a day was added and the time did not move */
 };
 
+/* The segment of an instant: mostly the one that is known already. */
+static struct cron_segment segment_of(const struct go_time *t, int64_t unix_seconds)
+{
+    struct cron_segment s = t->segment;
+
+    if (unix_seconds < s.start || unix_seconds >= s.end)
+        cron_zone_segment(t->zone, unix_seconds, &s);
+    return s;
+}
+
 static void go_set(struct go_time *t, int64_t unix_seconds)
 {
-    if (unix_seconds < t->segment.start || unix_seconds >= t->segment.end)
-        cron_zone_segment(t->zone, unix_seconds, &t->segment);
+    t->segment = segment_of(t, unix_seconds);
     t->unix_seconds = unix_seconds;
     t->tm = nb_tm_from_unix(unix_seconds + t->segment.offset);
 }
@@ -37,12 +46,12 @@ static void go_date(struct go_time *t, int64_t year, int month, int day, int hou
     int64_t unix_seconds = nb_tm_to_unix(&tm);
     struct cron_segment s;
 
-    cron_zone_segment(t->zone, unix_seconds, &s);
+    s = segment_of(t, unix_seconds);
     if (s.offset != 0) {
         int64_t utc = unix_seconds - s.offset;
 
         if (utc < s.start || utc >= s.end)
-            cron_zone_segment(t->zone, utc, &s);
+            s = segment_of(t, utc);
         unix_seconds -= s.offset;
     }
     go_set(t, unix_seconds);

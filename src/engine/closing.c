@@ -20,12 +20,13 @@ struct closing {
     struct eng_idset *dirty;   /* to be written again */
     struct eng_idset *next;    /* ... in the next round */
     struct eng_idset *ends;    /* ends of relationships written in this round */
-    struct eng_idset *changed; /* of dirty: not any more what was written a moment ago */
-    struct eng_idset
-        *alive; /* of changed: has lived since the first of its relationships was read */
-    struct eng_idset *written;        /* relationships of this round: */
-    struct eng_sums *written_content; /* by their id, which may be used again: .rels */
-    struct eng_sums *first; /* by node id: .rels: the id of its first in this round, + 1 */
+    struct eng_idset *changed; /* of ends: not what was written any more, but maybe the same */
+    struct eng_idset *alive;   /* of changed: has lived since it was written */
+    struct eng_idset *written; /* relationships of this round */
+
+    /* By node id: .rels: the id, + 1, of the first relationship that was read after the node was
+     * last written; .nodes: its content. As long as there is such a one, the node is the same. */
+    struct eng_sums *first;
 
     struct nb_arena *arena;
     struct nb_vec labels; /* struct nb_str: all that a node may have had */
@@ -39,8 +40,7 @@ static bool add(struct eng_idset *set, int64_t id, struct nb_error *err)
     return eng_idset_add(set, id, &is_new, err);
 }
 
-/* --- the second reading
- * ---------------------------------------------------------------------------- */
+/* --- the second reading ----------------------------------------------------------------------- */
 
 static bool check_node(void *ctx, const struct ps_node *node, struct nb_error *err)
 {
@@ -110,8 +110,7 @@ static bool read_again(struct closing *c, struct nb_error *err)
     return true;
 }
 
-/* --- a round: 1. write again
- * ----------------------------------------------------------------------- */
+/* --- a round: 1. write again ------------------------------------------------------------------ */
 
 /* The next ids of a set, from *from on, into c->ids; 0: there are none. */
 static size_t take_ids(struct closing *c, const struct eng_idset *set, int64_t *from)
@@ -133,6 +132,7 @@ static bool delete_nodes(struct closing *c, struct nb_error *err)
 {
     for (int64_t id = eng_idset_next(c->dirty, 0); id >= 0; id = eng_idset_next(c->dirty, id + 1)) {
         eng_sums_at(c->known, id)->nodes = 0;
+        *eng_sums_at(c->first, id) = (struct eng_sum){ 0, 0 };
         if (eng_idset_remove(c->opts->nodes, id) &&
             !cyp_script_delete_node(c->opts->script, id, err))
             return false;
@@ -156,12 +156,12 @@ static bool rewrite_node(void *ctx, const struct ps_node *node, struct nb_error 
                            err);
 }
 
-static void note_first(struct closing *c, int64_t node_id, int64_t rel_id)
+static void note_first(struct closing *c, int64_t node_id, const struct eng_rel *rel)
 {
     struct eng_sum *first = eng_sums_at(c->first, node_id);
 
     if (first->rels == 0)
-        first->rels = (uint64_t)rel_id + 1;
+        *first = (struct eng_sum){ .nodes = eng_content_rel(rel), .rels = (uint64_t)rel->id + 1 };
 }
 
 static bool rewrite_rel(void *ctx, const struct eng_rel *rel, struct nb_error *err)
@@ -179,9 +179,8 @@ static bool rewrite_rel(void *ctx, const struct eng_rel *rel, struct nb_error *e
         return false;
     if (!is_new)
         return true;
-    eng_sums_at(c->written_content, rel->id)->rels = eng_content_rel(rel);
-    note_first(c, rel->start_id, rel->id);
-    note_first(c, rel->end_id, rel->id);
+    note_first(c, rel->start_id, rel);
+    note_first(c, rel->end_id, rel);
     eng_keys_add_rel(c->keys, rel);
     return add(c->ends, rel->start_id, err) && add(c->ends, rel->end_id, err) &&
            cyp_script_rel(c->opts->script, rel->id, rel->start_id, rel->end_id, rel->type,
@@ -207,8 +206,7 @@ static bool write_again(struct closing *c, struct nb_error *err)
     return true;
 }
 
-/* --- 2. look at the ends
- * --------------------------------------------------------------------------- */
+/* --- 2. look at the ends ---------------------------------------------------------------------- */
 
 static bool look_node(void *ctx, const struct ps_node *node, struct nb_error *err)
 {
@@ -223,7 +221,7 @@ static bool look_node(void *ctx, const struct ps_node *node, struct nb_error *er
         return false;
     if (!eng_idset_has(c->ends, node->id) || eng_sums_get(c->known, node->id).nodes == content)
         return true;
-    return add(eng_idset_has(c->dirty, node->id) ? c->changed : c->next, node->id, err);
+    return add(eng_sums_get(c->first, node->id).rels ? c->changed : c->next, node->id, err);
 }
 
 /* Of a block that is not open all nodes are looked at: only their sum is known. */
@@ -281,8 +279,7 @@ static bool look_at_ends(struct closing *c, struct nb_error *err)
     return true;
 }
 
-/* --- nodes that are written to without end
- * --------------------------------------------------------- */
+/* --- nodes that are written to without end ---------------------------------------------------- */
 
 static bool take_label(void *ctx, struct nb_str name, struct nb_error *err)
 {
@@ -314,9 +311,11 @@ static bool renew_node(void *ctx, const struct ps_node *node, struct nb_error *e
                                node->nlabels, &node->props, err);
 }
 
-static bool is_first(const struct closing *c, int64_t node_id, int64_t rel_id)
+static bool is_first(const struct closing *c, int64_t node_id, const struct eng_rel *rel)
 {
-    return eng_sums_get(c->first, node_id).rels == (uint64_t)rel_id + 1;
+    struct eng_sum first = eng_sums_get(c->first, node_id);
+
+    return first.rels == (uint64_t)rel->id + 1 && first.nodes == eng_content_rel(rel);
 }
 
 /* A relationship lives no longer than its ends. */
@@ -324,11 +323,8 @@ static bool note_alive(void *ctx, const struct eng_rel *rel, struct nb_error *er
 {
     struct closing *c = ctx;
 
-    if (!eng_idset_has(c->written, rel->id) ||
-        eng_sums_get(c->written_content, rel->id).rels != eng_content_rel(rel))
-        return true;
-    return (!is_first(c, rel->start_id, rel->id) || add(c->alive, rel->start_id, err)) &&
-           (!is_first(c, rel->end_id, rel->id) || add(c->alive, rel->end_id, err));
+    return (!is_first(c, rel->start_id, rel) || add(c->alive, rel->start_id, err)) &&
+           (!is_first(c, rel->end_id, rel) || add(c->alive, rel->end_id, err));
 }
 
 static bool read_labels(struct closing *c, struct nb_error *err)
@@ -368,8 +364,7 @@ static bool renew_changed(struct closing *c, struct nb_error *err)
     return true;
 }
 
-/* --- rounds
- * ---------------------------------------------------------------------------------------- */
+/* --- rounds ----------------------------------------------------------------------------------- */
 
 static bool take_doubles(struct closing *c, struct eng_idset *set, struct nb_error *err)
 {
@@ -392,10 +387,6 @@ static bool repair_round(struct closing *c, struct nb_error *err)
     eng_idset_clear(c->changed);
     eng_idset_clear(c->alive);
     eng_idset_clear(c->written);
-    eng_sums_free(c->written_content);
-    eng_sums_free(c->first);
-    c->written_content = eng_sums_new();
-    c->first = eng_sums_new();
     if (!write_again(c, err) || !look_at_ends(c, err) || !renew_changed(c, err) ||
         !take_doubles(c, c->next, err))
         return false;
@@ -446,7 +437,6 @@ static void done(struct closing *c)
     eng_idset_free(c->changed);
     eng_idset_free(c->alive);
     eng_idset_free(c->written);
-    eng_sums_free(c->written_content);
     eng_sums_free(c->first);
     nb_arena_free(c->arena);
     nb_vec_done(&c->labels);
@@ -462,6 +452,7 @@ bool eng_closing_run(const struct eng_closing_opts *opts, struct eng_closing_res
     c->opts = opts;
     c->now = eng_sums_new();
     c->known = eng_sums_new();
+    c->first = eng_sums_new();
     c->seen = eng_idset_new(0);
     c->opened = eng_idset_new(0);
     c->dirty = eng_idset_new(0);

@@ -11,10 +11,10 @@
  *     again by id, and written as they are now; after that their relationships are read and
  *     written.
  *  2. The ends of these relationships are looked at once more. One that is not what the dump has
- *     (deleted, changed, its id given to another) is for the next round. But where it is a node of
- *     this very round, so that all its relationships have just been written, it only gets its
- *     present content, provided that the first of those relationships still exists afterwards: then
- *     it has lived all the time, and a node that is written to without end costs no further round.
+ *     (deleted, changed, its id given to another) is for the next round. But where it was written in
+ *     a round before, it only gets its present content, provided that the first relationship that
+ *     was then read of it still exists afterwards: so it has lived all the time, and a node that is
+ *     written to without end costs no further round.
  *  3. Nodes that share a constrained value with others (engine/keys.h) are for the next round too.
  *
  * Rounds get shorter, so less changes in them; what a block holds is known node by node once it was

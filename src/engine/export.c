@@ -39,8 +39,7 @@ static bool script_write(void *ctx, const void *bytes, size_t n, struct nb_error
     return true;
 }
 
-/* --- head
- * ------------------------------------------------------------------------------------------ */
+/* --- head ------------------------------------------------------------------------------------- */
 
 static bool add_name(void *ctx, struct nb_str name, struct nb_error *err)
 {
@@ -86,8 +85,7 @@ static bool open_script(struct export *x, struct nb_error *err)
     return cyp_script_new(&opts, &x->script, err) && cyp_script_head(x->script, &head, err);
 }
 
-/* --- elements
- * -------------------------------------------------------------------------------------- */
+/* --- elements --------------------------------------------------------------------------------- */
 
 static bool write_node(void *ctx, const struct ps_node *node, struct nb_error *err)
 {
@@ -137,8 +135,7 @@ static bool write_elements(struct export *x, struct nb_error *err)
            cyp_script_end_rels(x->script, err);
 }
 
-/* --- schema
- * ---------------------------------------------------------------------------------------- */
+/* --- schema ----------------------------------------------------------------------------------- */
 
 static bool copy_str(struct export *x, struct nb_str *s, struct nb_error *err)
 {
@@ -192,8 +189,7 @@ static bool write_schema(struct export *x, struct nb_error *err)
     return cyp_script_tail(x->script, err);
 }
 
-/* --- the verdict
- * ----------------------------------------------------------------------------------- */
+/* --- the verdict ------------------------------------------------------------------------------ */
 
 static bool fail_dangling(const struct export *x, struct nb_error *err)
 {
@@ -278,8 +274,7 @@ static bool judge(struct export *x, const struct eng_mark *before, struct nb_err
     return close_graph(x, &after, err);
 }
 
-/* --- what the manifest says
- * ------------------------------------------------------------------------ */
+/* --- what the manifest says ------------------------------------------------------------------- */
 
 static char *dup_unless_empty(const char *s)
 {

@@ -144,8 +144,7 @@ static struct nb_str str_of(const struct ps_value *v)
     return v->type == PS_STRING ? v->string : (struct nb_str){ NULL, 0 };
 }
 
-/* --- what the server is
- * ---------------------------------------------------------------------------- */
+/* --- what the server is ----------------------------------------------------------------------- */
 
 static bool components_row(void *ctx, const struct ps_value *fields, size_t n, struct nb_error *err)
 {
@@ -310,8 +309,7 @@ bool eng_source_counts(struct eng_source *s, uint64_t *ret_nodes, uint64_t *ret_
            nb_wrap(err, "count nodes and relationships");
 }
 
-/* --- long reads
- * ------------------------------------------------------------------------------------ */
+/* --- long reads ------------------------------------------------------------------------------- */
 
 struct scan {
     eng_node_fn *node_fn;
@@ -491,8 +489,7 @@ bool eng_source_rels_of(struct eng_source *s, const int64_t *ids, size_t n, eng_
     return run_by_id(s, &q, ids, n, err) || nb_wrap(err, "read relationships again");
 }
 
-/* --- names, schema, databases
- * ---------------------------------------------------------------------- */
+/* --- names, schema, databases ----------------------------------------------------------------- */
 
 struct names {
     eng_name_fn *fn;

@@ -34,8 +34,7 @@ static bool check_object(struct repo *repo, const struct repo_object *o,
     return true;
 }
 
-/* --- read back
- * ------------------------------------------------------------------------------------- */
+/* --- read back -------------------------------------------------------------------------------- */
 
 struct readback {
     struct nb_sha256 *object_hash, *plain_hash;

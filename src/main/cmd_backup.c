@@ -21,8 +21,7 @@ struct backup {
     struct nb_vec done;            /* names of databases that are backed up */
 };
 
-/* --- hooks of the engine: from threads of its own
- * ---------------------------------------------------- */
+/* --- hooks of the engine: from threads of its own --------------------------------------------- */
 
 static void on_report(void *ctx, const struct eng_progress *p)
 {
@@ -51,8 +50,7 @@ static void on_s3_retry(void *ctx, const struct nb_error *why, int64_t wait_ms)
            NB_F_STR("error", why->text), NB_F_INT("waitMs", wait_ms), NB_F_END);
 }
 
-/* --- options
- * ----------------------------------------------------------------------------------------- */
+/* --- options ---------------------------------------------------------------------------------- */
 
 /* What this version cannot do is refused, not left out. */
 static bool check_supported(const struct options *o, struct nb_error *err)
@@ -119,8 +117,7 @@ static struct eng_backup_opts backup_opts(struct backup *b, const char *database
     };
 }
 
-/* --- one database
- * ------------------------------------------------------------------------------------ */
+/* --- one database ----------------------------------------------------------------------------- */
 
 static bool read_back(struct backup *b, const struct eng_backup_result *result,
                       struct nb_error *err)
@@ -159,8 +156,7 @@ static bool back_up(struct backup *b, const char *database, int64_t time, struct
     return true;
 }
 
-/* --- all of them
- * ------------------------------------------------------------------------------------- */
+/* --- all of them ------------------------------------------------------------------------------ */
 
 static bool back_up_all(struct backup *b, const struct nb_vec *databases, struct nb_error *err)
 {
@@ -190,8 +186,7 @@ static bool back_up_all(struct backup *b, const struct nb_vec *databases, struct
     return true;
 }
 
-/* --- afterwards
- * -------------------------------------------------------------------------------------- */
+/* --- afterwards ------------------------------------------------------------------------------- */
 
 static void on_delete(void *ctx, const struct repo_backup *backup, enum retention_reason reason)
 {

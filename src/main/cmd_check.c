@@ -64,8 +64,7 @@ static void skip(struct check *k, const char *what)
     add(k, what, false)->skipped = true;
 }
 
-/* --- Neo4j
- * ------------------------------------------------------------------------------------------- */
+/* --- Neo4j ------------------------------------------------------------------------------------ */
 
 static bool count_schema(void *ctx, const struct eng_schema_item *item, struct nb_error *err)
 {
@@ -124,8 +123,7 @@ static void check_neo4j(struct check *k)
     check_reading(k, source);
 }
 
-/* --- the bucket
- * -------------------------------------------------------------------------------------- */
+/* --- the bucket ------------------------------------------------------------------------------- */
 
 static bool no_entry(void *ctx, const struct s3_list_entry *e, struct nb_error *err)
 {
@@ -196,8 +194,7 @@ static void check_bucket(struct check *k)
     check_probe(k, &b);
 }
 
-/* --- output
- * ------------------------------------------------------------------------------------------ */
+/* --- output ----------------------------------------------------------------------------------- */
 
 static void print_lines(const struct check *k)
 {

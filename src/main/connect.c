@@ -7,8 +7,7 @@
 
 enum { RETRY_WINDOW_DEFAULT_MS = 30 * 1000, QUICK_WINDOW_MS = 5 * 1000 };
 
-/* --- Neo4j
- * ------------------------------------------------------------------------------------------- */
+/* --- Neo4j ------------------------------------------------------------------------------------ */
 
 struct neo4j_load {
     const struct options *o;
@@ -171,8 +170,7 @@ void neo4j_settings_done(struct neo4j_settings *s)
     *s = (struct neo4j_settings){ .bolt = BOLT_CONN_OPTS_INIT };
 }
 
-/* --- the bucket
- * -------------------------------------------------------------------------------------- */
+/* --- the bucket ------------------------------------------------------------------------------- */
 
 struct creds_load {
     const struct options *o;

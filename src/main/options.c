@@ -53,8 +53,7 @@ bool opt_fail(const struct options *o, enum option_id id, struct nb_error *err, 
     return hint ? nb_hint(err, "%s", hint) : false;
 }
 
-/* --- taking values
- * ----------------------------------------------------------------------------------- */
+/* --- taking values ---------------------------------------------------------------------------- */
 
 static void set_value(struct value *v, const char *p, size_t n, bool secret, const char *origin)
 {
@@ -101,8 +100,7 @@ static bool is_secret(const struct option_def *def)
     return def->kind == OPTION_SECRET;
 }
 
-/* --- flags
- * ------------------------------------------------------------------------------------------- */
+/* --- flags ------------------------------------------------------------------------------------ */
 
 static const struct option_def *find_flag(const char *name, size_t n)
 {
@@ -199,8 +197,7 @@ static bool take_args(struct options *o, int argc, char *const *argv, struct nb_
     return true;
 }
 
-/* --- environment and file
- * ---------------------------------------------------------------------------- */
+/* --- environment and file --------------------------------------------------------------------- */
 
 static const char *env_get(char *const *envp, const char *name)
 {
@@ -340,8 +337,7 @@ static bool take_yaml(struct options *o, struct nb_error *err)
     return true;
 }
 
-/* --- what values mean
- * -------------------------------------------------------------------------------- */
+/* --- what values mean ------------------------------------------------------------------------- */
 
 static bool parse_choice(struct options *o, const struct option_def *def, struct value *v,
                          struct nb_error *err)
@@ -495,8 +491,7 @@ void options_free(struct options *o)
     free(o);
 }
 
-/* --- reading
- * ----------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 const char *const *options_args(const struct options *o, size_t *ret_n)
 {

@@ -42,8 +42,7 @@ void report_done(struct report *r)
     memset(r, 0, sizeof(*r));
 }
 
-/* --- events
- * ------------------------------------------------------------------------------------------ */
+/* --- events ----------------------------------------------------------------------------------- */
 
 void report_progress(const char *database, const struct eng_progress *p)
 {
@@ -222,8 +221,7 @@ void report_inventory(struct report *r, const struct repo_backups *backups)
            NB_F_END);
 }
 
-/* --- the end
- * ----------------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 void report_set_exit(struct report *r, enum exit_code code, const char *message)
 {

@@ -184,6 +184,7 @@ static bool put_query(const struct s3_sign_request *req, struct nb_buf *out, str
 {
     nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(SIGN_TEXT_MAX);
     struct encoded_pair pairs[SIGN_QUERY_MAX] = { { 0, 0 } };
+    const char *all;
 
     if (req->query_n > SIGN_QUERY_MAX)
         return nb_fail(err, NB_E_LIMIT, "TooManyParameters", "more than %d query parameters",
@@ -200,19 +201,19 @@ static bool put_query(const struct s3_sign_request *req, struct nb_buf *out, str
     }
     if (!nb_buf_check(&text, err))
         return false;
+    all = nb_buf_cstr(&text);
     for (size_t i = 1; i < req->query_n; i++) {
         struct encoded_pair x = pairs[i];
         size_t j = i;
 
-        while (j > 0 && compare_pairs(text.data, &pairs[j - 1], &x) > 0) {
+        while (j > 0 && compare_pairs(all, &pairs[j - 1], &x) > 0) {
             pairs[j] = pairs[j - 1];
             j--;
         }
         pairs[j] = x;
     }
     for (size_t i = 0; i < req->query_n; i++)
-        nb_buf_printf(out, "%s%s=%s", i ? "&" : "", text.data + pairs[i].name,
-                      text.data + pairs[i].value);
+        nb_buf_printf(out, "%s%s=%s", i ? "&" : "", all + pairs[i].name, all + pairs[i].value);
     return true;
 }
 

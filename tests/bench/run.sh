@@ -28,7 +28,7 @@ for graph in ${BENCH_GRAPHS:-plain kg}; do
     NEO4J_HEAP=${NEO4J_HEAP:-2g} NEO4J_APOC=1 servers neo4j-up 5 "bench-$graph" 17679
     case $graph in
     plain) "$E2E_PY" "$here/graphs/social_graph.py" bolt://127.0.0.1:17679 --people "$nodes" --rels $((nodes * 3)) ;;
-    kg) "$E2E_PY" "$here/graphs/knowledge_graph.py" bolt://127.0.0.1:17679 --nodes "$kg" --rels $((kg * 3)) ;;
+    kg) "$E2E_PY" "$here/graphs/graphiti_graph.py" bolt://127.0.0.1:17679 --entities $((kg * 9 / 10)) --episodes $((kg / 10)) --edges $((kg * 2)) ;;
     esac
     "$E2E_PY" tests/bench/bench.py --uri bolt://127.0.0.1:17679 --graph "$graph" --worker build/release/neo4j-backup \
         --drain build/release/tests/tools/bolt-drain --rounds "${BENCH_ROUNDS:-5}" --slow-rounds "${BENCH_SLOW_ROUNDS:-2}" \

@@ -49,11 +49,13 @@ apply() {
     kubectl create namespace demo --dry-run=client -o yaml | kubectl apply -f - >/dev/null
     kubectl label --overwrite namespace demo pod-security.kubernetes.io/enforce=restricted >/dev/null
     kubectl -n demo delete secret neo4j-auth r2-credentials --ignore-not-found >/dev/null
-    printf 'R2_ACCESS_KEY_ID=%s\nR2_SECRET_ACCESS_KEY=%s\n' "$S3_ACCESS_KEY" "$S3_SECRET_KEY" >"$out/.env"
-    run kubectl -n demo create secret generic neo4j-auth "--from-literal=NEO4J_PASSWORD=$E2E_NEO4J_PASSWORD"
-    run kubectl -n demo create secret generic r2-credentials "--from-env-file=$out/.env"
-    rm -f "$out/.env"
-    cat >"$out/backup.yaml" <<Y
+    cd "$out"
+    printf 'NEO4J_PASSWORD=%s\n' "$E2E_NEO4J_PASSWORD" >neo4j.env
+    printf 'R2_ACCESS_KEY_ID=%s\nR2_SECRET_ACCESS_KEY=%s\n' "$S3_ACCESS_KEY" "$S3_SECRET_KEY" >r2.env
+    run kubectl -n demo create secret generic neo4j-auth --from-env-file=neo4j.env
+    run kubectl -n demo create secret generic r2-credentials --from-env-file=r2.env
+    rm -f neo4j.env r2.env
+    cat >backup.yaml <<Y
 apiVersion: neo4jbackup.dev/v1
 kind: Neo4jBackup
 metadata: {name: graphiti}
@@ -70,8 +72,9 @@ spec:
       credentialsSecretRef: {name: r2-credentials}
 Y
     printf '\n$ cat backup.yaml\n'
-    cat "$out/backup.yaml"
-    run kubectl -n demo apply -f "$out/backup.yaml"
+    cat backup.yaml
+    run kubectl -n demo apply -f backup.yaml
+    cd - >/dev/null
 }
 
 newest_good_run() {

@@ -27,7 +27,7 @@ trap e2e_down EXIT
 e2e_up
 
 passed=0 failed=0
-declare -A running
+declare -A running=()
 # finish_one: waits for one story to end and counts it
 finish_one() {
     local pid rc=0 name

@@ -62,8 +62,7 @@ static void must(bool ok, const char *what)
     }
 }
 
-/* --- the graph
- * ------------------------------------------------------------------------------------- */
+/* --- the graph -------------------------------------------------------------------------------- */
 
 void fake_graph_touch(struct fake_graph *g)
 {
@@ -136,8 +135,7 @@ const struct fake_graph_rel *fake_graph_rels(const struct fake_graph *g, size_t 
     return g->rels;
 }
 
-/* --- bytes
- * ----------------------------------------------------------------------------------------- */
+/* --- bytes ------------------------------------------------------------------------------------ */
 
 static bool flush(struct fake_graph *g)
 {
@@ -231,8 +229,7 @@ static void send_failure(struct fake_graph *g, const char *code, const char *mes
     g->failed = true;
 }
 
-/* --- rows
- * ------------------------------------------------------------------------------------------ */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 static void put_node(const struct fake_graph *g, struct ps_encoder *e, int64_t id)
 {
@@ -557,8 +554,7 @@ static void run(struct fake_graph *g, const struct ps_value *query, const struct
     bolt_chunk_end(&g->out, mark);
 }
 
-/* --- the connection
- * -------------------------------------------------------------------------------- */
+/* --- the connection --------------------------------------------------------------------------- */
 
 static bool is_password(const struct fake_graph *g, const struct ps_value *auth)
 {

@@ -211,26 +211,33 @@ static void run_once_gives_each_day_one_run(void **state)
     }
 }
 
+static double micros(const char *expr, const struct cron_zone *z, enum cron_policy policy)
+{
+    nb_auto(cron_expr_free) struct cron_expr *e = expr_of(expr);
+    uint64_t start = nb_clock_mono_ns();
+    int64_t t = 0, after = vector_time("2050-01-01T00:00:00Z");
+
+    for (int i = 0; i < 200; i++)
+        if (cron_next(e, z, policy, after, &t) && t <= after)
+            fail_msg("not later");
+    return (double)(nb_clock_mono_ns() - start) / 200e3;
+}
+
 static void next_is_fast(void **state)
 {
+    static const char *const exprs[] = { "59 23 31 12 *", "0 2 * * *", "0 0 31 2 *" };
     struct nb_error err = NB_ERROR_INIT;
     nb_auto(cron_zone_free) struct cron_zone *z = NULL;
-    nb_auto(cron_expr_free) struct cron_expr *e = expr_of("59 23 31 12 *");
-    nb_auto(cron_expr_free) struct cron_expr *never = expr_of("0 0 31 2 *");
-    int64_t t = 0;
-    uint64_t start;
 
     (void)state;
     assert_true(cron_zone_load(NULL, "Europe/Berlin", &z, &err));
-    start = nb_clock_mono_ns();
-    for (int i = 0; i < 200; i++) {
-        assert_true(cron_next(e, z, CRON_RUN_ONCE, vector_time("2050-01-01T00:00:00Z"), &t));
-        assert_true(cron_next(e, z, CRON_CRONJOB, vector_time("2050-01-01T00:00:00Z"), &t));
-        assert_false(cron_next(never, z, CRON_CRONJOB, vector_time("2050-01-01T00:00:00Z"), &t));
+    for (size_t i = 0; i < NB_ARRAY_LEN(exprs); i++) {
+        double once = micros(exprs[i], z, CRON_RUN_ONCE), model = micros(exprs[i], z, CRON_CRONJOB);
+
+        print_message("%-15s %6.1f us, as CronJob %6.1f us\n", exprs[i], once, model);
+        /* Wide enough for sanitizers and busy machines: the aim is 50. */
+        assert_true(once < 2000 && model < 5000);
     }
-    print_message("%.1f us for each of 600\n", (double)(nb_clock_mono_ns() - start) / 600e3);
-    /* Wide enough for sanitizers and busy machines. */
-    assert_true(nb_clock_mono_ns() - start < UINT64_C(600) * 2000000);
 }
 
 int main(void)

@@ -20,8 +20,7 @@
 
 enum { DUMP_MAX = 256 << 20, NODES = 400, RELS = 900, MIRROR_MAX = 200000 };
 
-/* --- what a restore of the dump would make
- * --------------------------------------------------------- */
+/* --- what a restore of the dump would make ---------------------------------------------------- */
 
 struct mirror_rel {
     bool exists;
@@ -195,8 +194,7 @@ static size_t count_rels(const struct mirror *m)
     return n;
 }
 
-/* --- the export
- * ------------------------------------------------------------------------------------ */
+/* --- the export ------------------------------------------------------------------------------- */
 
 struct outcome {
     bool ok;
@@ -374,8 +372,7 @@ static void write_at_any_moment_is_closed_by_a_second_look(void **state)
     }
 }
 
-/* --- a writer that never rests
- * --------------------------------------------------------------------- */
+/* --- a writer that never rests ---------------------------------------------------------------- */
 
 struct writer {
     uint64_t x;
@@ -517,8 +514,7 @@ static void restless_writer_the_dump_is_closed(void **state)
     assert_true(closed > not_closed);
 }
 
-/* --- other verdicts
- * -------------------------------------------------------------------------------- */
+/* --- other verdicts --------------------------------------------------------------------------- */
 
 static void quiescent_and_best_effort_say_so(void **state)
 {
@@ -541,8 +537,7 @@ static void quiescent_and_best_effort_say_so(void **state)
     }
 }
 
-/* --- breaks
- * ---------------------------------------------------------------------------------------- */
+/* --- breaks ----------------------------------------------------------------------------------- */
 
 struct breaks {
     enum fake_graph_break what;
