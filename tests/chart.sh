@@ -24,7 +24,7 @@ render() { "$helm" template n "$chart" --namespace ns "$@"; }
 # What the rendered chart must never hold.
 least_privilege() {
     local out
-    out=$(render)
+    out=$(render --set replicas=2)
     ! grep -nE '^ *resources: .*(secrets|\*)' <<<"$out" && ! grep -nE 'verbs: .*\*' <<<"$out"
 }
 

@@ -82,7 +82,7 @@ static void parse_retention(const struct nb_json *v, struct api_retention *ret)
     const char *on_delete = nb_json_str(nb_json_get(v, "onDelete"), "Retain");
 
     *ret = (struct api_retention){
-        .days = api_i64(v, "days", 0, 36500, 7),
+        .days = api_i64(v, "days", 0, 36500, -1),
         .last = api_i64(v, "keepLast", 0, 100000, -1),
         .hourly = api_i64(v, "keepHourly", 0, 100000, -1),
         .daily = api_i64(v, "keepDaily", 0, 100000, -1),
@@ -92,6 +92,10 @@ static void parse_retention(const struct nb_json *v, struct api_retention *ret)
         .minimum_successful = api_i64(v, "minimumSuccessful", 1, 100000, 1),
         .delete_on_delete = strcmp(on_delete, "Delete") == 0,
     };
+    /* Keep rules that stand alone mean what they say; a week is for those who said nothing. */
+    if (ret->days < 0 && ret->last < 0 && ret->hourly < 0 && ret->daily < 0 && ret->weekly < 0 &&
+        ret->monthly < 0 && ret->yearly < 0)
+        ret->days = 7;
 }
 
 void api_job_options_parse(struct nb_arena *a, const struct nb_json *v, struct api_job_options *ret)

@@ -199,7 +199,8 @@ static void env_owner_and_retention(struct writer *j)
     env(j, "BACKUP_OWNER", s->owner);
     env(j, "BACKUP_OWNER_UID", s->backup_uid);
     env_bool(j, "BACKUP_ADOPT", s->t->storage.adopt);
-    env_i64(j, "BACKUP_RETENTION_DAYS", r->days);
+    if (r->days >= 0)
+        env_i64(j, "BACKUP_RETENTION_DAYS", r->days);
     env_keep(j, "BACKUP_KEEP_LAST", r->last);
     env_keep(j, "BACKUP_KEEP_HOURLY", r->hourly);
     env_keep(j, "BACKUP_KEEP_DAILY", r->daily);

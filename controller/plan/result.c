@@ -130,7 +130,7 @@ static void read_exit(const struct api_pod *pod, struct nb_arena *a, struct plan
     if (pod->exit_code == 0) {
         ret->result = API_RESULT_SUCCEEDED;
         ret->reason = "Succeeded";
-        ret->message = agrees && *t->message ? t->message : "the worker ended with exit code 0";
+        ret->message = agrees ? t->message : "the worker ended with exit code 0";
         /* Exit code 0 that comes with a report of failure is a broken worker, and no success. */
         if (agrees && t->result == API_RESULT_FAILED)
             fail_with(ret, "InternalError", true,

@@ -228,7 +228,7 @@ static bool load_server(struct eng_source *s, struct nb_error *err)
     const char *agent;
 
     if (!run_small(s, &q, err))
-        return nb_wrap(err, "ask for the server's version");
+        return false;
     agent = bolt_conn_server_agent(s->conn);
     if (!s->server.version[0] && nb_starts_with(agent, "Neo4j/"))
         snprintf(s->server.version, sizeof(s->server.version), "%s", agent + strlen("Neo4j/"));

@@ -242,7 +242,7 @@ static void take_inventory(struct backup *b)
 
 static void note_expiry(struct backup *b)
 {
-    int64_t days = opt_int(b->c->options, OPT_BACKUP_RETENTION_DAYS, 0);
+    int64_t days = retention_rules_load(b->c->options).days;
 
     if (days > 0)
         b->c->report.expiry_unix_seconds =

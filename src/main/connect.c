@@ -327,10 +327,24 @@ void bucket_close(struct bucket *b)
     memset(b, 0, sizeof(*b));
 }
 
+/* Keep rules that stand alone mean what they say; the default days are for those who said nothing. */
+static int64_t retention_days(const struct options *o)
+{
+    static const enum option_id keep[] = { OPT_BACKUP_KEEP_LAST,   OPT_BACKUP_KEEP_HOURLY,
+                                           OPT_BACKUP_KEEP_DAILY,  OPT_BACKUP_KEEP_WEEKLY,
+                                           OPT_BACKUP_KEEP_MONTHLY, OPT_BACKUP_KEEP_YEARLY };
+
+    if (!opt_given(o, OPT_BACKUP_RETENTION_DAYS))
+        for (size_t i = 0; i < NB_ARRAY_LEN(keep); i++)
+            if (opt_given(o, keep[i]))
+                return -1;
+    return opt_int(o, OPT_BACKUP_RETENTION_DAYS, 7);
+}
+
 struct retention_rules retention_rules_load(const struct options *o)
 {
     return (struct retention_rules){
-        .days = opt_int(o, OPT_BACKUP_RETENTION_DAYS, 7),
+        .days = retention_days(o),
         .keep_last = (unsigned)opt_int(o, OPT_BACKUP_KEEP_LAST, 0),
         .keep_hourly = (unsigned)opt_int(o, OPT_BACKUP_KEEP_HOURLY, 0),
         .keep_daily = (unsigned)opt_int(o, OPT_BACKUP_KEEP_DAILY, 0),

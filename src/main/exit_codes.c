@@ -121,7 +121,7 @@ const char *exit_reason(const struct exit_def *def, const struct nb_error *err)
 
 void exit_explain(const struct exit_def *def, struct nb_error *err)
 {
-    if (def->headline && !nb_starts_with(err->text, def->headline))
+    if (def->headline && !strstr(err->text, def->headline))
         nb_wrap(err, "%s", def->headline);
     if (def->hint)
         nb_hint(err, "%s", def->hint);

@@ -45,7 +45,7 @@ field() { k get "$1" "$2" -o "jsonpath={$3}"; }
 is 'default of timeZone' Etc/UTC "$(field n4b graphiti .spec.timeZone)"
 is 'default of concurrencyPolicy' Forbid "$(field n4b graphiti .spec.concurrencyPolicy)"
 is 'default of daylightSavingPolicy' RunOnce "$(field n4b graphiti .spec.daylightSavingPolicy)"
-is 'default of retention.days' 7 "$(field n4b graphiti .spec.retention.days)"
+is 'no default of retention.days: it depends on the keep rules' '' "$(field n4b graphiti .spec.retention.days)"
 is 'default of retention.minimumSuccessful' 1 "$(field n4b graphiti .spec.retention.minimumSuccessful)"
 is 'default of prefix' neo4j-backup "$(field n4b graphiti .spec.storage.r2.prefix)"
 is 'default of verification.level' Checksum "$(field n4b graphiti .spec.verification.level)"
@@ -72,6 +72,8 @@ spec:
 Y
 out=$(k patch n4br graphiti-1 --type merge -p '{"spec":{"trigger":"Manual"}}' 2>&1)
 if [[ $out == *'is frozen'* ]]; then good; else bad 'a run is frozen' "$out"; fi
+# a controller that watches must leave this one alone
+k annotate n4b graphiti neo4jbackup.dev/reconcile=disabled >/dev/null
 k patch n4b graphiti --subresource status --type merge -p '{"status":{"lastSize":"1.2 GiB",
   "nextScheduleTime":"2026-01-02T02:00:00Z","consecutiveFailures":2,"active":["graphiti-1"],"conditions":[{
   "type":"Ready","status":"True","reason":"Running","message":"","lastTransitionTime":"2026-01-01T02:00:00Z"}]}}' \

@@ -24,7 +24,7 @@ run() { # shows a command and runs it
 
 down() {
     [ -z "${KUBECONFIG:-}" ] || E2E_KUBECONFIG=$KUBECONFIG
-    E2E_KEEP=''
+    export E2E_KEEP=''
     E2E_CLUSTER=$(cluster_kind)
     if [ "$E2E_CLUSTER" = given ]; then
         kubectl delete namespace demo --ignore-not-found --wait

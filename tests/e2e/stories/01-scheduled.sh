@@ -22,7 +22,7 @@ s3 get "$BUCKET" "$manifest" "$E2E_DIR/manifest.json"
 expect "nodes" "$(jq .counts.nodes "$E2E_DIR/manifest.json")" "$(field neo4jbackuprun "$run" '.status.artifacts[0].nodes')"
 
 # the policy shows it
-wait_until 10 "the policy says so" condition_is neo4jbackup nightly LastBackupSucceeded "True BackupSucceeded"
+wait_until 10 "the policy says so" condition_is neo4jbackup nightly LastBackupSucceeded "True Succeeded"
 expect "Ready" "$(condition neo4jbackup nightly Ready | cut -d' ' -f1)" True
 [ "$(date -ud "$(field neo4jbackup nightly .status.nextScheduleTime)" +%s)" -gt "$(date -ud "$scheduled" +%s)" ] ||
     fail "the next time is not after the last"

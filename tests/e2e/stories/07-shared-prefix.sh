@@ -3,8 +3,8 @@
 . "$(dirname "$0")/../lib.sh"
 story_namespace shared-prefix
 
-policy one '{"schedule": "* * * * *", "retention": {"keepLast": 1, "days": 0}}'
-policy two '{"schedule": "* * * * *", "retention": {"keepLast": 5, "days": 0}}'
+policy one '{"schedule": "* * * * *", "retention": {"keepLast": 1}}'
+policy two '{"schedule": "* * * * *", "retention": {"keepLast": 5}}'
 printf 'CREATE (:Old);\n' | gzip >"$E2E_DIR/old.gz"
 s3 put "$BUCKET" neo4j-backup/neo4j_2020-01-01_00-00-00.cypher.gz "$E2E_DIR/old.gz"
 wait_until 130 "one ran" backed_up one 1

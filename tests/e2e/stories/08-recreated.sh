@@ -4,7 +4,7 @@
 . "$(dirname "$0")/../lib.sh"
 story_namespace recreated
 
-spec='{"retention": {"keepLast": 1, "days": 0}}'
+spec='{"retention": {"keepLast": 1}}'
 policy again "$spec"
 run_now again a
 wait_until 60 "a first backup" backed_up again 1
@@ -17,7 +17,7 @@ run_now again b
 wait_until 60 "a backup of the new object" backed_up again 1
 expect "nothing was deleted" "$(manifests)" 2
 wait_until 20 "retention is blocked" bash -c "kubectl -n $NS get neo4jbackup again -o json | jq -e '.status.conditions[] | select(.type == \"RetentionHealthy\" and .status == \"False\" and .reason == \"RetentionBlocked\")'"
-policy again '{"retention": {"keepLast": 1, "days": 0}, "storage": {"adopt": true}}'
+policy again '{"retention": {"keepLast": 1}, "storage": {"adopt": true}}'
 run_now again c
 wait_until 60 "adopted" backed_up again 2
 wait_until 20 "retention works again" bash -c "kubectl -n $NS get neo4jbackup again -o json | jq -e '.status.conditions[] | select(.type == \"RetentionHealthy\" and .status == \"True\")'"

@@ -2,7 +2,7 @@
 # The dump restored by the real cypher-shell: from 4.4, 5.26 and 2026, each into itself, and from older to newer;
 # compared value by value by an independent judge. From a 5.26 it goes through the bucket, else through a file.
 . "$(dirname "$0")/../lib.sh"
-NS=
+export NS=
 
 # graph URI: what the versions have in common, every property type
 graph() { "$E2E_PY" "$HERE/graphs/social_graph.py" "$1" --people 300 --rels 900 >/dev/null; }
