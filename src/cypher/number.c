@@ -185,6 +185,60 @@ static inline struct decimal float_shortest(uint32_t fraction, int32_t biased)
 
 /* --- the text of a decimal ------------------------------------------------------------------------- */
 
+static const uint64_t powers_of_ten[] = {
+    1ull,
+    10ull,
+    100ull,
+    1000ull,
+    10000ull,
+    100000ull,
+    1000000ull,
+    10000000ull,
+    100000000ull,
+    1000000000ull,
+    10000000000ull,
+    100000000000ull,
+    1000000000000ull,
+    10000000000000ull,
+    100000000000000ull,
+    1000000000000000ull,
+    10000000000000000ull,
+    100000000000000000ull,
+};
+
+/* For 0 < v < 10^17. */
+static inline unsigned digits_count(uint64_t v)
+{
+    unsigned bits = 64u - (unsigned)__builtin_clzll(v), n = (bits * 1233) >> 12;
+
+    return n + (v >= powers_of_ten[n]);
+}
+
+/* The eight digits of v < 10^8, each in a byte, the first in the lowest: three multiplications
+ * that divide by 10,000, 100 and 10 in all lanes at once. */
+static inline uint64_t eight_digits(uint32_t v)
+{
+    uint64_t lanes = v / 10000 | (uint64_t)(v % 10000) << 32;
+    uint64_t high = (lanes * 10486) >> 20 & 0x0000007f0000007full;
+
+    lanes = high | (lanes - 100 * high) << 16;
+    high = (lanes * 103) >> 10 & 0x000f000f000f000full;
+    return high | (lanes - 10 * high) << 8;
+}
+static inline void eight_store(char *p, uint64_t digits)
+{
+    digits |= 0x3030303030303030ull;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    digits = __builtin_bswap64(digits);
+#endif
+    memcpy(p, &digits, sizeof(digits));
+}
+/* How many of the eight are left without the zeros at the end. */
+static inline unsigned eight_significant(uint64_t digits)
+{
+    return digits ? 8 - (unsigned)__builtin_clzll(digits) / 8 : 0;
+}
+
 static char *exponent_write(char *p, int32_t e)
 {
     *p++ = 'E';
@@ -195,46 +249,81 @@ static char *exponent_write(char *p, int32_t e)
     return small_write(p, (uint32_t)e);
 }
 
-/* n digits stand at p + 1; the decimal point belongs behind the first `point` of them. */
-static inline char *point_place(char *p, unsigned n, int32_t point, int32_t point_max)
-{
-    if (point > 0 && point <= (int32_t)n - 1) { /* 12.34 */
-        memmove(p, p + 1, (size_t)point);
-        p[point] = '.';
-        return p + n + 1;
-    }
-    if (point > (int32_t)n - 1 && point <= point_max) { /* 1200.0 */
-        memmove(p, p + 1, n);
-        memset(p + n, '0', (size_t)point - n + 2);
-        p[point] = '.';
-        return p + point + 2;
-    }
-    if (point <= 0 && point > -4) { /* 0.0012 */
-        char digits[24];
+/*
+ * A decimal in the pieces in which it is written: a first digit, and one or two times eight more
+ * that are zeros at the end. n of them count; the decimal point belongs behind the first `point`.
+ * The pieces go from registers to their places, more than once where the point is among them:
+ * moving them in memory afterwards would wait for the stores.
+ */
+struct pieces {
+    uint64_t high, low;
+    unsigned n;
+    int32_t point;
+    char first;
+};
+enum { DOUBLE_DIGITS = 17, DOUBLE_POINT_MAX = 16, FLOAT_DIGITS = 9, FLOAT_POINT_MAX = 9 };
 
-        memcpy(digits, p + 1, sizeof(digits));
-        memcpy(p, "0.000", 5);
-        memcpy(p + 2 - point, digits, sizeof(digits));
-        return p + 2 - point + n;
-    }
-    p[0] = p[1];
-    p[1] = '.';
-    if (n == 1) {
-        p[2] = '0';
-        n = 2;
-    }
-    return exponent_write(p + n + 1, point - 1);
+static inline void pieces_store(char *p, const struct pieces *d, bool both)
+{
+    eight_store(p, d->high);
+    if (both)
+        eight_store(p + 8, d->low);
 }
 
-static inline char *decimal_write(char *p, struct decimal d, int32_t point_max)
+static inline char *pieces_write(char *p, const struct pieces *d, bool both)
 {
-    unsigned n;
+    int32_t point = d->point;
 
-    n = (unsigned)(cyp_uint_write(p + 1, d.digits) - (p + 1));
-    d.exponent += (int32_t)n;
-    while (n > 1 && p[n] == '0')
-        n--;
-    return point_place(p, n, d.exponent, point_max);
+    if (point <= 0 && point > -4) { /* 0.0012 */
+        memcpy(p, "0.000", 5);
+        p += 2 - point;
+        *p = d->first;
+        pieces_store(p + 1, d, both);
+        return p + d->n;
+    }
+    *p = d->first;
+    if (point <= 0 || point > (both ? DOUBLE_POINT_MAX : FLOAT_POINT_MAX)) { /* 1.2E-7 */
+        p[1] = '.';
+        pieces_store(p + 2, d, both);
+        return exponent_write(p + (d->n > 1 ? d->n + 1 : 3), point - 1);
+    }
+    pieces_store(p + 1, d, both); /* 12.34, 1200.0 */
+    if (point <= 8)
+        eight_store(p + point + 1, d->high >> 8 * (point - 1));
+    else
+        eight_store(p + point + 1, both && point < 17 ? d->low >> 8 * (point - 9) : 0);
+    if (both && point <= 8)
+        eight_store(p + 10, d->low);
+    p[point] = '.';
+    return p + ((int32_t)d->n > point ? (int32_t)d->n + 1 : point + 2);
+}
+
+/* The digits are stretched to 17 (9), so that they always come in the same pieces. */
+static inline char *double_decimal_write(char *p, struct decimal d)
+{
+    unsigned n = digits_count(d.digits);
+    uint64_t v = d.digits * powers_of_ten[DOUBLE_DIGITS - n];
+    uint64_t rest = v % powers_of_ten[16];
+    struct pieces pieces = { .high = eight_digits((uint32_t)(rest / powers_of_ten[8])),
+                             .low = eight_digits((uint32_t)(rest % powers_of_ten[8])),
+                             .point = d.exponent + (int32_t)n,
+                             .first = (char)('0' + v / powers_of_ten[16]) };
+
+    pieces.n = 1 + (pieces.low ? 8 + eight_significant(pieces.low)
+                               : eight_significant(pieces.high));
+    return pieces_write(p, &pieces, true);
+}
+
+static inline char *float_decimal_write(char *p, struct decimal d)
+{
+    unsigned n = digits_count(d.digits);
+    uint32_t v = (uint32_t)(d.digits * powers_of_ten[FLOAT_DIGITS - n]);
+    struct pieces pieces = { .high = eight_digits(v % 100000000),
+                             .point = d.exponent + (int32_t)n,
+                             .first = (char)('0' + v / 100000000) };
+
+    pieces.n = 1 + eight_significant(pieces.high);
+    return pieces_write(p, &pieces, false);
 }
 
 static inline char *word_write(char *p, const char *s, size_t n)
@@ -259,7 +348,7 @@ char *cyp_double_write(char *p, double v)
         return word_write(p, "Infinity", 8);
     if (!biased && !fraction)
         return word_write(p, "0.0", 3);
-    return decimal_write(p, double_shortest(fraction, biased), 16);
+    return double_decimal_write(p, double_shortest(fraction, biased));
 }
 
 char *cyp_float_write(char *p, float v)
@@ -278,7 +367,7 @@ char *cyp_float_write(char *p, float v)
         return word_write(p, "Infinity", 8);
     if (!biased && !fraction)
         return word_write(p, "0.0", 3);
-    return decimal_write(p, float_shortest(fraction, biased), 10);
+    return float_decimal_write(p, float_shortest(fraction, biased));
 }
 
 /* --- reading ---------------------------------------------------------------------------------------- */

@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 /* What the writers below may touch; the text itself is shorter. */
-enum { CYP_INT_MAX = 24, CYP_DOUBLE_MAX = 40, CYP_FLOAT_MAX = 32 };
+enum { CYP_INT_MAX = 24, CYP_DOUBLE_MAX = 64, CYP_FLOAT_MAX = 40 };
 
 /* No NUL; the end of the text is returned. */
 char *cyp_int_write(char *p, int64_t v);

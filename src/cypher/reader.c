@@ -279,17 +279,20 @@ static bool is_frame(const struct cyp_reader *r, struct nb_str s)
                         nb_buf_str(&text));
 }
 
+/* What stands behind the "-" of a fixed closing, without its ";\n". */
+static bool is_fixed(struct nb_str rest, struct nb_str closing)
+{
+    return rest.n == closing.n - 3 && memcmp(rest.p, closing.p + 1, rest.n) == 0;
+}
+
 /* The statements that close an opening without rows. */
 static bool is_closing(const struct cyp_reader *r, struct nb_str literal, struct nb_str rest)
 {
     nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(4096);
-    struct nb_str nothing = NB_STR(CYP_NOTHING);
     int64_t n;
 
-    nothing.n -= 2; /* ";\n" */
-    nothing.p += 1; /* "-" */
-    nothing.n -= 1;
-    if (nb_str_is(literal, "-") && nb_str_equal(rest, nothing))
+    if (nb_str_is(literal, "-") &&
+        (is_fixed(rest, NB_STR(CYP_NOTHING)) || is_fixed(rest, NB_STR(CYP_FORGET))))
         return true;
     nb_buf_printf(&text, "',',') AS r OPTIONAL MATCH (n:`%s`) WITH r,count(n) AS n WHERE ",
                   r->helper);

@@ -20,6 +20,8 @@ enum {
     COLUMNS_MAX = 1000,
     NAMES_MAX = 10000,
     TEXT_MAX = 64 << 20,
+    FORGET_BYTES = 16 << 20,
+    FORGET_CHUNK_BYTES = 4 << 20,
 };
 
 /* --- life ------------------------------------------------------------------------------------------- */
@@ -119,6 +121,7 @@ void cyp_script_free(struct cyp_script *s)
     for (size_t i = 0; i < s->ngroups; i++)
         cyp_group_free(s->groups[i]);
     free(s->groups);
+    free(s->hashes);
     nb_map_free(s->labels);
     nb_map_free(s->types);
     cyp_digester_free(s->digester);
@@ -174,6 +177,18 @@ static bool opening_close(struct cyp_script *s, struct nb_error *err)
     return cyp_script_put_text(s, err);
 }
 
+static bool caches_forget(struct cyp_script *s, size_t limit, struct nb_error *err)
+{
+    bool enough = s->unforgotten >= limit;
+
+    if (enough) {
+        nb_buf_puts(&s->text, CYP_FORGET CYP_OPENING);
+        s->counts.statements++;
+        s->unforgotten = 0;
+    }
+    return !enough || cyp_script_put_text(s, err);
+}
+
 /*
  * Each block that goes out ends with the opening of the next statement. So a file that is cut
  * between blocks ends within a string literal, which cypher-shell does not take for a whole script.
@@ -191,7 +206,8 @@ static bool rows_put(struct cyp_script *s, const struct cyp_group *g, size_t n,
     cyp_group_closing(g, nb_str_from(s->helper), &s->text);
     nb_buf_puts(&s->text, ";\n" CYP_OPENING);
     s->counts.statements++;
-    return cyp_script_put_text(s, err);
+    s->unforgotten += n;
+    return cyp_script_put_text(s, err) && caches_forget(s, FORGET_BYTES, err);
 }
 
 static bool group_flush(struct cyp_script *s, struct cyp_group *g, struct nb_error *err)
@@ -277,7 +293,8 @@ static bool helper_is_free(const struct cyp_script *s, struct nb_str name, struc
                    "the database has a label or property '%s' of its own", s->helper);
 }
 
-static bool group_add(struct cyp_script *s, const struct cyp_shape *shape, struct nb_error *err)
+static bool group_add(struct cyp_script *s, const struct cyp_shape *shape, uint64_t hash,
+                      struct nb_error *err)
 {
     struct cyp_group *g;
 
@@ -290,6 +307,7 @@ static bool group_add(struct cyp_script *s, const struct cyp_shape *shape, struc
         group_shrink(s, g);
         cyp_group_free(g);
         memmove(s->groups + i, s->groups + i + 1, (s->ngroups - i - 1) * sizeof(*s->groups));
+        memmove(s->hashes + i, s->hashes + i + 1, (s->ngroups - i - 1) * sizeof(*s->hashes));
         s->ngroups--;
     }
     for (size_t i = 0; i < shape->nnames; i++)
@@ -302,7 +320,9 @@ static bool group_add(struct cyp_script *s, const struct cyp_shape *shape, struc
     if (s->ngroups == s->cap_groups) {
         s->cap_groups = s->cap_groups ? s->cap_groups * 2 : 16;
         s->groups = nb_xreallocarray(s->groups, s->cap_groups, sizeof(struct cyp_group *));
+        s->hashes = nb_xreallocarray(s->hashes, s->cap_groups, sizeof(*s->hashes));
     }
+    s->hashes[s->ngroups] = hash;
     s->groups[s->ngroups++] = g;
     s->last = g;
     return true;
@@ -310,17 +330,20 @@ static bool group_add(struct cyp_script *s, const struct cyp_shape *shape, struc
 
 static bool group_get(struct cyp_script *s, struct cyp_shape *shape, struct nb_error *err)
 {
+    uint64_t hash;
+
     cyp_shape_id(shape, &s->id);
     if (!nb_buf_check(&s->id, err))
         return false;
     if (s->last && id_equal(&s->last->id, &s->id))
         return true;
+    hash = nb_hash64(s->id.data, s->id.len);
     for (size_t i = 0; i < s->ngroups; i++)
-        if (id_equal(&s->groups[i]->id, &s->id)) {
+        if (s->hashes[i] == hash && id_equal(&s->groups[i]->id, &s->id)) {
             s->last = s->groups[i];
             return true;
         }
-    return group_add(s, shape, err);
+    return group_add(s, shape, hash, err);
 }
 
 /* --- rows ------------------------------------------------------------------------------------------- */
@@ -521,7 +544,11 @@ bool cyp_script_delete_node(struct cyp_script *s, int64_t id, struct nb_error *e
 bool cyp_script_flush(struct cyp_script *s, struct nb_error *err)
 {
     assert(s->phase >= CYP_PHASE_NODES && s->phase <= CYP_PHASE_FIXUPS);
-    return cyp_script_flush_groups(s, err);
+    if (!cyp_script_flush_groups(s, err) || !caches_forget(s, FORGET_CHUNK_BYTES, err))
+        return false;
+    /* What follows must not depend on what came before. */
+    s->unforgotten = 0;
+    return true;
 }
 
 static bool phase_end(struct cyp_script *s, enum cyp_phase from, enum cyp_phase to,

@@ -330,8 +330,8 @@ void bucket_close(struct bucket *b)
 /* Keep rules that stand alone mean what they say; the default days are for those who said nothing. */
 static int64_t retention_days(const struct options *o)
 {
-    static const enum option_id keep[] = { OPT_BACKUP_KEEP_LAST,   OPT_BACKUP_KEEP_HOURLY,
-                                           OPT_BACKUP_KEEP_DAILY,  OPT_BACKUP_KEEP_WEEKLY,
+    static const enum option_id keep[] = { OPT_BACKUP_KEEP_LAST,    OPT_BACKUP_KEEP_HOURLY,
+                                           OPT_BACKUP_KEEP_DAILY,   OPT_BACKUP_KEEP_WEEKLY,
                                            OPT_BACKUP_KEEP_MONTHLY, OPT_BACKUP_KEEP_YEARLY };
 
     if (!opt_given(o, OPT_BACKUP_RETENTION_DAYS))

@@ -49,18 +49,65 @@ static bool rels_write(struct cyp_script *s, struct rg *g, int64_t nodes, int64_
     return cyp_script_end_rels(s, err);
 }
 
-static bool graph_write(struct cyp_script *s, struct rg *g, int64_t nodes, int64_t rels,
+#define POINT_OPTIONS                                                                              \
+    "`spatial.cartesian-3d.max`: [1000000.0, 1000000.0, 1000000.0],`spatial.cartesian-3d.min`: "   \
+    "[-1000000.0, -1000000.0, -1000000.0],`spatial.cartesian.max`: [1000000.0, 1000000.0],"        \
+    "`spatial.cartesian.min`: [-1000000.0, -1000000.0],`spatial.wgs-84-3d.max`: [180.0, 90.0, "    \
+    "1000000.0],`spatial.wgs-84-3d.min`: [-180.0, -90.0, -1000000.0],`spatial.wgs-84.max`: "       \
+    "[180.0, 90.0],`spatial.wgs-84.min`: [-180.0, -90.0]}"
+
+/* As the servers print them. */
+static const struct {
+    enum cyp_schema_kind kind;
+    bool in4, in5;
+    const char *name, *statement;
+} schema[] = {
+    { CYP_INDEX, false, true, "an\\u0060 index",
+      "CREATE RANGE INDEX `an\\u0060 index` FOR (n:`Person`) ON (n.`name`, n.`we``ird`)" },
+    { CYP_INDEX, true, false, "an\\u0060 index",
+      "CREATE BTREE INDEX `an\\u0060 index` FOR (n:`Person`) ON (n.`name`, n.`we``ird`) OPTIONS "
+      "{indexConfig: {" POINT_OPTIONS ", indexProvider: 'native-btree-1.0'}" },
+    { CYP_INDEX, true, true, "tokens", "CREATE LOOKUP INDEX `tokens` FOR (n) ON EACH labels(n)" },
+    { CYP_INDEX, true, true, "full;text",
+      "CREATE FULLTEXT INDEX `full;text` FOR (n:`No``ne`|`M`) ON EACH [n.`a`, n.`b`] OPTIONS "
+      "{indexConfig: {`fulltext.analyzer`: 'english',`fulltext.eventually_consistent`: true}}" },
+    { CYP_INDEX, false, true, "text", "CREATE TEXT INDEX `text` FOR ()-[r:`None`]-() ON (r.`t`)" },
+    { CYP_INDEX, false, true, "point",
+      "CREATE POINT INDEX `point` FOR (n:`None`) ON (n.`pt`) OPTIONS {indexConfig: "
+      "{" POINT_OPTIONS "}" },
+    { CYP_INDEX, false, true, "vector",
+      "CREATE VECTOR INDEX `vector` FOR (n:`None`) ON (n.`v`) OPTIONS {indexConfig: "
+      "{`vector.dimensions`: 4,`vector.similarity_function`: 'COSINE'}}" },
+    { CYP_CONSTRAINT, true, true, "unique",
+      "CREATE CONSTRAINT `unique` FOR (n:`None`) REQUIRE (n.`p`, n.`q`) IS UNIQUE" },
+    { CYP_CONSTRAINT, true, false, "unique4",
+      "CREATE CONSTRAINT `unique4` FOR (n:`None`) REQUIRE (n.`o`) IS UNIQUE OPTIONS {indexConfig: "
+      "{" POINT_OPTIONS ", indexProvider: 'native-btree-1.0'}" },
+    { CYP_CONSTRAINT, false, true, "unique5",
+      "CREATE CONSTRAINT `unique5` FOR ()-[r:`None`]-() REQUIRE (r.`p`) IS UNIQUE" },
+};
+
+static bool schema_write(struct cyp_script *s, bool four, struct nb_error *err)
+{
+    for (size_t i = 0; i < NB_ARRAY_LEN(schema); i++) {
+        struct cyp_schema item = { .kind = schema[i].kind,
+                                   .name = nb_str_from(schema[i].name),
+                                   .statement = nb_str_from(schema[i].statement) };
+
+        if ((four ? schema[i].in4 : schema[i].in5) && !cyp_script_schema(s, &item, err))
+            return false;
+    }
+    return true;
+}
+
+static bool graph_write(struct cyp_script *s, struct rg *g, int64_t nodes, int64_t rels, bool four,
                         struct nb_error *err)
 {
     struct cyp_head head = { .database = NB_STR("random"), .tool = NB_STR("dump-random") };
-    struct cyp_schema index = { .kind = CYP_INDEX,
-                                .name = NB_STR("an\\u0060 index"),
-                                .statement = NB_STR("CREATE RANGE INDEX `an\\u0060 index` FOR "
-                                                    "(n:`Person`) ON (n.`name`, n.`we``ird`)") };
 
     return cyp_script_head(s, &head, err) && nodes_write(s, g, nodes, err) &&
            rels_write(s, g, nodes, rels, err) && cyp_script_end_data(s, err) &&
-           cyp_script_schema(s, &index, err) && cyp_script_tail(s, err);
+           schema_write(s, four, err) && cyp_script_tail(s, err);
 }
 
 int main(int argc, char **argv)
@@ -87,7 +134,8 @@ int main(int argc, char **argv)
     names = nb_arena_new(1 << 20);
     rg_names_fix(&g, names, 6);
     ok = cyp_script_new(&opts, &s, &err) &&
-         graph_write(s, &g, strtoll(argv[2], NULL, 10), strtoll(argv[3], NULL, 10), &err) &&
+         graph_write(s, &g, strtoll(argv[2], NULL, 10), strtoll(argv[3], NULL, 10),
+                     argc > 4, &err) &&
          fflush(stdout) == 0;
     if (!ok) {
         fprintf(stderr, "%s\n", err.text);

@@ -172,7 +172,8 @@ static void float_of_known_value_has_known_text(void **unused)
     assert_string_equal(text_of_float(1e-45f), "1.0E-45");
     assert_string_equal(text_of_float(0.012345678f), "0.012345678");
     assert_string_equal(text_of_float(1e10f), "1.0E10");
-    assert_string_equal(text_of_float(1e9f), "1000000000.0");
+    assert_string_equal(text_of_float(1e9f), "1.0E9");
+    assert_string_equal(text_of_float(1e8f), "100000000.0");
 }
 
 static void integer_of_any_size_reads_back(void **unused)
