@@ -5,36 +5,47 @@
 #include "cypher/text.h"
 
 /* $ is the cell, c[7]; # the parameter. */
-#define CELL "$"
+#define CELL           "$"
 #define IF_THERE(expr) "CASE WHEN " CELL "<>'' THEN " expr " END"
-#define EACH(expr) IF_THERE("[x IN split(" CELL ",',')|" expr "]")
+#define EACH(expr)     IF_THERE("[x IN split(" CELL ",',')|" expr "]")
 
 #define PART(operand, n) "split(" operand ",' ')[" n "]"
 #define POINT2(operand, srid)                                                                      \
     "point({srid:" srid ",x:toFloat(" PART(operand, "0") "),y:toFloat(" PART(operand, "1") ")})"
 #define POINT3(operand, srid)                                                                      \
-    "point({srid:" srid ",x:toFloat(" PART(operand, "0") "),y:toFloat(" PART(operand, "1")         \
-    "),z:toFloat(" PART(operand, "2") ")})"
+    "point({srid:" srid ",x:toFloat(" PART(operand, "0") "),y:toFloat(" PART(                      \
+        operand, "1") "),z:toFloat(" PART(operand, "2") ")})"
 #define EPOCH(operand)                                                                             \
-    "datetime({epochSeconds:toInteger(" PART(operand, "0") "),nanosecond:toInteger("               \
-    PART(operand, "1") "),timezone:" PART(operand, "2") "})"
+    "datetime({epochSeconds:toInteger(" PART(operand, "0") "),nanosecond:toInteger(" PART(         \
+        operand, "1") "),timezone:" PART(operand, "2") "})"
 #define ODD_TIME(operand)                                                                          \
-    "time({hour:toInteger(" PART(operand, "0") "),minute:toInteger(" PART(operand, "1")            \
-    "),second:toInteger(" PART(operand, "2") "),nanosecond:toInteger(" PART(operand, "3")          \
-    "),timezone:" PART(operand, "4") "})"
+    "time({hour:toInteger(" PART(operand, "0") "),minute:toInteger(" PART(                         \
+        operand,                                                                                   \
+        "1") "),second:toInteger(" PART(operand,                                                   \
+                                        "2") "),nanosecond:toInteger(" PART(operand,               \
+                                                                            "3") "),"              \
+                                                                                 "timezone:" PART( \
+                                                                                     operand,      \
+                                                                                     "4") "})"
 /* Every CYP_ESCAPE in a marked text starts a code, so the order is free but for the last. */
 #define UNMARK(operand)                                                                            \
     "replace(replace(replace(replace(" operand ",'\\u001c1','\\u001d'),'\\u001c2','\\u001e'),"     \
     "'\\u001c3','\\u001f'),'\\u001c0','\\u001c')"
 #define UNMARK_ITEM(operand) UNMARK("replace(" operand ",'\\u001c4','')")
-#define VECTOR(list, type) IF_THERE("vector(" list "(split(" CELL ",',')),#," type ")")
+#define VECTOR(list, type)   IF_THERE("vector(" list "(split(" CELL ",',')),#," type ")")
 
 struct cell_info {
     const char *expr;
     uint8_t item; /* of a list written with commas: the items' kind */
 };
-#define SCALAR(e) { .expr = (e), .item = CYP_CELL_KINDS }
-#define LIST(e, kind) { .expr = (e), .item = (kind) }
+#define SCALAR(e)                                                                                  \
+    {                                                                                              \
+        .expr = (e), .item = CYP_CELL_KINDS                                                        \
+    }
+#define LIST(e, kind)                                                                              \
+    {                                                                                              \
+        .expr = (e), .item = (kind)                                                                \
+    }
 
 static const struct cell_info infos[CYP_CELL_KINDS] = {
     [CYP_CELL_INT] = SCALAR("toInteger(" CELL ")"),
@@ -93,7 +104,7 @@ uint32_t cyp_cell_item_kind(uint32_t kind)
     return infos[kind].item;
 }
 
-/* --- expressions ------------------------------------------------------------------------------------ */
+/* --- expressions ------------------------------------------------------------------------------ */
 
 void cyp_cell_expr_append(struct nb_buf *out, struct cyp_cell_type type, unsigned index)
 {
@@ -174,7 +185,7 @@ bool cyp_cell_needs_cypher25(struct cyp_cell_type type)
            type.kind == CYP_CELL_LIST_UUID;
 }
 
-/* --- choosing --------------------------------------------------------------------------------------- */
+/* --- choosing --------------------------------------------------------------------------------- */
 
 static const int64_t days_min = -365243219162, days_max = 365241780471; /* years of 9 digits */
 
@@ -280,8 +291,7 @@ static bool floats_choose(const struct ps_floats *f, bool floats32)
     return true;
 }
 
-static bool scalar_choose(const struct ps_value *v, struct cyp_cell_type *ret,
-                          struct nb_error *err)
+static bool scalar_choose(const struct ps_value *v, struct cyp_cell_type *ret, struct nb_error *err)
 {
     ret->param = 0;
     switch (v->type) {
@@ -295,9 +305,9 @@ static bool scalar_choose(const struct ps_value *v, struct cyp_cell_type *ret,
         ret->kind = CYP_CELL_FLOAT;
         return true;
     case PS_STRING:
-        ret->kind = !v->string.n                                    ? CYP_CELL_STRING_EMPTY
+        ret->kind = !v->string.n                                   ? CYP_CELL_STRING_EMPTY
                     : cyp_text_has_marks(v->string.p, v->string.n) ? CYP_CELL_STRING_MARKED
-                                                                    : CYP_CELL_STRING;
+                                                                   : CYP_CELL_STRING;
         return true;
     case PS_DATE:
         ret->kind = CYP_CELL_DATE;
@@ -364,10 +374,9 @@ static bool epochs_known(const struct ps_list *list)
     return true;
 }
 
-static bool list_choose(const struct ps_list *list, struct cyp_cell_type *ret,
-                        struct nb_error *err)
+static bool list_choose(const struct ps_list *list, struct cyp_cell_type *ret, struct nb_error *err)
 {
-    struct cyp_cell_type item = { 0, 0 }, next;
+    struct cyp_cell_type item = { 0, 0 }, next = { 0, 0 };
 
     ret->kind = CYP_CELL_LIST_EMPTY;
     for (size_t i = 0; i < list->n; i++) {

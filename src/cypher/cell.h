@@ -79,22 +79,24 @@ static inline bool cyp_cell_type_equal(struct cyp_cell_type a, struct cyp_cell_t
 enum { CYP_FLOATS32_MIN = 16, CYP_FLOATS32_MAX = 4096 };
 
 /* How a property value is to be written. INVALID "UnstorableValue" for what no property can be
- * (maps, nodes, mixed lists, null in lists, dates out of range), "UnsupportedValue" for PS_UNSUPPORTED. */
+ * (maps, nodes, mixed lists, null in lists, dates out of range), "UnsupportedValue" for
+ * PS_UNSUPPORTED. */
 NB_NODISCARD bool cyp_cell_choose(const struct ps_value *v, bool floats32,
                                   struct cyp_cell_type *ret, struct nb_error *err);
 /* The value must have been chosen as that type. */
 void cyp_cell_write(struct nb_buf *out, struct cyp_cell_type type, const struct ps_value *v);
-/* Back; text is changed in place and the value points into it or into the arena. CORRUPT "BadDump". */
+/* Back; text is changed in place and the value points into it or into the arena.
+ * CORRUPT "BadDump". */
 NB_NODISCARD bool cyp_cell_read(struct cyp_cell_type type, char *text, size_t n,
-                                struct nb_arena *arena, struct ps_value *ret,
-                                struct nb_error *err);
+                                struct nb_arena *arena, struct ps_value *ret, struct nb_error *err);
 
 /* The expression over c[index]. */
 void cyp_cell_expr_append(struct nb_buf *out, struct cyp_cell_type type, unsigned index);
 /* The expression at text.p + *pos, which is moved behind it. */
 bool cyp_cell_expr_match(struct nb_str text, size_t *pos, struct cyp_cell_type *ret_type,
                          unsigned *ret_index);
-/* Of a list (or vector) written with commas between: how its items are written; else CYP_CELL_KINDS. */
+/* Of a list (or vector) written with commas between: how its items are written; else
+ * CYP_CELL_KINDS. */
 uint32_t cyp_cell_item_kind(uint32_t kind);
 /* Only Cypher 25 has the function for it. */
 bool cyp_cell_needs_cypher25(struct cyp_cell_type type);

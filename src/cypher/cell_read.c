@@ -37,7 +37,7 @@ static bool parts_take(char *text, size_t n, struct nb_str *parts, unsigned want
 
 static bool point_read(uint32_t srid, char *text, size_t n, struct ps_value *ret)
 {
-    struct nb_str part[3];
+    struct nb_str part[3] = { { NULL, 0 } };
 
     ret->type = PS_POINT;
     ret->point = (struct ps_point){ .srid = (int32_t)srid,
@@ -84,8 +84,7 @@ static bool epoch_read(char *text, size_t n, struct ps_value *ret)
     ret->datetime = (struct ps_datetime){ 0 };
     if (!parts_take(text, n, part, 3) ||
         !cyp_int_read(part[0].p, part[0].n, &ret->datetime.seconds) ||
-        !cyp_int_read(part[1].p, part[1].n, &nanos) || nanos < 0 || nanos > 999999999 ||
-        !part[2].n)
+        !cyp_int_read(part[1].p, part[1].n, &nanos) || nanos < 0 || nanos > 999999999 || !part[2].n)
         return false;
     ret->datetime.nanos = (int32_t)nanos;
     if (cyp_offset_read(part[2].p, part[2].n, &ret->datetime.offset_seconds))
@@ -211,7 +210,7 @@ static bool scalar_read(uint32_t kind, char *text, size_t n, struct ps_value *re
     }
 }
 
-/* --- lists ------------------------------------------------------------------------------------------ */
+/* --- lists ------------------------------------------------------------------------------------ */
 
 static size_t count_items(const char *text, size_t n, char separator)
 {
@@ -225,8 +224,8 @@ static size_t count_items(const char *text, size_t n, char separator)
     return count;
 }
 
-static bool list_read(uint32_t item, char separator, char *text, size_t n,
-                      struct nb_arena *arena, struct ps_value *ret, struct nb_error *err)
+static bool list_read(uint32_t item, char separator, char *text, size_t n, struct nb_arena *arena,
+                      struct ps_value *ret, struct nb_error *err)
 {
     size_t count = count_items(text, n, separator);
     struct ps_value *items = nb_arena_alloc(arena, count * sizeof(*items), err);

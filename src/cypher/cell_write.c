@@ -3,7 +3,7 @@
 #include "cypher/temporal.h"
 #include "cypher/text.h"
 
-/* What a scalar of fixed size may touch: a zone's name of 127 bytes and two numbers; three floats. */
+/* What a scalar may touch: a zone's name of 127 bytes and two numbers; three floats. */
 enum { SCALAR_MAX = 256, LIST_STEP = 512 };
 
 static char *bytes_put(char *p, const char *s, size_t n)
@@ -116,7 +116,7 @@ static char *scalar_write(char *p, uint32_t kind, const struct ps_value *v)
 /* n items, a step at a time so that little room is reserved in vain; item writes one. */
 #define EACH_WRITE(out, n, item_max, separator, item)                                              \
     for (size_t from_ = 0; from_ < (n);) {                                                         \
-        size_t to_ = (n) - from_ < LIST_STEP ? (n) : from_ + LIST_STEP;                            \
+        size_t to_ = (n)-from_ < LIST_STEP ? (n) : from_ + LIST_STEP;                              \
         char *p = nb_buf_reserve((out), (to_ - from_) * ((item_max) + 1));                         \
                                                                                                    \
         if (!p)                                                                                    \

@@ -93,7 +93,7 @@ static inline struct cyp_sum sums_mix(unsigned tag, struct cyp_sum a, struct cyp
     return words_mix(words_mix(s, a.lo, a.hi), b.lo, b.hi);
 }
 
-/* --- sums ------------------------------------------------------------------------------------------- */
+/* --- sums ------------------------------------------------------------------------------------- */
 
 void cyp_sum_add(struct cyp_sum *a, struct cyp_sum b)
 {
@@ -135,7 +135,7 @@ bool cyp_sum_parse(struct nb_str s, struct cyp_sum *ret)
     return true;
 }
 
-/* --- values ----------------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static uint64_t double_bits(double d)
 {
@@ -165,6 +165,8 @@ static struct cyp_sum floats_hash(const struct ps_floats *f)
     return words_mix(s, f->n, TAG_FLOATS);
 }
 
+/* Nesting ends at PS_DEPTH_MAX. */
+// NOLINTNEXTLINE(misc-no-recursion)
 static struct cyp_sum list_hash(const struct ps_list *list)
 {
     struct cyp_sum s = { list->n, TAG_LIST };
@@ -192,6 +194,8 @@ static struct cyp_sum point_hash(const struct ps_point *p)
     return numbers_hash(TAG_POINT, v, 4);
 }
 
+/* Nesting ends at PS_DEPTH_MAX. */
+// NOLINTNEXTLINE(misc-no-recursion)
 struct cyp_sum cyp_hash_value(const struct ps_value *v)
 {
     uint64_t w[4] = { 0, 0, 0, 0 };
@@ -239,9 +243,9 @@ struct cyp_sum cyp_hash_value(const struct ps_value *v)
     case PS_POINT:
         return point_hash(&v->point);
     case PS_VECTOR:
-        return item_add(numbers_hash(TAG_VECTOR, (uint64_t[]){ v->vector.elem }, 1),
-                        bytes_hash(TAG_BYTES, v->vector.p,
-                                   v->vector.n * ps_vector_elem_bytes(v->vector.elem)));
+        return item_add(
+            numbers_hash(TAG_VECTOR, (uint64_t[]){ v->vector.elem }, 1),
+            bytes_hash(TAG_BYTES, v->vector.p, v->vector.n * ps_vector_elem_bytes(v->vector.elem)));
     case PS_UUID:
         return bytes_hash(TAG_UUID, v->uuid, sizeof(v->uuid));
     default:
@@ -278,12 +282,12 @@ struct cyp_sum cyp_hash_rel(struct nb_str type, const struct ps_map *props)
     return sums_mix(TAG_REL, bytes_hash(TAG_TYPE, type.p, type.n), props_hash(props));
 }
 
-/* --- a whole graph ---------------------------------------------------------------------------------- */
+/* --- a whole graph ---------------------------------------------------------------------------- */
 
 enum { PAGE_BITS = 16, PAGE_NODES = 1 << PAGE_BITS };
 
 struct page {
-    int64_t number; /* id >> PAGE_BITS */
+    int64_t number;   /* id >> PAGE_BITS */
     uint64_t *hashes; /* 0: no such node */
 };
 
@@ -379,8 +383,8 @@ bool cyp_digester_node(struct cyp_digester *d, int64_t id, const struct nb_str *
     return true;
 }
 
-bool cyp_digester_rel(struct cyp_digester *d, int64_t start_id, int64_t end_id,
-                      struct nb_str type, const struct ps_map *props, struct nb_error *err)
+bool cyp_digester_rel(struct cyp_digester *d, int64_t start_id, int64_t end_id, struct nb_str type,
+                      const struct ps_map *props, struct nb_error *err)
 {
     struct cyp_sum h = cyp_hash_rel(type, props), ends;
 

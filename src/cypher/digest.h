@@ -46,9 +46,9 @@ struct cyp_digester;
 struct cyp_digester *cyp_digester_new(size_t max_ends_bytes);
 void cyp_digester_free(struct cyp_digester *d);
 NB_AUTO_DEFINE(struct cyp_digester *, cyp_digester_free)
-NB_NODISCARD bool cyp_digester_node(struct cyp_digester *d, int64_t id,
-                                    const struct nb_str *labels, size_t nlabels,
-                                    const struct ps_map *props, struct nb_error *err);
+NB_NODISCARD bool cyp_digester_node(struct cyp_digester *d, int64_t id, const struct nb_str *labels,
+                                    size_t nlabels, const struct ps_map *props,
+                                    struct nb_error *err);
 /* With ends: both nodes must have come before (NB_E_INVALID "MissingNode"). */
 NB_NODISCARD bool cyp_digester_rel(struct cyp_digester *d, int64_t start_id, int64_t end_id,
                                    struct nb_str type, const struct ps_map *props,

@@ -7,7 +7,7 @@
 #include "cypher/number.h"
 #include "cypher/text.h"
 
-/* --- which group ------------------------------------------------------------------------------------ */
+/* --- which group ------------------------------------------------------------------------------ */
 
 static int name_compare(struct nb_str a, struct nb_str b)
 {
@@ -59,7 +59,7 @@ void cyp_shape_id(const struct cyp_shape *shape, struct nb_buf *ret)
             id_add(ret, 'f', shape->props->pairs[i].key);
 }
 
-/* --- a group ---------------------------------------------------------------------------------------- */
+/* --- a group ---------------------------------------------------------------------------------- */
 
 /* nb_xstrndup would stop at a NUL, which a name may hold. */
 static struct nb_str str_dup(struct nb_str s)
@@ -130,7 +130,7 @@ void cyp_group_free(struct cyp_group *g)
     free(g);
 }
 
-/* --- rows ------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 static bool column_is(const struct cyp_column *c, struct nb_str key, struct cyp_cell_type type)
 {
@@ -164,9 +164,9 @@ static void cells_grow(struct cyp_cells *cells, size_t n)
 {
     if (n <= cells->n)
         return;
-    cells->values = nb_xreallocarray(cells->values, n, sizeof(*cells->values));
-    memset(cells->values + cells->n, 0, (n - cells->n) * sizeof(*cells->values));
-    cells->n = n;
+    cells->values = nb_xreallocarray(cells->values, n, sizeof(const struct ps_value *));
+    while (cells->n < n)
+        cells->values[cells->n++] = NULL;
 }
 
 /* Each value to its column; returns how many columns the row has to have. */
@@ -212,8 +212,8 @@ static void ids_write(struct cyp_group *g, int64_t id, int64_t id2)
     g->rows.len += (size_t)(p - start);
 }
 
-bool cyp_group_append(struct cyp_group *g, const struct cyp_shape *shape, int64_t id,
-                      int64_t id2, size_t max_columns, struct cyp_cells *cells)
+bool cyp_group_append(struct cyp_group *g, const struct cyp_shape *shape, int64_t id, int64_t id2,
+                      size_t max_columns, struct cyp_cells *cells)
 {
     size_t used;
 
@@ -237,7 +237,7 @@ bool cyp_group_append(struct cyp_group *g, const struct cyp_shape *shape, int64_
     return true;
 }
 
-/* --- the statement ---------------------------------------------------------------------------------- */
+/* --- the statement ---------------------------------------------------------------------------- */
 
 const char *cyp_group_opening(const struct cyp_group *g)
 {

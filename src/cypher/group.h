@@ -65,13 +65,13 @@ struct cyp_cells {
  * Appends a row: the ids (nodes: first only) and the properties. False, with nothing appended, when
  * it needs more columns than max_columns and the group is not empty.
  */
-bool cyp_group_append(struct cyp_group *g, const struct cyp_shape *shape, int64_t id,
-                      int64_t id2, size_t max_columns, struct cyp_cells *cells);
+bool cyp_group_append(struct cyp_group *g, const struct cyp_shape *shape, int64_t id, int64_t id2,
+                      size_t max_columns, struct cyp_cells *cells);
 /* What stands before the rows ("UNWIND split('", or with CYPHER 25) and after them. */
 const char *cyp_group_opening(const struct cyp_group *g);
 void cyp_group_closing(const struct cyp_group *g, struct nb_str helper, struct nb_buf *out);
 
-#define CYP_OPENING "UNWIND split('"
+#define CYP_OPENING    "UNWIND split('"
 #define CYP_OPENING_25 "CYPHER 25 UNWIND split('"
 #define CYP_AFTER_ROWS "','\\u001e\\n') AS r WITH split(r,'\\u001f') AS c "
 

@@ -35,14 +35,15 @@ void cyp_ident_append(struct nb_buf *out, struct nb_str name)
 /* \u00XX at p, of a special character; -1 for anything else. */
 static int escape_read(const char *p, const char *end)
 {
-    static const char hex[] = "0123456789ABCDEF";
+    static const char hex[16] = { '0', '1', '2', '3', '4', '5', '6', '7',
+                                  '8', '9', 'A', 'B', 'C', 'D', 'E', 'F' };
     const char *hi, *lo;
     char c;
 
     if (end - p < 6 || memcmp(p, "\\u00", 4) != 0)
         return -1;
     hi = memchr(hex, p[4], 8);
-    lo = memchr(hex, p[5], 16);
+    lo = memchr(hex, p[5], sizeof(hex));
     if (!hi || !lo)
         return -1;
     c = (char)((hi - hex) * 16 + (lo - hex));
@@ -72,7 +73,7 @@ bool cyp_ident_parse(struct nb_str text, struct nb_buf *ret_name, struct nb_erro
     return nb_buf_check(ret_name, err);
 }
 
-/* --- schema statements ------------------------------------------------------------------------------ */
+/* --- schema statements ------------------------------------------------------------------------ */
 
 static bool bad_statement(struct nb_error *err, const char *what)
 {

@@ -2,11 +2,11 @@
 #define NB_CYPHER_IDENT_H
 
 /*
- * cyp_ident: names (labels, types, property keys, schema names) in Cypher text, always in backticks.
+ * cyp_ident: names (labels, types, property keys, schema) in Cypher text, always in backticks.
  *
- * A name cannot end its quotes: a backtick is doubled, and a backslash is written as \u005C, because
- * servers expand \uXXXX before they look for backticks, and cypher-shell takes a backslash for an
- * escape there. Control characters are written as \u00XX too.
+ * A name cannot end its quotes: a backtick is doubled, and a backslash is written as \u005C,
+ * because servers expand \uXXXX before they look for backticks, and cypher-shell takes a backslash
+ * for an escape there. Control characters are written as \u00XX too.
  *
  * Source: openCypher's grammar for EscapedSymbolicName; Cypher manual, "Parsing" (unicode escapes).
  * Thread: functions of their arguments.
@@ -21,8 +21,8 @@ NB_NODISCARD bool cyp_ident_parse(struct nb_str text, struct nb_buf *ret_name,
 
 /*
  * A statement as SHOW INDEXES or SHOW CONSTRAINTS prints it, with the names in it made safe (the
- * server doubles backticks but leaves backslashes as they are) and everything on one line. Fails with
- * NB_E_INVALID "BadSchemaStatement" where the text is not exactly one statement: a quote that does
+ * server doubles backticks but leaves backslashes as they are) and everything on one line. Fails
+ * with NB_E_INVALID "BadSchemaStatement" where the text is not exactly one statement: a quote that does
  * not end, a comment, a semicolon outside quotes.
  */
 NB_NODISCARD bool cyp_statement_append_safe(struct nb_buf *out, struct nb_str statement,

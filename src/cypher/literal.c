@@ -26,10 +26,12 @@ static const struct {
     unsigned n;
     const char *around[6];
 } compounds[] = {
-    { CYP_CELL_TIME_ODD, 5, { "time({hour:", ",minute:", ",second:", ",nanosecond:",
-                              ",timezone:'", "'})" } },
-    { CYP_CELL_DATETIME_EPOCH, 3, { "datetime({epochSeconds:", ",nanosecond:", ",timezone:'",
-                                    "'})" } },
+    { CYP_CELL_TIME_ODD,
+      5,
+      { "time({hour:", ",minute:", ",second:", ",nanosecond:", ",timezone:'", "'})" } },
+    { CYP_CELL_DATETIME_EPOCH,
+      3,
+      { "datetime({epochSeconds:", ",nanosecond:", ",timezone:'", "'})" } },
     { CYP_CELL_POINT_4326, 2, { "point({srid:4326,x:", ",y:", "})" } },
     { CYP_CELL_POINT_7203, 2, { "point({srid:7203,x:", ",y:", "})" } },
     { CYP_CELL_POINT_4979, 3, { "point({srid:4979,x:", ",y:", ",z:", "})" } },
@@ -40,15 +42,15 @@ static const struct {
     uint32_t kind;
     const char *name;
 } vectors[] = {
-    { CYP_CELL_VECTOR_F32, "FLOAT32" },  { CYP_CELL_VECTOR_F64, "FLOAT64" },
-    { CYP_CELL_VECTOR_I8, "INTEGER8" },  { CYP_CELL_VECTOR_I16, "INTEGER16" },
+    { CYP_CELL_VECTOR_F32, "FLOAT32" },   { CYP_CELL_VECTOR_F64, "FLOAT64" },
+    { CYP_CELL_VECTOR_I8, "INTEGER8" },   { CYP_CELL_VECTOR_I16, "INTEGER16" },
     { CYP_CELL_VECTOR_I32, "INTEGER32" }, { CYP_CELL_VECTOR_I64, "INTEGER64" },
 };
 
-/* --- writing ---------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
-static bool value_append(struct nb_buf *out, const struct ps_value *v, unsigned depth,
-                         bool *lossy, struct nb_error *err);
+static bool value_append(struct nb_buf *out, const struct ps_value *v, unsigned depth, bool *lossy,
+                         struct nb_error *err);
 
 static void double_append(struct nb_buf *out, double v)
 {
@@ -58,8 +60,9 @@ static void double_append(struct nb_buf *out, double v)
         out->len += (size_t)(cyp_double_write(p, v) - p);
 }
 
-static bool list_append(struct nb_buf *out, const struct ps_value *v, unsigned depth,
-                        bool *lossy, struct nb_error *err)
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
+static bool list_append(struct nb_buf *out, const struct ps_value *v, unsigned depth, bool *lossy,
+                        struct nb_error *err)
 {
     size_t n = ps_list_count(v);
 
@@ -76,6 +79,7 @@ static bool list_append(struct nb_buf *out, const struct ps_value *v, unsigned d
     return true;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 static bool map_append(struct nb_buf *out, const struct ps_map *m, unsigned depth, bool *lossy,
                        struct nb_error *err)
 {
@@ -141,8 +145,9 @@ static bool cell_append(struct nb_buf *out, const struct ps_value *v, struct nb_
     return true;
 }
 
-static bool value_append(struct nb_buf *out, const struct ps_value *v, unsigned depth,
-                         bool *lossy, struct nb_error *err)
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
+static bool value_append(struct nb_buf *out, const struct ps_value *v, unsigned depth, bool *lossy,
+                         struct nb_error *err)
 {
     if (depth > PS_DEPTH_MAX)
         return nb_fail(err, NB_E_LIMIT, "TooDeep", "a value nested more than %d deep",
@@ -186,7 +191,7 @@ bool cyp_literal_append(struct nb_buf *out, const struct ps_value *v, bool *ret_
     return value_append(out, v, 0, ret_lossy, err) && nb_buf_check(out, err);
 }
 
-/* --- reading ---------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 struct in {
     const char *p, *end;
@@ -318,6 +323,7 @@ static void *grown_next(struct in *in, struct grown *g)
     return g->p + g->n++ * g->size;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 static bool list_take(struct in *in, struct ps_value *ret)
 {
     struct grown items = { NULL, 0, 0, sizeof(struct ps_value) };
@@ -361,6 +367,7 @@ static bool key_take(struct in *in, struct nb_str *ret)
     return true;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 static bool map_take(struct in *in, struct ps_value *ret)
 {
     struct grown pairs = { NULL, 0, 0, sizeof(struct ps_pair) };
@@ -390,8 +397,7 @@ static bool cell_take(struct in *in, struct cyp_cell_type type, const char *text
 {
     char *kept;
 
-    return keep(in, text, n, &kept) &&
-           cyp_cell_read(type, kept, n, in->arena, ret, in->err);
+    return keep(in, text, n, &kept) && cyp_cell_read(type, kept, n, in->arena, ret, in->err);
 }
 
 static bool function_take(struct in *in, uint32_t kind, struct ps_value *ret)
@@ -466,6 +472,7 @@ static bool word_take(struct in *in, struct ps_value *ret)
     return take(in, "null") || bad(in);
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 static bool value_take(struct in *in, struct ps_value *ret)
 {
     bool ok;

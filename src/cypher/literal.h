@@ -17,8 +17,8 @@
 #include "base/mem.h"
 #include "packstream/packstream.h"
 
-NB_NODISCARD bool cyp_literal_append(struct nb_buf *out, const struct ps_value *v,
-                                     bool *ret_lossy, struct nb_error *err);
+NB_NODISCARD bool cyp_literal_append(struct nb_buf *out, const struct ps_value *v, bool *ret_lossy,
+                                     struct nb_error *err);
 /* 'text' with its quotes. */
 void cyp_string_append(struct nb_buf *out, struct nb_str s);
 

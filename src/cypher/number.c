@@ -10,11 +10,13 @@
 __extension__ typedef unsigned __int128 u128;
 
 static const char digit_pairs[200] __attribute__((nonstring)) =
-    "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464"
-    "7484950515253545556575859606162636465666768697071727374757677787980818283848586878889909192939495"
+    "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546"
+    "4"
+    "7484950515253545556575859606162636465666768697071727374757677787980818283848586878889909192939"
+    "495"
     "96979899";
 
-/* --- digits ---------------------------------------------------------------------------------------- */
+/* --- digits ----------------------------------------------------------------------------------- */
 
 static inline void pair_write(char *p, uint32_t v)
 {
@@ -90,7 +92,7 @@ char *cyp_int_write(char *p, int64_t v)
     return cyp_uint_write(p, u);
 }
 
-/* --- shortest decimals (Schubfach) ------------------------------------------------------------------ */
+/* --- shortest decimals (Schubfach) ------------------------------------------------------------ */
 
 struct decimal {
     uint64_t digits; /* value = digits * 10^exponent; may end in zeros */
@@ -183,7 +185,7 @@ static inline struct decimal float_shortest(uint32_t fraction, int32_t biased)
                          (c & 1) == 0, k);
 }
 
-/* --- the text of a decimal ------------------------------------------------------------------------- */
+/* --- the text of a decimal -------------------------------------------------------------------- */
 
 static const uint64_t powers_of_ten[] = {
     1ull,
@@ -275,7 +277,9 @@ static inline char *pieces_write(char *p, const struct pieces *d, bool both)
     int32_t point = d->point;
 
     if (point <= 0 && point > -4) { /* 0.0012 */
-        memcpy(p, "0.000", 5);
+        static const char zeros[] = { '0', '.', '0', '0', '0' };
+
+        memcpy(p, zeros, sizeof(zeros));
         p += 2 - point;
         *p = d->first;
         pieces_store(p + 1, d, both);
@@ -309,8 +313,8 @@ static inline char *double_decimal_write(char *p, struct decimal d)
                              .point = d.exponent + (int32_t)n,
                              .first = (char)('0' + v / powers_of_ten[16]) };
 
-    pieces.n = 1 + (pieces.low ? 8 + eight_significant(pieces.low)
-                               : eight_significant(pieces.high));
+    pieces.n =
+        1 + (pieces.low ? 8 + eight_significant(pieces.low) : eight_significant(pieces.high));
     return pieces_write(p, &pieces, true);
 }
 
@@ -370,7 +374,7 @@ char *cyp_float_write(char *p, float v)
     return float_decimal_write(p, float_shortest(fraction, biased));
 }
 
-/* --- reading ---------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 bool cyp_int_read(const char *p, size_t n, int64_t *ret)
 {

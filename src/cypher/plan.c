@@ -26,7 +26,7 @@ void cyp_plan_free(struct cyp_plan *p)
     free(p);
 }
 
-/* --- tokens ----------------------------------------------------------------------------------------- */
+/* --- tokens ----------------------------------------------------------------------------------- */
 
 static bool take(struct in *in, const char *s)
 {
@@ -120,7 +120,7 @@ static bool take_end(struct in *in, const char *match, const char *index)
            take(in, ":toInteger(c[") && take(in, index) && take(in, "])})");
 }
 
-/* --- properties ------------------------------------------------------------------------------------- */
+/* --- properties ------------------------------------------------------------------------------- */
 
 static bool column_put(struct cyp_plan *p, unsigned first, unsigned index, struct nb_str key,
                        struct cyp_cell_type type)
@@ -184,14 +184,13 @@ static bool take_call(struct in *in, struct cyp_plan *p, unsigned first)
     return true;
 }
 
-/* --- statements ------------------------------------------------------------------------------------- */
+/* --- statements ------------------------------------------------------------------------------- */
 
 static bool take_properties(struct in *in, struct cyp_plan *p, unsigned first, bool leading_comma)
 {
     if (!leading_comma && !take(in, "}")) {
         if (!take_property(in, p, first))
             return false;
-        leading_comma = true;
     } else if (!leading_comma) {
         return true;
     }
@@ -221,9 +220,9 @@ static bool rels_parse(struct in *in, struct cyp_plan *p)
 {
     p->kind = CYP_GROUP_RELS;
     return take_end(in, "", "0") && take_end(in, " OPTIONAL MATCH (b:", "1") &&
-           take(in, " CREATE (a)-[x") && take_names(in, &p->names, &p->nnames) &&
-           p->nnames == 1 && take(in, " {") && take_properties(in, p, 2, false) &&
-           take(in, "]->(b)") && take_calls(in, p, 2);
+           take(in, " CREATE (a)-[x") && take_names(in, &p->names, &p->nnames) && p->nnames == 1 &&
+           take(in, " {") && take_properties(in, p, 2, false) && take(in, "]->(b)") &&
+           take_calls(in, p, 2);
 }
 
 static bool changes_parse(struct in *in, struct cyp_plan *p)
@@ -236,8 +235,8 @@ static bool changes_parse(struct in *in, struct cyp_plan *p)
     p->kind = CYP_GROUP_SET_NODES;
     if (!take(in, " SET n={") || !take_helper(in) || !take(in, ":toInteger(c[0])") ||
         !take_properties(in, p, 1, true) ||
-        (take(in, " REMOVE n") && (!take_names(in, &p->old_names, &p->nold_names) ||
-                                   !p->nold_names)) ||
+        (take(in, " REMOVE n") &&
+         (!take_names(in, &p->old_names, &p->nold_names) || !p->nold_names)) ||
         (take(in, " SET n") && (!take_names(in, &p->names, &p->nnames) || !p->nnames)))
         return false;
     return take_calls(in, p, 1);

@@ -2,8 +2,8 @@
 #define NB_CYPHER_PLAN_H
 
 /*
- * cyp_plan: what a statement of packed rows does with its cells, read from the statement itself (the
- * text behind the string literal; see cyp_group_closing(), whose reverse this is).
+ * cyp_plan: what a statement of packed rows does with its cells, read from the statement itself
+ * (the text behind the string literal; see cyp_group_closing(), whose reverse this is).
  *
  * Private to src/cypher. One thread at a time.
  */

@@ -14,7 +14,7 @@ enum {
     HEAD_MAX = 1 << 20,
 };
 
-/* --- life ------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 struct cyp_reader *cyp_reader_new(const struct cyp_reader_opts *opts,
                                   const struct cyp_reader_ops *ops, void *ctx)
@@ -65,7 +65,7 @@ static bool broken(struct cyp_reader *r, const struct nb_error *err)
     return false;
 }
 
-/* --- comments --------------------------------------------------------------------------------------- */
+/* --- comments --------------------------------------------------------------------------------- */
 
 static bool str_starts(struct nb_str s, const char *prefix)
 {
@@ -141,9 +141,8 @@ static bool head_line(struct cyp_reader *r, struct nb_str line, struct nb_error 
         const char *name;
         struct nb_str *to;
     } lines[] = {
-        { "database", &h->database }, { "server", &h->server_version },
-        { "edition", &h->edition },   { "tool", &h->tool },
-        { "created", &h->created },   { "helper", &h->helper },
+        { "database", &h->database }, { "server", &h->server_version }, { "edition", &h->edition },
+        { "tool", &h->tool },         { "created", &h->created },       { "helper", &h->helper },
     };
     struct nb_str value;
 
@@ -193,8 +192,7 @@ static bool digest_check(struct cyp_reader *r, struct nb_error *err)
         return true;
     if (!cyp_sum_equal(d.nodes, r->tail.nodes_digest) ||
         !cyp_sum_equal(d.rels, r->tail.rels_digest) ||
-        (d.has_ends && r->tail.has_ends &&
-         !cyp_sum_equal(d.rels_ends, r->tail.rels_ends_digest)))
+        (d.has_ends && r->tail.has_ends && !cyp_sum_equal(d.rels_ends, r->tail.rels_ends_digest)))
         return nb_fail(err, NB_E_CORRUPT, "DigestMismatch",
                        "the dump's content is not what its digest says");
     return true;
@@ -251,7 +249,7 @@ static bool comment_take(struct cyp_reader *r, struct nb_str line, struct nb_err
     return true;
 }
 
-/* --- statements ------------------------------------------------------------------------------------- */
+/* --- statements ------------------------------------------------------------------------------- */
 
 static bool other_emit(struct cyp_reader *r, struct nb_str s, struct nb_error *err)
 {
@@ -275,8 +273,7 @@ static bool is_frame(const struct cyp_reader *r, struct nb_str s)
         return true;
     nb_buf_clear(&text);
     nb_buf_printf(&text, "MATCH (n:`%s`) WITH n LIMIT ", h);
-    return nb_str_equal((struct nb_str){ s.p, s.n < text.len ? s.n : text.len },
-                        nb_buf_str(&text));
+    return nb_str_equal((struct nb_str){ s.p, s.n < text.len ? s.n : text.len }, nb_buf_str(&text));
 }
 
 /* What stands behind the "-" of a fixed closing, without its ";\n". */
@@ -301,8 +298,7 @@ static bool is_closing(const struct cyp_reader *r, struct nb_str literal, struct
                         nb_buf_str(&text));
 }
 
-static bool rows_take(struct cyp_reader *r, char *p, size_t n, size_t opening,
-                      struct nb_error *err)
+static bool rows_take(struct cyp_reader *r, char *p, size_t n, size_t opening, struct nb_error *err)
 {
     size_t span = cyp_text_span(p + opening, n - opening);
     struct nb_str literal = { p + opening, span }, rest;
@@ -343,7 +339,7 @@ static bool statement_take(struct cyp_reader *r, char *p, size_t n, struct nb_er
     return known || other_emit(r, s, err);
 }
 
-/* --- where statements end ---------------------------------------------------------------------------- */
+/* --- where statements end --------------------------------------------------------------------- */
 
 static bool is_blank(char c)
 {
@@ -409,8 +405,9 @@ static bool normal_step(struct cyp_reader *r, char c, struct nb_error *err)
 
 static void quote_step(struct cyp_reader *r)
 {
-    static const char ends[] = { [CYP_SCAN_SINGLE] = '\'', [CYP_SCAN_DOUBLE] = '"',
-                                 [CYP_SCAN_NAME] = '`' };
+    static const char ends[] = {
+        [CYP_SCAN_SINGLE] = '\'', [CYP_SCAN_DOUBLE] = '"', [CYP_SCAN_NAME] = '`'
+    };
     char end = ends[r->state];
     const char *p = r->text.data;
 
@@ -476,14 +473,14 @@ static bool scan_run(struct cyp_reader *r, struct nb_error *err)
     return true;
 }
 
-/* --- in --------------------------------------------------------------------------------------------- */
+/* --- in --------------------------------------------------------------------------------------- */
 
 static bool step_feed(struct cyp_reader *r, const char *p, size_t n, struct nb_error *err)
 {
     nb_buf_append(&r->text, p, n);
     if (r->text.overflow)
-        return nb_fail(err, NB_E_LIMIT, "StatementTooLarge",
-                       "a statement is larger than %zu bytes", r->opts.max_statement_bytes);
+        return nb_fail(err, NB_E_LIMIT, "StatementTooLarge", "a statement is larger than %zu bytes",
+                       r->opts.max_statement_bytes);
     if (!scan_run(r, err))
         return false;
     nb_buf_consume(&r->text, r->start);

@@ -2,8 +2,8 @@
 #define NB_CYPHER_READER_H
 
 /*
- * cyp_reader: reads a dump (docs/format.md) as it comes, and calls back with what is in it. It reads
- * the very statements that cypher-shell would run, not a description beside them, and takes them
+ * cyp_reader: reads a dump (docs/format.md) as it comes, and calls back with what is in it. It
+ * reads the very statements that cypher-shell would run, not a description beside them, and takes them
  * only in the form that cyp_script writes; anything else is given to other(), whole.
  *
  * Memory: one statement (max_statement_bytes) and one row's values. Values are borrowed for the

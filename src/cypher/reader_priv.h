@@ -41,7 +41,7 @@ struct cyp_reader {
     bool escaped; /* the byte at scan is behind a backslash */
 
     enum cyp_read_phase phase;
-    bool foreign; /* no dump of ours */
+    bool foreign;       /* no dump of ours */
     struct nb_buf head; /* values of the head's lines, each with its NUL */
     struct cyp_head head_values;
     struct nb_str warnings[64];
@@ -58,8 +58,8 @@ struct cyp_reader {
 };
 
 bool cyp_reader_bad(const struct cyp_reader *r, struct nb_error *err, const char *what);
-/* A statement that starts with CYP_OPENING: literal is what stands between its quotes (it is changed
- * in place), rest the text behind. *ret_known: false when the statement is of another form. */
+/* A statement that starts with CYP_OPENING: literal is what stands between its quotes (it is
+ * changed in place), rest the text behind. *ret_known: false when the statement is of another form. */
 bool cyp_reader_rows(struct cyp_reader *r, char *literal, size_t n, struct nb_str rest,
                      bool *ret_known, struct nb_error *err);
 /* CREATE ... INDEX or CONSTRAINT. */

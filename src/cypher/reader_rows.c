@@ -4,7 +4,7 @@
 #include "cypher/reader_priv.h"
 #include "cypher/text.h"
 
-/* --- one row ---------------------------------------------------------------------------------------- */
+/* --- one row ---------------------------------------------------------------------------------- */
 
 struct row {
     int64_t id, id2;
@@ -83,16 +83,17 @@ static bool row_parse(struct cyp_reader *r, char *p, char *end, struct row *row,
     return !more || cyp_reader_bad(r, err, "a row with too many cells");
 }
 
-/* --- what becomes of it ------------------------------------------------------------------------------ */
+/* --- what becomes of it ----------------------------------------------------------------------- */
 
 static bool node_emit(struct cyp_reader *r, const struct row *row, struct nb_error *err)
 {
     const struct cyp_plan *p = r->plan;
-    struct cyp_node_row node = { row->id,   p->names,        p->nnames,
+    struct cyp_node_row node = { row->id,    p->names,        p->nnames,
                                  row->props, p->float32_keys, p->nfloat32_keys };
 
     r->counts.nodes++;
-    if (r->digester && !cyp_digester_node(r->digester, row->id, p->names, p->nnames, &row->props, err))
+    if (r->digester &&
+        !cyp_digester_node(r->digester, row->id, p->names, p->nnames, &row->props, err))
         return false;
     return !r->ops.node || r->ops.node(r->ctx, &node, err);
 }
@@ -100,14 +101,13 @@ static bool node_emit(struct cyp_reader *r, const struct row *row, struct nb_err
 static bool set_emit(struct cyp_reader *r, const struct row *row, struct nb_error *err)
 {
     const struct cyp_plan *p = r->plan;
-    struct cyp_node_row node = { row->id,   p->names,        p->nnames,
+    struct cyp_node_row node = { row->id,    p->names,        p->nnames,
                                  row->props, p->float32_keys, p->nfloat32_keys };
 
     r->counts.properties -= row->props.n;
     if (r->digester)
         cyp_digester_forget(r->digester);
-    return !r->ops.set_node ||
-           r->ops.set_node(r->ctx, &node, p->old_names, p->nold_names, err);
+    return !r->ops.set_node || r->ops.set_node(r->ctx, &node, p->old_names, p->nold_names, err);
 }
 
 static bool rel_emit(struct cyp_reader *r, const struct row *row, struct nb_error *err)
@@ -148,7 +148,7 @@ static bool row_emit(struct cyp_reader *r, const struct row *row, struct nb_erro
     }
 }
 
-/* --- one statement ----------------------------------------------------------------------------------- */
+/* --- one statement ---------------------------------------------------------------------------- */
 
 /* Statements of one group are equal but for their rows, so the plan before is mostly the one. */
 static bool plan_get(struct cyp_reader *r, struct nb_str text)

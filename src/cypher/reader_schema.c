@@ -63,8 +63,7 @@ static bool name_read(struct nb_str s, size_t at, struct nb_buf *name)
         return false;
     for (end = quote_end(s, at); end + 1 < s.n && s.p[end + 1] == '`'; end = quote_end(s, end))
         end++;
-    return end < s.n &&
-           cyp_ident_parse((struct nb_str){ s.p + at, end + 1 - at }, name, &ignored);
+    return end < s.n && cyp_ident_parse((struct nb_str){ s.p + at, end + 1 - at }, name, &ignored);
 }
 
 bool cyp_reader_schema(struct cyp_reader *r, struct nb_str statement, bool *ret_known,
@@ -73,9 +72,9 @@ bool cyp_reader_schema(struct cyp_reader *r, struct nb_str statement, bool *ret_
     static const struct {
         const char *start, *type;
     } kinds[] = {
-        { "CREATE CONSTRAINT ", NULL },         { "CREATE INDEX ", "RANGE" },
-        { "CREATE RANGE INDEX ", "RANGE" },     { "CREATE BTREE INDEX ", "BTREE" },
-        { "CREATE TEXT INDEX ", "TEXT" },       { "CREATE POINT INDEX ", "POINT" },
+        { "CREATE CONSTRAINT ", NULL },           { "CREATE INDEX ", "RANGE" },
+        { "CREATE RANGE INDEX ", "RANGE" },       { "CREATE BTREE INDEX ", "BTREE" },
+        { "CREATE TEXT INDEX ", "TEXT" },         { "CREATE POINT INDEX ", "POINT" },
         { "CREATE FULLTEXT INDEX ", "FULLTEXT" }, { "CREATE VECTOR INDEX ", "VECTOR" },
         { "CREATE LOOKUP INDEX ", "LOOKUP" },
     };

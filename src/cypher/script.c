@@ -24,7 +24,7 @@ enum {
     FORGET_CHUNK_BYTES = 4 << 20,
 };
 
-/* --- life ------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static bool name_is_taken(const struct cyp_script_opts *o, struct nb_str name)
 {
@@ -138,7 +138,7 @@ void cyp_script_free(struct cyp_script *s)
     free(s);
 }
 
-/* --- out -------------------------------------------------------------------------------------------- */
+/* --- out -------------------------------------------------------------------------------------- */
 
 /* Keeps the first failure, which ends the script. */
 static bool broken(struct cyp_script *s, const struct nb_error *err)
@@ -266,7 +266,7 @@ static bool pending_bound(struct cyp_script *s, const struct cyp_group *but, str
     return true;
 }
 
-/* --- groups ----------------------------------------------------------------------------------------- */
+/* --- groups ----------------------------------------------------------------------------------- */
 
 static bool id_equal(const struct nb_buf *a, const struct nb_buf *b)
 {
@@ -277,10 +277,12 @@ static uint64_t *counter_get(struct nb_map *map, struct nb_str name)
 {
     uint64_t *n = nb_map_get(map, name.p ? name.p : "", name.n);
 
+    if (!n && nb_map_count(map) >= NAMES_MAX) {
+        name = NB_STR("");
+        n = nb_map_get(map, name.p, name.n);
+    }
     if (n)
         return n;
-    if (nb_map_count(map) >= NAMES_MAX && name.n)
-        return counter_get(map, NB_STR(""));
     n = NB_NEW(uint64_t);
     nb_map_put(map, name.p ? name.p : "", name.n, n);
     return n;
@@ -306,7 +308,8 @@ static bool group_add(struct cyp_script *s, const struct cyp_shape *shape, uint6
             return false;
         group_shrink(s, g);
         cyp_group_free(g);
-        memmove(s->groups + i, s->groups + i + 1, (s->ngroups - i - 1) * sizeof(*s->groups));
+        memmove(s->groups + i, s->groups + i + 1,
+                (s->ngroups - i - 1) * sizeof(struct cyp_group *));
         memmove(s->hashes + i, s->hashes + i + 1, (s->ngroups - i - 1) * sizeof(*s->hashes));
         s->ngroups--;
     }
@@ -315,8 +318,7 @@ static bool group_add(struct cyp_script *s, const struct cyp_shape *shape, uint6
             return false;
     g = cyp_group_new(shape, &s->id, STATEMENT_LIMIT + s->opts.max_row_bytes);
     for (size_t i = 0; i < g->nnames; i++)
-        g->counters[i] =
-            counter_get(g->kind == CYP_GROUP_RELS ? s->types : s->labels, g->names[i]);
+        g->counters[i] = counter_get(g->kind == CYP_GROUP_RELS ? s->types : s->labels, g->names[i]);
     if (s->ngroups == s->cap_groups) {
         s->cap_groups = s->cap_groups ? s->cap_groups * 2 : 16;
         s->groups = nb_xreallocarray(s->groups, s->cap_groups, sizeof(struct cyp_group *));
@@ -346,7 +348,7 @@ static bool group_get(struct cyp_script *s, struct cyp_shape *shape, struct nb_e
     return group_add(s, shape, hash, err);
 }
 
-/* --- rows ------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 static bool types_choose(struct cyp_script *s, const struct ps_map *props, struct nb_error *err)
 {
@@ -431,8 +433,7 @@ static bool row_add(struct cyp_script *s, struct cyp_shape *shape, int64_t id, i
     s->pending_cap += g->rows.cap - cap;
     if (g->rows.overflow || g->rows.len - before > s->opts.max_row_bytes)
         return nb_fail(err, NB_E_LIMIT, "RowTooLarge",
-                       "one node or relationship is larger than %zu bytes",
-                       s->opts.max_row_bytes);
+                       "one node or relationship is larger than %zu bytes", s->opts.max_row_bytes);
     if (g->rows.len > s->opts.max_statement_bytes && g->nrows > 1 &&
         !overlong_split(s, g, before, err))
         return false;
@@ -473,8 +474,8 @@ static bool node_row(struct cyp_script *s, struct cyp_shape *shape, int64_t id,
            nb_wrap(err, "node %lld", (long long)id) || broken(s, err);
 }
 
-bool cyp_script_node(struct cyp_script *s, int64_t id, const struct nb_str *labels,
-                     size_t nlabels, const struct ps_map *props, struct nb_error *err)
+bool cyp_script_node(struct cyp_script *s, int64_t id, const struct nb_str *labels, size_t nlabels,
+                     const struct ps_map *props, struct nb_error *err)
 {
     struct cyp_shape shape = { .kind = CYP_GROUP_NODES };
 
@@ -505,8 +506,8 @@ bool cyp_script_rel(struct cyp_script *s, int64_t id, int64_t start_id, int64_t 
     props_count(s, props);
     s->counts.rels++;
     ++*s->last->counters[0];
-    return !s->digester ||
-           cyp_digester_rel(s->digester, start_id, end_id, type, props, err) || broken(s, err);
+    return !s->digester || cyp_digester_rel(s->digester, start_id, end_id, type, props, err) ||
+           broken(s, err);
 }
 
 bool cyp_script_set_node(struct cyp_script *s, int64_t id, const struct nb_str *old_labels,
@@ -514,8 +515,8 @@ bool cyp_script_set_node(struct cyp_script *s, int64_t id, const struct nb_str *
                          const struct ps_map *props, struct nb_error *err)
 {
     struct cyp_shape shape = { .kind = CYP_GROUP_SET_NODES,
-                               .old_names = names_copy(&s->old_names, &s->cap_old_names,
-                                                       old_labels, nold_labels),
+                               .old_names = names_copy(&s->old_names, &s->cap_old_names, old_labels,
+                                                       nold_labels),
                                .nold_names = nold_labels };
 
     assert(s->phase == CYP_PHASE_FIXUPS);
@@ -539,7 +540,7 @@ bool cyp_script_delete_node(struct cyp_script *s, int64_t id, struct nb_error *e
     return true;
 }
 
-/* --- phases ----------------------------------------------------------------------------------------- */
+/* --- phases ----------------------------------------------------------------------------------- */
 
 bool cyp_script_flush(struct cyp_script *s, struct nb_error *err)
 {
@@ -584,7 +585,7 @@ bool cyp_script_end_data(struct cyp_script *s, struct nb_error *err)
     return phase_end(s, CYP_PHASE_RELS_DONE, CYP_PHASE_SCHEMA, err);
 }
 
-/* --- what it says of itself ------------------------------------------------------------------------- */
+/* --- what it says of itself ------------------------------------------------------------------- */
 
 void cyp_script_counts(const struct cyp_script *s, struct cyp_counts *ret)
 {

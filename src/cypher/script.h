@@ -14,8 +14,8 @@
  * Calls, in this order:
  *   new, head, node..., end_nodes, rel..., end_rels, [fixups, (node|rel|delete_nodes)...,]
  *   [end_fixups,] end_data, schema..., tail, free
- * A relationship's nodes must have been written before it. Calls out of order are programming errors
- * (assert).
+ * A relationship's nodes must have been written before it. Calls out of order are programming
+ * errors (assert).
  *
  * Values are borrowed for the call. What comes out goes to opts->write in whole statements; the
  * bytes are borrowed for that call, and a failure there ends the script (every later call returns
@@ -34,11 +34,11 @@ enum { CYP_FORMAT_VERSION = 1 };
 typedef bool(cyp_write_fn)(void *ctx, const void *bytes, size_t n, struct nb_error *err);
 
 struct cyp_script_opts {
-    unsigned rows_per_statement;  /* 0: 5,000 */
-    size_t max_statement_bytes;   /* 0: 1 MiB; at most 8,000,000 (one row alone may be more) */
-    size_t max_pending_bytes;     /* 0: 8 MiB */
-    unsigned max_groups;          /* 0: 512 */
-    size_t max_row_bytes;         /* 0: 256 MiB: a row above fails with NB_E_LIMIT */
+    unsigned rows_per_statement; /* 0: 5,000 */
+    size_t max_statement_bytes;  /* 0: 1 MiB; at most 8,000,000 (one row alone may be more) */
+    size_t max_pending_bytes;    /* 0: 8 MiB */
+    unsigned max_groups;         /* 0: 512 */
+    size_t max_row_bytes;        /* 0: 256 MiB: a row above fails with NB_E_LIMIT */
     /* The server that the data come from has db.create.setNodeVectorProperty (5.13 and later):
      * lists of 16 to 4,096 floats that are all exact in 32 bits are restored as 32-bit arrays. */
     bool vector_procedures;
@@ -60,16 +60,16 @@ NB_NODISCARD bool cyp_script_new(const struct cyp_script_opts *opts, struct cyp_
 void cyp_script_free(struct cyp_script *s);
 NB_AUTO_DEFINE(struct cyp_script *, cyp_script_free)
 
-/* Said in comments at the top; NULL or 0: not said. Borrowed for the call. Control characters in the
- * texts become spaces. */
+/* Said in comments at the top; NULL or 0: not said. Borrowed for the call. Control characters in
+ * the texts become spaces. */
 struct cyp_head {
-    unsigned format;            /* set by the reader; the writer writes CYP_FORMAT_VERSION */
+    unsigned format; /* set by the reader; the writer writes CYP_FORMAT_VERSION */
     struct nb_str database;
-    struct nb_str server_version; /* "5.26.30" */
-    struct nb_str edition;      /* "community" */
-    struct nb_str tool;         /* "neo4j-backup 1.0.0" */
-    struct nb_str created;      /* RFC 3339 */
-    struct nb_str helper;       /* set by the reader */
+    struct nb_str server_version;  /* "5.26.30" */
+    struct nb_str edition;         /* "community" */
+    struct nb_str tool;            /* "neo4j-backup 1.0.0" */
+    struct nb_str created;         /* RFC 3339 */
+    struct nb_str helper;          /* set by the reader */
     const struct nb_str *warnings; /* one line each: what a restore or a target lacks */
     size_t nwarnings;
 };
@@ -77,11 +77,10 @@ NB_NODISCARD bool cyp_script_head(struct cyp_script *s, const struct cyp_head *h
                                   struct nb_error *err);
 
 NB_NODISCARD bool cyp_script_node(struct cyp_script *s, int64_t id, const struct nb_str *labels,
-                                  size_t nlabels, const struct ps_map *props,
-                                  struct nb_error *err);
+                                  size_t nlabels, const struct ps_map *props, struct nb_error *err);
 NB_NODISCARD bool cyp_script_end_nodes(struct cyp_script *s, struct nb_error *err);
-NB_NODISCARD bool cyp_script_rel(struct cyp_script *s, int64_t id, int64_t start_id,
-                                 int64_t end_id, struct nb_str type, const struct ps_map *props,
+NB_NODISCARD bool cyp_script_rel(struct cyp_script *s, int64_t id, int64_t start_id, int64_t end_id,
+                                 struct nb_str type, const struct ps_map *props,
                                  struct nb_error *err);
 NB_NODISCARD bool cyp_script_end_rels(struct cyp_script *s, struct nb_error *err);
 
@@ -110,8 +109,8 @@ enum cyp_schema_kind { CYP_CONSTRAINT, CYP_INDEX };
 struct cyp_schema {
     enum cyp_schema_kind kind;
     struct nb_str name;
-    struct nb_str type;       /* as SHOW prints it: "RANGE", "UNIQUENESS", ... */
-    struct nb_str statement;  /* createStatement, without a semicolon */
+    struct nb_str type;      /* as SHOW prints it: "RANGE", "UNIQUENESS", ... */
+    struct nb_str statement; /* createStatement, without a semicolon */
     /* Enterprise Edition only: these come last, so that a Community server that refuses one has
      * everything else already. */
     bool enterprise;
@@ -124,14 +123,14 @@ NB_NODISCARD bool cyp_script_schema(struct cyp_script *s, const struct cyp_schem
 NB_NODISCARD bool cyp_script_tail(struct cyp_script *s, struct nb_error *err);
 
 struct cyp_counts {
-    uint64_t nodes, rels;           /* as written, less deleted_nodes for nodes */
+    uint64_t nodes, rels; /* as written, less deleted_nodes for nodes */
     uint64_t properties;
     uint64_t deleted_nodes;
-    uint64_t byte_arrays;           /* came back as lists of integers through cypher-shell */
-    uint64_t float32_lists;         /* embeddings written in 32-bit digits */
+    uint64_t byte_arrays;   /* came back as lists of integers through cypher-shell */
+    uint64_t float32_lists; /* embeddings written in 32-bit digits */
     uint64_t constraints, indexes;
     uint64_t statements;
-    uint64_t bytes;                 /* of script */
+    uint64_t bytes; /* of script */
 };
 /* At any time; what is pending is counted, but for statements and bytes. */
 void cyp_script_counts(const struct cyp_script *s, struct cyp_counts *ret);

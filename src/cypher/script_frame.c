@@ -25,7 +25,7 @@ static void number_append(struct nb_buf *out, const char *name, uint64_t value)
     nb_buf_printf(out, "// %s: %llu\n", name, (unsigned long long)value);
 }
 
-/* --- head ------------------------------------------------------------------------------------------- */
+/* --- head ------------------------------------------------------------------------------------- */
 
 static void head_append(struct cyp_script *s, const struct cyp_head *head)
 {
@@ -40,14 +40,15 @@ static void head_append(struct cyp_script *s, const struct cyp_head *head)
     line_append(out, "helper: ", nb_str_from(s->helper));
     for (size_t i = 0; i < head->nwarnings; i++)
         line_append(out, "warning: ", head->warnings[i]);
-    nb_buf_puts(out, "//\n"
-                     "// To restore, into an empty database:\n"
-                     "//   gunzip -c FILE.cypher.gz | cypher-shell -u neo4j -d neo4j\n"
-                     "// The input must be read as UTF-8. The helper label, property and constraint "
-                     "tie relationships\n"
-                     "// to their nodes and are removed before the end. What a restore cannot "
-                     "bring back is said at\n"
-                     "// the end of the file, whose last line is \"" CYP_TAIL_LAST "\".\n");
+    nb_buf_puts(out,
+                "//\n"
+                "// To restore, into an empty database:\n"
+                "//   gunzip -c FILE.cypher.gz | cypher-shell -u neo4j -d neo4j\n"
+                "// The input must be read as UTF-8. The helper label, property and constraint "
+                "tie relationships\n"
+                "// to their nodes and are removed before the end. What a restore cannot "
+                "bring back is said at\n"
+                "// the end of the file, whose last line is \"" CYP_TAIL_LAST "\".\n");
 }
 
 bool cyp_script_head(struct cyp_script *s, const struct cyp_head *head, struct nb_error *err)
@@ -58,14 +59,14 @@ bool cyp_script_head(struct cyp_script *s, const struct cyp_head *head, struct n
     s->phase = CYP_PHASE_NODES;
     head_append(s, head);
     nb_buf_puts(out, CYP_ENCODING_CHECK ";\n");
-    nb_buf_printf(out, "CREATE CONSTRAINT `%s` FOR (n:`%s`) REQUIRE n.`%s` IS UNIQUE;\n",
-                  s->helper, s->helper, s->helper);
+    nb_buf_printf(out, "CREATE CONSTRAINT `%s` FOR (n:`%s`) REQUIRE n.`%s` IS UNIQUE;\n", s->helper,
+                  s->helper, s->helper);
     nb_buf_puts(out, "CALL db.awaitIndexes(300);\n" CYP_OPENING);
     s->counts.statements += 3;
     return cyp_script_put_text(s, err);
 }
 
-/* --- schema ----------------------------------------------------------------------------------------- */
+/* --- schema ----------------------------------------------------------------------------------- */
 
 /* How 4.4 prints what nobody chose. */
 static const char btree_options[] =
@@ -149,14 +150,13 @@ static bool portable_append(struct nb_buf *out, struct nb_str s, struct nb_error
 
 bool cyp_script_schema(struct cyp_script *s, const struct cyp_schema *item, struct nb_error *err)
 {
-    struct nb_buf *out = item->enterprise             ? &s->enterprise
+    struct nb_buf *out = item->enterprise               ? &s->enterprise
                          : item->kind == CYP_CONSTRAINT ? &s->constraints
                                                         : &s->indexes;
 
     assert(s->phase == CYP_PHASE_SCHEMA);
     if (!str_starts(item->statement, "CREATE "))
-        return nb_fail(err, NB_E_INVALID, "BadSchemaStatement",
-                       "'%.*s' has no CREATE statement",
+        return nb_fail(err, NB_E_INVALID, "BadSchemaStatement", "'%.*s' has no CREATE statement",
                        item->name.n < 64 ? (int)item->name.n : 64, item->name.p);
     if (!portable_append(out, item->statement, err))
         return nb_wrap(err, "'%.*s'", item->name.n < 64 ? (int)item->name.n : 64, item->name.p);
@@ -169,16 +169,17 @@ bool cyp_script_schema(struct cyp_script *s, const struct cyp_schema *item, stru
     return nb_buf_check(out, err);
 }
 
-/* --- tail ------------------------------------------------------------------------------------------- */
+/* --- tail ------------------------------------------------------------------------------------- */
 
 /* Ends the script's last opening: makes cypher-shell fail where nodes are missing. */
 static void check_append(struct cyp_script *s)
 {
-    nb_buf_printf(&s->text,
-                  "%llu',',') AS r OPTIONAL MATCH (n:`%s`) WITH r,count(n) AS n "
-                  "WHERE n<>toInteger(r) RETURN date('not restored whole: '+r+' nodes were written, "
-                  "'+toString(n)+' are there');\n",
-                  (unsigned long long)s->counts.nodes, s->helper);
+    nb_buf_printf(
+        &s->text,
+        "%llu',',') AS r OPTIONAL MATCH (n:`%s`) WITH r,count(n) AS n "
+        "WHERE n<>toInteger(r) RETURN date('not restored whole: '+r+' nodes were written, "
+        "'+toString(n)+' are there');\n",
+        (unsigned long long)s->counts.nodes, s->helper);
     nb_buf_printf(&s->text, "DROP CONSTRAINT `%s`;\n", s->helper);
     s->counts.statements += 2;
 }

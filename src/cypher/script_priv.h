@@ -24,11 +24,11 @@ enum cyp_phase {
 /* Fixed texts that the reader knows too. */
 #define CYP_HEAD_FIRST "// neo4j-backup dump, format "
 #define CYP_TAIL_FIRST "// tail of the dump"
-#define CYP_TAIL_LAST "// end of neo4j-backup dump"
-#define CYP_NOTHING "-',',') AS r WITH r WHERE r<>'-' RETURN r;\n"
+#define CYP_TAIL_LAST  "// end of neo4j-backup dump"
+#define CYP_NOTHING    "-',',') AS r WITH r WHERE r<>'-' RETURN r;\n"
 /* Servers keep the text of each statement they have seen, several times over, up to a number of
  * statements; of a large dump that would fill the heap. */
-#define CYP_FORGET "-',',') AS r CALL db.clearQueryCaches() YIELD value RETURN value;\n"
+#define CYP_FORGET     "-',',') AS r CALL db.clearQueryCaches() YIELD value RETURN value;\n"
 #define CYP_ENCODING_CHECK                                                                         \
     "UNWIND ['not read as UTF-8: set LC_ALL=C.UTF-8, or JAVA_TOOL_OPTIONS=-Dfile.encoding=UTF-8']" \
     " AS r WITH r WHERE size('\u00e9')<>1 RETURN date(r)"
@@ -41,7 +41,7 @@ struct cyp_script {
     bool failed;
     struct nb_error error;
     struct cyp_group **groups; /* in the order in which they came up */
-    uint64_t *hashes; /* of the groups' ids */
+    uint64_t *hashes;          /* of the groups' ids */
     size_t ngroups, cap_groups;
     struct cyp_group *last;
     enum cyp_group_kind kind;

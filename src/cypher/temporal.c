@@ -132,8 +132,8 @@ char *cyp_duration_write(char *p, const struct ps_duration *d)
     p = cyp_int_write(p, d->months);
     *p++ = 'M';
     p = cyp_int_write(p, d->days);
-    memcpy(p, "DT", 2);
-    p += 2;
+    *p++ = 'D';
+    *p++ = 'T';
     if (d->seconds < 0 && d->nanos > 0) {
         /* -4 s and 0.5 s are -3.5 s */
         *p++ = '-';
@@ -147,7 +147,7 @@ char *cyp_duration_write(char *p, const struct ps_duration *d)
     return p;
 }
 
-/* --- reading ---------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 struct in {
     const char *p, *end;
@@ -206,9 +206,8 @@ static bool take_date(struct in *in, int64_t *ret_days)
     struct civil c = { 0, 0, 0 }, back;
     uint64_t year;
 
-    if (!take_digits(in, 4, sign ? 9 : 4, &year) || !take(in, '-') ||
-        !take_two(in, 12, &c.month) || !take(in, '-') || !take_two(in, 31, &c.day) || !c.month ||
-        !c.day)
+    if (!take_digits(in, 4, sign ? 9 : 4, &year) || !take(in, '-') || !take_two(in, 12, &c.month) ||
+        !take(in, '-') || !take_two(in, 31, &c.day) || !c.month || !c.day)
         return false;
     c.year = minus ? -(int64_t)year : (int64_t)year;
     *ret_days = days_from_civil(c);

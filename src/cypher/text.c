@@ -4,7 +4,7 @@
 
 #include "cypher/literal.h"
 
-#define ONES UINT64_C(0x0101010101010101)
+#define ONES  UINT64_C(0x0101010101010101)
 #define HIGHS UINT64_C(0x8080808080808080)
 
 static inline uint64_t load8(const char *p)
@@ -14,8 +14,8 @@ static inline uint64_t load8(const char *p)
     memcpy(&v, p, sizeof(v));
     return v;
 }
-/* Bytes (below 0x80) that are less than n get their high bit set; n <= 128. Exact for the lowest hit,
- * and as a yes or no. */
+/* Bytes (below 0x80) that are less than n get their high bit set; n <= 128. Exact for the lowest
+ * hit, and as a yes or no. */
 static inline uint64_t bytes_less(uint64_t v, uint64_t n)
 {
     return (v - ONES * n) & ~v & HIGHS;
@@ -67,7 +67,7 @@ bool cyp_text_has_marks(const char *p, size_t n)
     return false;
 }
 
-/* --- writing ---------------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static char *escape_write(char *out, char c)
 {
@@ -89,10 +89,12 @@ static char *escape_write(char *out, char c)
         *out++ = c;
         return out;
     default:
-        memcpy(out, "u00", 3);
-        out[3] = hex[(unsigned char)c >> 4];
-        out[4] = hex[c & 15];
-        return out + 5;
+        *out++ = 'u';
+        *out++ = '0';
+        *out++ = '0';
+        *out++ = hex[(unsigned char)c >> 4];
+        *out++ = hex[c & 15];
+        return out;
     }
 }
 
@@ -153,7 +155,7 @@ void cyp_string_append(struct nb_buf *out, struct nb_str s)
     nb_buf_putc(out, '\'');
 }
 
-/* --- reading ---------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 size_t cyp_text_plain(const char *p, size_t n)
 {

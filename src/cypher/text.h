@@ -26,8 +26,8 @@ void cyp_text_append(struct nb_buf *out, const char *p, size_t n);
 /* The text with the four marks as codes: CYP_ESCAPE and '0' to '3', and '4' for the empty text. */
 void cyp_text_append_marked(struct nb_buf *out, const char *p, size_t n);
 
-/* Length of the literal's inside at p (which starts after the quote), up to its quote; SIZE_MAX when
- * it does not end within n. */
+/* Length of the literal's inside at p (which starts after the quote), up to its quote; SIZE_MAX
+ * when it does not end within n. */
 size_t cyp_text_span(const char *p, size_t n);
 /* How many bytes at p are neither quote nor backslash. */
 size_t cyp_text_plain(const char *p, size_t n);

@@ -52,6 +52,7 @@ static uint64_t hash_str(uint64_t h, struct nb_str s)
     return hash_bytes(h, s.p, s.n);
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 static uint64_t hash_map(uint64_t h, const struct ps_map *m)
 {
     h = mix(h, m->n);
@@ -68,6 +69,7 @@ static uint64_t double_bits(double d)
     return bits;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 static uint64_t hash_list(uint64_t h, const struct ps_list *list)
 {
     h = mix(h, list->n);
@@ -95,6 +97,7 @@ static uint64_t hash_duration(uint64_t h, const struct ps_duration *d)
     return mix(mix(h, (uint64_t)d->seconds), (uint64_t)d->nanos);
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 static uint64_t hash_value(uint64_t h, const struct ps_value *v)
 {
     h = mix(h, v->type);

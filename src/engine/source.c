@@ -8,7 +8,7 @@
 #include "base/retry.h"
 
 enum {
-    FETCH_SIZE_DEFAULT = 2000,
+    FETCH_SIZE_DEFAULT = 10000,
     RETRY_BASE_MS = 500,
     RETRY_CAP_MS = 15000,
 };
@@ -644,7 +644,7 @@ static bool unique_row(void *ctx, const struct ps_value *fields, size_t n, struc
     struct eng_unique u = { .rel = nb_str_is(str_of(&fields[1]), "RELATIONSHIP") };
 
     (void)n;
-    if (!memmem(type.p, type.n, "UNIQUE", 6) && !memmem(type.p, type.n, "KEY", 3))
+    if (type.n == 0 || (!memmem(type.p, type.n, "UNIQUE", 6) && !memmem(type.p, type.n, "KEY", 3)))
         return true;
     if (fields[2].type != PS_LIST || fields[2].list.n != 1 || fields[3].type != PS_LIST)
         return nb_fail(err, NB_E_PROTOCOL, "Neo4jProtocolError",

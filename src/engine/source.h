@@ -24,7 +24,7 @@ struct eng_source;
 struct eng_source_opts {
     struct bolt_conn_opts bolt;
     const char *database;    /* NULL: the user's home database */
-    int64_t fetch_size;      /* records; 0: 2000 */
+    int64_t fetch_size;      /* records; 0: 10000 */
     int64_t retry_window_ms; /* 0: one try */
     const struct nb_cancel *cancel;
     /* Before a wait for Neo4j to come back. May be NULL. */

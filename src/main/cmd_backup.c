@@ -1,3 +1,4 @@
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,23 +10,22 @@
 #include "main/connect.h"
 #include "main/databases.h"
 
-enum { NAME_MAX_BYTES = 128 };
-
 struct backup {
     struct context *c;
     struct neo4j_settings neo4j;
     struct bucket bucket;
     struct eng_meter meter;
-    char database[NAME_MAX_BYTES]; /* at hand; written before progress is reported */
-    struct nb_error last_error;    /* of a database that failed while others did not */
-    struct nb_vec done;            /* names of databases that are backed up */
+    _Atomic(char *) database; /* at hand; every name lives until the end: threads report it */
+    struct nb_vec names;
+    struct nb_error last_error; /* of a database that failed while others did not */
+    struct nb_vec done;         /* names of databases that are backed up */
 };
 
 /* --- hooks of the engine: from threads of its own --------------------------------------------- */
 
 static void on_report(void *ctx, const struct eng_progress *p)
 {
-    report_progress(((struct backup *)ctx)->database, p);
+    report_progress(atomic_load(&((struct backup *)ctx)->database), p);
 }
 
 static void on_waiting(void *ctx, const struct nb_error *why)
@@ -37,8 +37,10 @@ static void on_waiting(void *ctx, const struct nb_error *why)
 static void on_resolved(void *ctx, const char *database)
 {
     struct backup *b = ctx;
+    char *copy = nb_xstrdup(database);
 
-    snprintf(b->database, sizeof(b->database), "%s", database);
+    nb_vec_push(&b->names, copy);
+    atomic_store(&b->database, copy);
 }
 
 static void on_s3_retry(void *ctx, const struct nb_error *why, int64_t wait_ms)
@@ -146,7 +148,7 @@ static bool back_up(struct backup *b, const char *database, int64_t time, struct
     nb_auto_done(eng_backup_result_done) struct eng_backup_result result = { NULL };
     struct eng_backup_opts opts = backup_opts(b, database, time);
 
-    snprintf(b->database, sizeof(b->database), "%s", database ? database : "");
+    on_resolved(b, database ? database : "");
     if (!eng_backup_run(&opts, &result, err))
         return false;
     if (!read_back(b, &result, err))
@@ -169,8 +171,9 @@ static bool back_up_all(struct backup *b, const struct nb_vec *databases, struct
 
         if (back_up(b, databases->items[i], time, &error))
             continue;
-        if (databases->count > 1)
-            report_database_failed(&b->c->report, databases->items[i], &error);
+        exit_explain(exit_of(&error), &error);
+        if (atomic_load(&b->database)[0]) /* else not even its name is known */
+            report_database_failed(&b->c->report, atomic_load(&b->database), &error);
         b->last_error = error;
         if (databases->count == 1 || stop_at_failure || error.code == NB_E_CANCELLED) {
             *err = error;
@@ -310,6 +313,7 @@ bool cmd_backup(struct context *c, struct nb_error *err)
 
     free_names(&databases);
     free_names(&b.done);
+    free_names(&b.names);
     bucket_close(&b.bucket);
     neo4j_settings_done(&b.neo4j);
     return ok;

@@ -6,41 +6,41 @@
 #include "base/mem.h"
 
 const struct exit_def exit_defs[] = {
-    { EXIT_OK, "Succeeded", false, NULL, NULL, "done" },
-    { EXIT_INTERNAL, "InternalError", true, NULL, NULL, "a fault of the program" },
-    { EXIT_CONFIGURATION, "InvalidConfiguration", false, NULL, NULL,
+    { EXIT_OK, false, "Succeeded", NULL, NULL, "done" },
+    { EXIT_INTERNAL, true, "InternalError", NULL, NULL, "a fault of the program" },
+    { EXIT_CONFIGURATION, false, "InvalidConfiguration", NULL, NULL,
       "usage or configuration is wrong; a Secret or a key of it is missing" },
-    { EXIT_PARTIAL, "PartiallySucceeded", false, NULL, NULL,
+    { EXIT_PARTIAL, false, "PartiallySucceeded", NULL, NULL,
       "some databases are backed up, some are not" },
-    { EXIT_NEO4J_UNAVAILABLE, "Neo4jUnavailable", true, "Neo4j connection failed",
+    { EXIT_NEO4J_UNAVAILABLE, true, "Neo4jUnavailable", "Neo4j connection failed",
       "check NEO4J_URI, and that Neo4j has started and can be reached from here",
       "Neo4j is still away after the retry window" },
-    { EXIT_NEO4J_AUTH, "Neo4jAuthFailed", false, "Neo4j connection failed",
+    { EXIT_NEO4J_AUTH, false, "Neo4jAuthFailed", "Neo4j connection failed",
       "check NEO4J_USER and NEO4J_PASSWORD, and that the user may read the database",
       "Neo4j refuses user, password or token" },
-    { EXIT_DATABASE_NOT_FOUND, "DatabaseNotFound", false, NULL,
+    { EXIT_DATABASE_NOT_FOUND, false, "DatabaseNotFound", NULL,
       "check NEO4J_DATABASE; SHOW DATABASES lists what there is", "no such database" },
-    { EXIT_BUCKET_NOT_FOUND, "BucketNotFound", false, "R2 bucket not found",
+    { EXIT_BUCKET_NOT_FOUND, false, "BucketNotFound", "R2 bucket not found",
       "check R2_BUCKET_NAME, and that the bucket exists at this endpoint", "no such bucket" },
-    { EXIT_ACCESS_DENIED, "AccessDenied", false, "Access denied",
+    { EXIT_ACCESS_DENIED, false, "AccessDenied", "Access denied",
       "check R2_ACCESS_KEY_ID and R2_SECRET_ACCESS_KEY, and that the token may read and write "
       "objects "
       "of this bucket",
       "the bucket's keys are wrong or may not do this" },
-    { EXIT_STORAGE_UNAVAILABLE, "StorageUnavailable", true, "bucket connection failed",
+    { EXIT_STORAGE_UNAVAILABLE, true, "StorageUnavailable", "bucket connection failed",
       "check R2_ACCOUNT_ID or R2_ENDPOINT, and that it can be reached from here",
       "the bucket is still away after the retry window" },
-    { EXIT_NAME_CONFLICT, "NameConflict", true, NULL, NULL, "another run holds the claim" },
-    { EXIT_RETENTION_BLOCKED, "RetentionBlocked", false, NULL,
+    { EXIT_NAME_CONFLICT, true, "NameConflict", NULL, NULL, "another run holds the claim" },
+    { EXIT_RETENTION_BLOCKED, false, "RetentionBlocked", NULL,
       "if the two are one, set BACKUP_ADOPT=true; else give each an owner or a prefix of its own",
       "prune only: nothing was deleted, and why" },
-    { EXIT_NOT_CLOSED, "NotClosed", true, NULL,
+    { EXIT_NOT_CLOSED, true, "NotClosed", NULL,
       "run it when less is written, or with "
       "BACKUP_CONSISTENCY=BestEffort",
       "no consistent export within the bounded number of passes" },
-    { EXIT_VERIFICATION, "VerificationFailed", false, NULL, NULL,
+    { EXIT_VERIFICATION, false, "VerificationFailed", NULL, NULL,
       "stored bytes, counts or digests are not what they should be" },
-    { EXIT_INTERRUPTED, "Interrupted", true, NULL, NULL, "SIGTERM or SIGINT" },
+    { EXIT_INTERRUPTED, true, "Interrupted", NULL, NULL, "SIGTERM or SIGINT" },
 };
 const size_t exit_defs_n = NB_ARRAY_LEN(exit_defs);
 
@@ -93,7 +93,7 @@ const struct exit_def *exit_def_get(enum exit_code code)
         if (exit_defs[i].code == code)
             return &exit_defs[i];
     }
-    return exit_def_get(EXIT_INTERNAL);
+    return &exit_defs[1]; /* EXIT_INTERNAL */
 }
 
 const struct exit_def *exit_of(const struct nb_error *err)

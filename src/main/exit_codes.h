@@ -30,8 +30,8 @@ enum exit_code {
 
 struct exit_def {
     enum exit_code code;
-    const char *reason;   /* default, when the error has no more exact one that is public */
     bool retriable;       /* a later run may do better without anybody's help */
+    const char *reason;   /* default, when the error has no more exact one that is public */
     const char *headline; /* put before the text; NULL: none */
     const char *hint;     /* appended unless the error has one; NULL: none */
     const char *meaning;  /* for docs/cli.md */

@@ -246,6 +246,7 @@ static void lower_name(const char *env, const char *suffix, char *out, size_t si
 }
 
 /* A value of the file as the environment would have it. */
+// NOLINTNEXTLINE(misc-no-recursion) a list within a list is refused
 static bool yaml_text(const struct nb_json *v, const char *what, struct nb_buf *out,
                       struct nb_error *err)
 {

@@ -132,14 +132,14 @@ enum option_id {
 
 struct option_def {
     enum option_id id;
-    const char *env;  /* NULL: only a flag */
-    const char *flag; /* without "--"; NULL: only the environment and the file */
     enum option_kind kind;
+    const char *env;    /* NULL: only a flag */
+    const char *flag;   /* without "--"; NULL: only the environment and the file */
     const char *values; /* OPTION_CHOICE: "A|B|C" */
     int64_t min, max;   /* OPTION_INT */
     const char *dflt;   /* NULL: absent */
-    unsigned commands;  /* which take it */
     const char *help;
+    unsigned commands; /* which take it */
 };
 extern const struct option_def option_defs[OPT_COUNT];
 

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/secret.h"
 
@@ -194,31 +195,32 @@ void report_inventory(struct report *r, const struct repo_backups *backups)
 {
     nb_auto_done(nb_buf_done) struct nb_buf points = NB_BUF_INIT(JSON_MAX);
     nb_auto_done(nb_buf_done) struct nb_buf stored = NB_BUF_INIT(JSON_MAX);
-    nb_auto(nb_free) const struct repo_backup **ours =
-        nb_xcalloc(backups->n ? backups->n : 1, sizeof(*ours));
     struct nb_jw points_w = NB_JW_INIT(&points), stored_w = NB_JW_INIT(&stored);
-    size_t n = 0;
+    struct nb_vec ours = { NULL, 0, 0 }; /* struct repo_backup, newest first */
 
-    for (size_t i = 0; i < backups->n; i++) {
-        if (is_point(&backups->items[i]))
-            ours[n++] = &backups->items[i];
-    }
-    qsort(ours, n, sizeof(*ours), newer_first);
     r->has_stored = true;
-    r->stored_count = n;
     r->stored_bytes = backups->chunk_bytes;
-    for (size_t i = 0; i < n; i++)
-        r->stored_bytes += ours[i]->stored_bytes;
-    r->stored_newest = n > 0 ? point_time(ours[0]) : 0;
-    r->stored_oldest = n > 0 ? point_time(ours[n - 1]) : 0;
+    for (size_t i = 0; i < backups->n; i++) {
+        if (!is_point(&backups->items[i]))
+            continue;
+        nb_vec_push(&ours, &backups->items[i]);
+        r->stored_bytes += backups->items[i].stored_bytes;
+    }
+    if (ours.count > 0)
+        qsort(ours.items, ours.count, sizeof(void *), newer_first);
+    r->stored_count = ours.count;
+    r->stored_newest = ours.count > 0 ? point_time(ours.items[0]) : 0;
+    r->stored_oldest = ours.count > 0 ? point_time(ours.items[ours.count - 1]) : 0;
     nb_jw_array(&points_w);
-    for (size_t i = 0; i < n && i < REPORT_POINTS_MAX && points.len < INVENTORY_MAX_BYTES; i++)
-        format_point(&points_w, ours[i]);
+    for (size_t i = 0; i < ours.count && i < REPORT_POINTS_MAX && points.len < INVENTORY_MAX_BYTES;
+         i++)
+        format_point(&points_w, ours.items[i]);
     nb_jw_array_end(&points_w);
     format_stored(&stored_w, r);
     nb_log(NB_LOG_INFO, "inventory", NB_F_STR("event", "inventory"),
            NB_F_JSON("stored", nb_buf_cstr(&stored)), NB_F_JSON("points", nb_buf_cstr(&points)),
            NB_F_END);
+    nb_vec_done(&ours);
 }
 
 /* --- the end ---------------------------------------------------------------------------------- */

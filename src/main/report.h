@@ -16,30 +16,25 @@ struct report {
     char reason[NB_REASON_MAX];
     char message[NB_TEXT_MAX];
     int64_t start_mono_ms;
+    unsigned databases, pruned;
+    bool has_artifact, has_stored, has_retention, retention_healthy, verification_ok;
 
     /* Of the first database; sums over all. */
-    char *manifest_key, *key, *database, *engine, *server_version;
     char sha256[NB_SHA256_HEX];
     enum repo_consistency consistency; /* the weakest */
-    bool has_artifact;
+    char *manifest_key, *key, *database, *engine, *server_version;
     uint64_t size_bytes, plain_bytes;
     int64_t nodes, relationships, indexes, constraints;
-    unsigned databases;
     struct repo_strings failed_databases;
     int64_t expiry_unix_seconds; /* 0: never, or not known */
 
-    bool has_stored;
     uint64_t stored_count, stored_bytes;
     int64_t stored_oldest, stored_newest; /* unix seconds */
 
-    bool has_retention;
-    unsigned pruned;
-    bool retention_healthy;
     char retention_reason[NB_REASON_MAX];
     char retention_message[NB_TEXT_MAX];
 
     const char *verification_level; /* NULL: none */
-    bool verification_ok;
     int64_t verification_seconds;
     char verification_message[NB_TEXT_MAX];
 };

@@ -43,9 +43,9 @@ check() { # WHAT COMMAND...
 empty() {
     shell "$1" >/dev/null <<<'MATCH (n) DETACH DELETE n;'
     shell "$1" <<<"SHOW CONSTRAINTS YIELD name RETURN 'DROP CONSTRAINT \`'+name+'\`;' AS s;" |
-        grep -o 'DROP[^"]*' | sed 's/\\\\/\\u005C/g' | shell "$1" >/dev/null
+        grep -o 'DROP[^"]*' | sed 's/\\/\\u005C/g' | shell "$1" >/dev/null
     shell "$1" <<<"SHOW INDEXES YIELD name, type WHERE type<>'LOOKUP' RETURN 'DROP INDEX \`'+name+'\`;' AS s;" |
-        grep -o 'DROP[^"]*' | sed 's/\\\\/\\u005C/g' | shell "$1" >/dev/null
+        grep -o 'DROP[^"]*' | sed 's/\\/\\u005C/g' | shell "$1" >/dev/null
 }
 
 # helpers_are_gone PORT: nothing of the helper is left (a label that no node has is not shown)

@@ -1,6 +1,6 @@
 /*
- * Any bytes as a dump: no crash and no read beyond. What is read as a dump is written again, and that
- * must read as the same graph; the steps in which bytes come must not matter.
+ * Any bytes as a dump: no crash and no read beyond. What is read as a dump is written again, and
+ * that must read as the same graph; the steps in which bytes come must not matter.
  */
 
 #include <stdlib.h>
@@ -20,7 +20,7 @@ static bool buf_write(void *ctx, const void *p, size_t n, struct nb_error *err)
     return nb_buf_check(out, err);
 }
 
-/* Rows of the input, written again as nodes or relationships; order of calls as the writer wants it. */
+/* Rows of the input, written again in the order of calls that the writer wants. */
 struct again {
     struct cyp_script *script;
     bool rels, failed;
@@ -45,13 +45,13 @@ static bool again_rel(void *ctx, const struct cyp_rel_row *row, struct nb_error 
         a->failed = !cyp_script_end_nodes(a->script, err);
     }
     if (!a->failed)
-        a->failed = !cyp_script_rel(a->script, 0, row->start_id, row->end_id, row->type,
-                                    &row->props, err);
+        a->failed =
+            !cyp_script_rel(a->script, 0, row->start_id, row->end_id, row->type, &row->props, err);
     return true;
 }
 
-static bool read_all(const char *p, size_t n, size_t step, const struct cyp_reader_ops *ops, void *ctx,
-                     struct cyp_digest *ret)
+static bool read_all(const char *p, size_t n, size_t step, const struct cyp_reader_ops *ops,
+                     void *ctx, struct cyp_digest *ret)
 {
     struct cyp_reader_opts opts = { .max_statement_bytes = MEMORY_MAX,
                                     .max_row_bytes = MEMORY_MAX,
@@ -81,18 +81,16 @@ static void written_check(struct again *a, const struct nb_buf *out, const struc
         return;
     if (!read_all(out->data, out->len, 4096, &none, NULL, &d))
         abort();
-    if (!cyp_sum_equal(d.rels, want->rels) ||
-        (!a->rels && !cyp_sum_equal(d.nodes, want->nodes)))
+    if (!cyp_sum_equal(d.rels, want->rels) || (!a->rels && !cyp_sum_equal(d.nodes, want->nodes)))
         abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     nb_auto_done(nb_buf_done) struct nb_buf out = NB_BUF_INIT(MEMORY_MAX);
-    struct cyp_script_opts opts = { .helper_suffix = "fuzz",
-                                    .vector_procedures = true,
-                                    .write = buf_write,
-                                    .write_ctx = &out };
+    struct cyp_script_opts opts = {
+        .helper_suffix = "fuzz", .vector_procedures = true, .write = buf_write, .write_ctx = &out
+    };
     struct cyp_reader_ops ops = { .node = again_node, .rel = again_rel }, none = { 0 };
     struct cyp_head head = { .database = NB_STR("fuzz") };
     struct again a = { 0 };

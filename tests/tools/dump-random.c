@@ -1,6 +1,6 @@
 /*
- * dump-random SEED NODES RELS [4.4]: the dump of a random graph, on standard output; its digests and
- * counts go to standard error. For tests that restore it with cypher-shell.
+ * dump-random SEED NODES RELS [4.4]: the dump of a random graph, on standard output; its digests
+ * and counts go to standard error. For tests that restore it with cypher-shell.
  */
 
 #include <stdio.h>
@@ -134,8 +134,8 @@ int main(int argc, char **argv)
     names = nb_arena_new(1 << 20);
     rg_names_fix(&g, names, 6);
     ok = cyp_script_new(&opts, &s, &err) &&
-         graph_write(s, &g, strtoll(argv[2], NULL, 10), strtoll(argv[3], NULL, 10),
-                     argc > 4, &err) &&
+         graph_write(s, &g, strtoll(argv[2], NULL, 10), strtoll(argv[3], NULL, 10), argc > 4,
+                     &err) &&
          fflush(stdout) == 0;
     if (!ok) {
         fprintf(stderr, "%s\n", err.text);

@@ -21,7 +21,8 @@ static bool rel_add(struct cyp_digester *d, const struct ps_value *f, struct nb_
 }
 
 static bool query_run(struct bolt_conn *conn, const char *query, const char *db,
-                      bool (*add)(struct cyp_digester *, const struct ps_value *, struct nb_error *),
+                      bool (*add)(struct cyp_digester *, const struct ps_value *,
+                                  struct nb_error *),
                       struct cyp_digester *d, struct nb_error *err)
 {
     nb_auto(bolt_cursor_close) struct bolt_cursor *cur = NULL;

@@ -35,6 +35,6 @@ wait_until 20 "an unknown zone is seen" condition_is neo4jbackup zone ScheduleVa
 expect_match "message" "$(condition_message neo4jbackup zone ScheduleValid)" 'Mars/Olympus'
 run_count_is never 0 && run_count_is zone 0 || fail "an invalid schedule ran"
 policy zone '{"timeZone": "Europe/Berlin"}'
-wait_until 20 "mended" condition_is neo4jbackup zone ScheduleValid "True ScheduleValid"
+wait_until 20 "mended" condition_is neo4jbackup zone ScheduleValid "True Valid"
 expect "restarts of the controller" "$(controller_restarts)" "$before"
 story_done

@@ -50,8 +50,9 @@ static inline void *rg_alloc(struct rg *g, size_t n)
 
 static inline size_t rg_utf8(struct rg *g, char *p)
 {
-    static const uint32_t odd[] = { 0x80,   0x85,   0xa0,   0xe9,   0x7ff,    0x800,   0x2028, 0x2029,
-                                    0x6771, 0xfeff, 0xfffd, 0xffff, 0x10000, 0x1f600, 0x10ffff };
+    static const uint32_t odd[] = { 0x80,   0x85,   0xa0,    0xe9,    0x7ff,
+                                    0x800,  0x2028, 0x2029,  0x6771,  0xfeff,
+                                    0xfffd, 0xffff, 0x10000, 0x1f600, 0x10ffff };
     uint32_t c = rg_below(g, 2) ? odd[rg_below(g, NB_ARRAY_LEN(odd))]
                                 : (uint32_t)rg_between(g, 0x80, 0xd7ff);
 
@@ -75,11 +76,58 @@ static inline size_t rg_utf8(struct rg *g, char *p)
 
 /* Pieces that are trouble in one place or another. */
 static const char *const rg_pieces[] = {
-    "'", "\"", "`", "``", "\\", "\\\\", "\\u0027", "\\u0060", "\\u005C", "u0027", "\n", "\r", "\r\n",
-    "\t", ";", "\n:begin\n", "\n:commit\n", "//", "/*", "*/", "--", "$", "{", "}", "@", ",", " ",
-    "','') AS r", "}) DETACH DELETE n;", "\x1c", "\x1d", "\x1e", "\x1f", "\x1c" "1", "\x1e\n",
-    "\x7f", "\x01", "\x1b[2J", "NaN", "null", "0", "c[1]", "\\", "\\n", "'; MATCH (n) DETACH DELETE n; //",
-    "\xc2\xa0", "NULL", "\\'", "a", "word ", "true",
+    "'",
+    "\"",
+    "`",
+    "``",
+    "\\",
+    "\\\\",
+    "\\u0027",
+    "\\u0060",
+    "\\u005C",
+    "u0027",
+    "\n",
+    "\r",
+    "\r\n",
+    "\t",
+    ";",
+    "\n:begin\n",
+    "\n:commit\n",
+    "//",
+    "/*",
+    "*/",
+    "--",
+    "$",
+    "{",
+    "}",
+    "@",
+    ",",
+    " ",
+    "','') AS r",
+    "}) DETACH DELETE n;",
+    "\x1c",
+    "\x1d",
+    "\x1e",
+    "\x1f",
+    "\x1c"
+    "1",
+    "\x1e\n",
+    "\x7f",
+    "\x01",
+    "\x1b[2J",
+    "NaN",
+    "null",
+    "0",
+    "c[1]",
+    "\\",
+    "\\n",
+    "'; MATCH (n) DETACH DELETE n; //",
+    "\xc2\xa0",
+    "NULL",
+    "\\'",
+    "a",
+    "word ",
+    "true",
 };
 
 /* With NULs only where `nul`. */
@@ -112,8 +160,10 @@ static inline struct nb_str rg_text(struct rg *g, size_t max_pieces, bool nul)
 /* Never empty, no NULs. */
 static inline struct nb_str rg_name(struct rg *g)
 {
-    static const char *const plain[] = { "Person", "name", "MATCH", "id", "with space", "c", "n",
-                                         "r", "x", "KNOWS", "We``ird", "na\xc3\xafve", "null" };
+    static const char *const plain[] = { "Person",     "name",  "MATCH",   "id",
+                                         "with space", "c",     "n",       "r",
+                                         "x",          "KNOWS", "We``ird", "na\xc3\xafve",
+                                         "null" };
     struct nb_str s = { NULL, 0 };
 
     if (g->nnames)
@@ -127,10 +177,26 @@ static inline struct nb_str rg_name(struct rg *g)
 
 static inline double rg_double(struct rg *g, bool finite)
 {
-    static const double odd[] = { 0.0, -0.0, 1.0, -1.0, 0.1, 1e15, 1e16, 1e17, 1e22, 1e23, 1e-4, 1e-3,
-                                  5e-324, 2.2250738585072014e-308, 2.2250738585072011e-308,
-                                  1.7976931348623157e308, 123456789.0, 0.30000000000000004,
-                                  9007199254740993.0, 1.5 };
+    static const double odd[] = { 0.0,
+                                  -0.0,
+                                  1.0,
+                                  -1.0,
+                                  0.1,
+                                  1e15,
+                                  1e16,
+                                  1e17,
+                                  1e22,
+                                  1e23,
+                                  1e-4,
+                                  1e-3,
+                                  5e-324,
+                                  2.2250738585072014e-308,
+                                  2.2250738585072011e-308,
+                                  1.7976931348623157e308,
+                                  123456789.0,
+                                  0.30000000000000004,
+                                  9007199254740993.0,
+                                  1.5 };
     uint64_t bits;
     double d;
 
@@ -148,14 +214,18 @@ static inline double rg_double(struct rg *g, bool finite)
         } while (d - d != 0.0);
         return d;
     default:
-        return (const double[]){ __builtin_nan(""), __builtin_inf(), -__builtin_inf() }[rg_below(g, 3)];
+        return (const double[]){ __builtin_nan(""), __builtin_inf(),
+                                 -__builtin_inf() }[rg_below(g, 3)];
     }
 }
 
 static inline int64_t rg_int(struct rg *g)
 {
-    static const int64_t odd[] = { 0, 1, -1, INT64_MAX, INT64_MIN, INT64_MIN + 1, 1 << 30,
-                                   INT64_C(9007199254740993), 99999999, 100000000 };
+    static const int64_t odd[] = { 0,         1,
+                                   -1,        INT64_MAX,
+                                   INT64_MIN, INT64_MIN + 1,
+                                   1 << 30,   INT64_C(9007199254740993),
+                                   99999999,  100000000 };
 
     return rg_below(g, 2) ? odd[rg_below(g, NB_ARRAY_LEN(odd))]
                           : (int64_t)rg_next(g) >> rg_below(g, 64);
@@ -168,7 +238,8 @@ static inline int32_t rg_nanos(struct rg *g)
 
 static inline struct ps_datetime rg_datetime(struct rg *g)
 {
-    static const char *const zones[] = { "Europe/Stockholm", "America/New_York", "Asia/Kolkata", "UTC",
+    static const char *const zones[] = { "Europe/Stockholm",    "America/New_York",
+                                         "Asia/Kolkata",        "UTC",
                                          "Australia/Lord_Howe", "Etc/GMT+12" };
     struct ps_datetime d = { 0 };
 
@@ -228,8 +299,8 @@ static inline struct ps_value rg_scalar(struct rg *g, unsigned type)
         v.type = PS_DURATION;
         v.duration.months = rg_between(g, -100000000, 100000000) >> rg_below(g, 27);
         v.duration.days = rg_between(g, -10000000000, 10000000000) >> rg_below(g, 34);
-        v.duration.seconds = rg_between(g, -INT64_C(1000000000000000), INT64_C(1000000000000000)) >>
-                             rg_below(g, 50);
+        v.duration.seconds =
+            rg_between(g, -INT64_C(1000000000000000), INT64_C(1000000000000000)) >> rg_below(g, 50);
         v.duration.nanos = rg_nanos(g);
         return v;
     case 10:

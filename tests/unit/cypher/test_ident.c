@@ -37,8 +37,9 @@ static void name_with_anything_in_it_stays_within_its_backticks(void **unused)
 
 static void name_that_is_not_whole_is_refused(void **unused)
 {
-    static const char *const bad[] = { "", "`", "a", "`a", "a`", "`a`b`", "```", "`\\`", "`\\u0060`",
-                                       "`\\u0041`", "`\\u000a`", "`\\u005`" };
+    static const char *const bad[] = { "",          "`",         "a",         "`a",
+                                       "a`",        "`a`b`",     "```",       "`\\`",
+                                       "`\\u0060`", "`\\u0041`", "`\\u000a`", "`\\u005`" };
     nb_auto_done(nb_buf_done) struct nb_buf back = NB_BUF_INIT(4096);
     struct nb_error err = NB_ERROR_INIT;
 

@@ -37,7 +37,8 @@ static void literal_of_known_value_has_known_text(void **unused)
 
     (void)unused;
     literal_check(v, "'a\\'b\\\\u0027\\n\\u0001;'");
-    literal_check((struct ps_value){ .type = PS_INT, .integer = INT64_MIN }, "-9223372036854775808");
+    literal_check((struct ps_value){ .type = PS_INT, .integer = INT64_MIN },
+                  "-9223372036854775808");
     literal_check((struct ps_value){ .type = PS_FLOAT, .real = -0.0 }, "-0.0");
     literal_check((struct ps_value){ .type = PS_FLOAT, .real = __builtin_nan("") },
                   "toFloat('NaN')");
@@ -95,10 +96,29 @@ static void literal_of_random_value_reads_back(void **unused)
 
 static void literal_that_is_none_is_refused(void **unused)
 {
-    static const char *const bad[] = { "", "'", "'a", "[1", "[1,", "{", "{a:1}", "{`a`}", "{`a`:}", "nul",
-                                       "date('x')", "date('2024-01-01'", "'\\u0041'", "'\\q'", "[,]", "1.",
-                                       "vector([1],2,FLOAT32)", "vector([1.0],1,FLOAT16)", "point({})",
-                                       "uuid('x')", "$p", "n.x", "{`a`:1,}" };
+    static const char *const bad[] = { "",
+                                       "'",
+                                       "'a",
+                                       "[1",
+                                       "[1,",
+                                       "{",
+                                       "{a:1}",
+                                       "{`a`}",
+                                       "{`a`:}",
+                                       "nul",
+                                       "date('x')",
+                                       "date('2024-01-01'",
+                                       "'\\u0041'",
+                                       "'\\q'",
+                                       "[,]",
+                                       "1.",
+                                       "vector([1],2,FLOAT32)",
+                                       "vector([1.0],1,FLOAT16)",
+                                       "point({})",
+                                       "uuid('x')",
+                                       "$p",
+                                       "n.x",
+                                       "{`a`:1,}" };
     struct nb_arena *arena = nb_arena_new(1 << 20);
     struct ps_value v;
 

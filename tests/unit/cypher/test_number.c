@@ -32,8 +32,7 @@ static int group_setup(void **unused)
     const char *given = getenv("NB_TEST_SEED");
 
     (void)unused;
-    state = given ? strtoull(given, NULL, 10)
-                  : (uint64_t)nb_clock_unix_ms() * 2654435761u + 1;
+    state = given ? strtoull(given, NULL, 10) : (uint64_t)nb_clock_unix_ms() * 2654435761u + 1;
     print_message("NB_TEST_SEED=%llu\n", (unsigned long long)state);
     return 0;
 }
@@ -124,7 +123,7 @@ static void float_check(float v, bool shortest)
         fail_msg("%.9g became '%s', which is not the shortest", (double)v, text);
 }
 
-/* --- known ------------------------------------------------------------------------------------------ */
+/* --- known ------------------------------------------------------------------------------------ */
 
 static void double_of_known_value_has_known_text(void **unused)
 {
@@ -178,8 +177,10 @@ static void float_of_known_value_has_known_text(void **unused)
 
 static void integer_of_any_size_reads_back(void **unused)
 {
-    static const int64_t edges[] = { 0, 9, 10, 99, 100, 99999999, 100000000, 9999999999999999,
-                                     10000000000000000, INT64_MAX, INT64_MIN, -1 };
+    static const int64_t edges[] = {
+        0,         9,         10, 99, 100, 99999999, 100000000, 9999999999999999, 10000000000000000,
+        INT64_MAX, INT64_MIN, -1
+    };
     char text[CYP_INT_MAX + 1], want[32];
     int64_t back;
 
@@ -199,10 +200,12 @@ static void integer_of_any_size_reads_back(void **unused)
 
 static void number_that_is_none_is_refused(void **unused)
 {
-    static const char *const bad[] = { "", "-", "+1", "1x", " 1", "1 ", "9223372036854775808",
-                                       "-9223372036854775809", "1-" };
-    static const char *const bad_floats[] = { "", "-", ".5", "5.", "1e", "1E+5", "nan", "inf", "0x1p3",
-                                              "1,5", "--1", "-NaN", "1.5E99999" };
+    static const char *const bad[] = {
+        "", "-", "+1", "1x", " 1", "1 ", "9223372036854775808", "-9223372036854775809", "1-"
+    };
+    static const char *const bad_floats[] = { "",     "-",    ".5",       "5.",    "1e",
+                                              "1E+5", "nan",  "inf",      "0x1p3", "1,5",
+                                              "--1",  "-NaN", "1.5E99999" };
     int64_t i;
     double d;
 
@@ -213,7 +216,7 @@ static void number_that_is_none_is_refused(void **unused)
         assert_false(cyp_double_read(bad_floats[k], strlen(bad_floats[k]), &d));
 }
 
-/* --- random ----------------------------------------------------------------------------------------- */
+/* --- random ----------------------------------------------------------------------------------- */
 
 static void double_at_powers_of_two_is_exact_and_shortest(void **unused)
 {
@@ -255,7 +258,8 @@ static void double_of_random_bits_is_exact_and_shortest(void **unused)
         double v;
 
         if (i % 3 == 1) /* of everyday size */
-            bits = (bits & (UINT64_C(1) << 63 | ((UINT64_C(1) << 52) - 1))) | (1003 + rnd() % 40) << 52;
+            bits = (bits & (UINT64_C(1) << 63 | ((UINT64_C(1) << 52) - 1))) | (1003 + rnd() % 40)
+                                                                                  << 52;
         memcpy(&v, &bits, sizeof(v));
         if (i % 3 == 2) /* with few digits */
             v = (double)(int64_t)(rnd() % 100000000) / 1000.0;

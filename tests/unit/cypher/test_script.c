@@ -84,11 +84,11 @@ static bool read_all(const struct nb_buf *text, size_t n, size_t step,
 static bool other_refuse(void *ctx, struct nb_str s, struct nb_error *err)
 {
     (void)ctx;
-    return nb_fail(err, NB_E_INTERNAL, "Other", "not understood: %.*s",
-                   s.n < 300 ? (int)s.n : 300, s.p);
+    return nb_fail(err, NB_E_INTERNAL, "Other", "not understood: %.*s", s.n < 300 ? (int)s.n : 300,
+                   s.p);
 }
 
-/* --- one node ---------------------------------------------------------------------------------------- */
+/* --- one node --------------------------------------------------------------------------------- */
 
 struct expected {
     const struct ps_map *props;
@@ -150,8 +150,8 @@ static void one_round(struct rg *g, struct nb_buf *out)
     s = script_start(&opts);
     ok(cyp_script_node(s, INT64_C(123456789012), labels, e.nlabels, &props, &err), &err);
     ok(cyp_script_end_nodes(s, &err), &err);
-    ok(cyp_script_rel(s, 7, INT64_C(123456789012), INT64_C(123456789012), labels[e.nlabels],
-                      &props, &err),
+    ok(cyp_script_rel(s, 7, INT64_C(123456789012), INT64_C(123456789012), labels[e.nlabels], &props,
+                      &err),
        &err);
     script_end(s);
     if (!read_all(out, out->len, 1 + rg_below(g, 3000), &ops, &e, &err))
@@ -173,7 +173,7 @@ static void node_with_anything_in_it_reads_back_equal(void **unused)
     nb_arena_free(g.arena);
 }
 
-/* --- graphs ------------------------------------------------------------------------------------------ */
+/* --- graphs ----------------------------------------------------------------------------------- */
 
 static void graph_write(struct rg *g, struct cyp_script *s, int64_t nodes, int64_t rels,
                         size_t *ret_most)
@@ -293,14 +293,15 @@ static void chunk_bytes_depend_on_its_rows_alone(void **unused)
     nb_arena_free(arena);
 }
 
-/* --- cut and broken ---------------------------------------------------------------------------------- */
+/* --- cut and broken --------------------------------------------------------------------------- */
 
 static void dump_small(struct nb_buf *out)
 {
     struct cyp_script_opts opts = opts_for(out);
     struct nb_error err = NB_ERROR_INIT;
     nb_auto(cyp_script_free) struct cyp_script *s = script_start(&opts);
-    struct nb_str label = NB_STR("A"), schema = NB_STR("CREATE RANGE INDEX `i` FOR (n:`A`) ON (n.`k`)");
+    struct nb_str label = NB_STR("A"),
+                  schema = NB_STR("CREATE RANGE INDEX `i` FOR (n:`A`) ON (n.`k`)");
     struct ps_pair pair = { NB_STR("k"), { .type = PS_STRING, .string = NB_STR("it's; ok\n") } };
     struct ps_map props = { &pair, 1 };
     struct cyp_schema item = { CYP_INDEX, NB_STR("i"), NB_STR("RANGE"), schema, false };
@@ -364,23 +365,26 @@ static void dump_has_the_form_of_the_documentation(void **unused)
     text = nb_buf_cstr(&out);
     assert_true(nb_starts_with(text, "// neo4j-backup dump, format 1\n// database: neo4j\n"));
     assert_true(nb_ends_with(text, "// end of neo4j-backup dump\n"));
-    assert_non_null(strstr(text, "UNWIND split('1\x1fit\\'s; ok\\n\x1e\n2\x1fit\\'s; ok\\n','\\u001e\\n') AS r "
-                                 "WITH split(r,'\\u001f') AS c CREATE (n:`_nb_test`:`A` "
-                                 "{`_nb_test`:toInteger(c[0]),`k`:CASE WHEN c[1]<>'' THEN c[1] END});\n"));
-    assert_non_null(strstr(text, "OPTIONAL MATCH (a:`_nb_test` {`_nb_test`:toInteger(c[0])}) OPTIONAL MATCH "
-                                 "(b:`_nb_test` {`_nb_test`:toInteger(c[1])}) CREATE (a)-[x:`R` "
-                                 "{`k`:CASE WHEN c[2]<>'' THEN c[2] END}]->(b);\n"));
+    assert_non_null(
+        strstr(text, "UNWIND split('1\x1fit\\'s; ok\\n\x1e\n2\x1fit\\'s; ok\\n','\\u001e\\n') AS r "
+                     "WITH split(r,'\\u001f') AS c CREATE (n:`_nb_test`:`A` "
+                     "{`_nb_test`:toInteger(c[0]),`k`:CASE WHEN c[1]<>'' THEN c[1] END});\n"));
+    assert_non_null(
+        strstr(text, "OPTIONAL MATCH (a:`_nb_test` {`_nb_test`:toInteger(c[0])}) OPTIONAL MATCH "
+                     "(b:`_nb_test` {`_nb_test`:toInteger(c[1])}) CREATE (a)-[x:`R` "
+                     "{`k`:CASE WHEN c[2]<>'' THEN c[2] END}]->(b);\n"));
     assert_non_null(strstr(text, "CREATE INDEX `i` FOR (n:`A`) ON (n.`k`);\n"));
     assert_non_null(strstr(text, "// nodes: 3\n// relationships: 1\n// properties: 4\n"));
 }
 
-/* --- what is not a property --------------------------------------------------------------------------- */
+/* --- what is not a property ------------------------------------------------------------------- */
 
 static void value_that_no_property_can_be_is_an_error(void **unused)
 {
     nb_auto_done(nb_buf_done) struct nb_buf out = NB_BUF_INIT(1 << 20);
     struct cyp_script_opts opts = opts_for(&out);
-    struct ps_value mixed[] = { { .type = PS_INT, .integer = 1 }, { .type = PS_STRING, .string = NB_STR("x") } };
+    struct ps_value mixed[] = { { .type = PS_INT, .integer = 1 },
+                                { .type = PS_STRING, .string = NB_STR("x") } };
     struct ps_value nested[] = { { .type = PS_LIST } };
     struct ps_pair bad[] = {
         { NB_STR("k"), { .type = PS_MAP } },
@@ -443,7 +447,7 @@ static void row_without_a_bound_is_refused(void **unused)
     assert_string_equal(err.text, again.text);
 }
 
-/* --- fix-ups ------------------------------------------------------------------------------------------ */
+/* --- fix-ups ---------------------------------------------------------------------------------- */
 
 struct changes {
     unsigned sets, deletes, nodes, rels, schemas;
@@ -512,10 +516,13 @@ static void schema_write(struct cyp_script *s)
         { CYP_CONSTRAINT, NB_STR("k"), NB_STR("NODE_KEY"),
           NB_STR("CREATE CONSTRAINT `k` FOR (n:`A`) REQUIRE (n.`k`) IS NODE KEY"), true },
         { CYP_CONSTRAINT, NB_STR("u"), NB_STR("RELATIONSHIP_UNIQUENESS"),
-          NB_STR("CREATE CONSTRAINT `u` FOR ()-[r:`A IS NOT NULL`]-() REQUIRE (r.`k`) IS UNIQUE"), false },
+          NB_STR("CREATE CONSTRAINT `u` FOR ()-[r:`A IS NOT NULL`]-() REQUIRE (r.`k`) IS UNIQUE"),
+          false },
         { CYP_INDEX, NB_STR("i\\u0060"), NB_STR("FULLTEXT"),
-          NB_STR("CREATE FULLTEXT INDEX `i\\u0060` FOR (n:`A`|`B`) ON EACH [n.`x`] OPTIONS {indexConfig: "
-                 "{`fulltext.analyzer`: 'english'}}"), false },
+          NB_STR("CREATE FULLTEXT INDEX `i\\u0060` FOR (n:`A`|`B`) ON EACH [n.`x`] OPTIONS "
+                 "{indexConfig: "
+                 "{`fulltext.analyzer`: 'english'}}"),
+          false },
         { CYP_INDEX, NB_STR("tok"), NB_STR("LOOKUP"),
           NB_STR("CREATE LOOKUP INDEX `tok` FOR (n) ON EACH labels(n)"), false },
     };
@@ -529,8 +536,12 @@ static void fixups_and_schema_read_back(void **unused)
 {
     nb_auto_done(nb_buf_done) struct nb_buf out = NB_BUF_INIT(1 << 20);
     struct cyp_script_opts opts = opts_for(&out);
-    struct cyp_reader_ops ops = { .set_node = set_count, .delete_node = delete_count, .node = node_count,
-                                  .rel = rel_count, .schema = schema_expect, .other = other_refuse };
+    struct cyp_reader_ops ops = { .set_node = set_count,
+                                  .delete_node = delete_count,
+                                  .node = node_count,
+                                  .rel = rel_count,
+                                  .schema = schema_expect,
+                                  .other = other_refuse };
     struct nb_error err = NB_ERROR_INIT;
     nb_auto(cyp_script_free) struct cyp_script *s = script_start(&opts);
     struct nb_str old = NB_STR("Old"), new = NB_STR("New");
@@ -563,7 +574,7 @@ static void fixups_and_schema_read_back(void **unused)
     assert_non_null(strstr(nb_buf_cstr(&out), "CREATE LOOKUP INDEX `tok` IF NOT EXISTS FOR"));
 }
 
-/* --- other people's scripts --------------------------------------------------------------------------- */
+/* --- other people's scripts ------------------------------------------------------------------- */
 
 struct others {
     struct nb_buf all;

@@ -36,8 +36,8 @@ static void date_of_any_year_reads_back(void **unused)
         assert_string_equal(text, known[i].text);
     }
     for (unsigned i = 0; i < 200000; i++) {
-        int64_t days = i < 100000 ? (int64_t)i * 37 - 1000000
-                                  : rg_between(&g, known[8].days, known[7].days);
+        int64_t days =
+            i < 100000 ? (int64_t)i * 37 - 1000000 : rg_between(&g, known[8].days, known[7].days);
         int64_t back;
         char *end = cyp_date_write(text, days);
 
@@ -90,11 +90,19 @@ static void offset_and_clock_have_known_text(void **unused)
 
 static void text_that_is_no_time_is_refused(void **unused)
 {
-    static const char *const dates[] = { "", "2024-02-30", "2023-02-29", "2024-13-01", "2024-00-01",
-                                         "24-01-01", "2024-1-1", "2024-01-01x", "+2024", "2024-01-00",
-                                         "+1234567890-01-01", "2024/01/01" };
-    static const char *const durations[] = { "", "P", "P1M", "P1M2D", "P1M2DT3", "P1M2DT3.S", "PT3S",
-                                             "P1M2DT3.1234567890S", "P1M2DT-9223372036854775808.5S",
+    static const char *const dates[] = { "",           "2024-02-30",        "2023-02-29",
+                                         "2024-13-01", "2024-00-01",        "24-01-01",
+                                         "2024-1-1",   "2024-01-01x",       "+2024",
+                                         "2024-01-00", "+1234567890-01-01", "2024/01/01" };
+    static const char *const durations[] = { "",
+                                             "P",
+                                             "P1M",
+                                             "P1M2D",
+                                             "P1M2DT3",
+                                             "P1M2DT3.S",
+                                             "PT3S",
+                                             "P1M2DT3.1234567890S",
+                                             "P1M2DT-9223372036854775808.5S",
                                              "P1M2DT3SS" };
     struct ps_duration d;
     int64_t v;
