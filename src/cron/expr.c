@@ -137,8 +137,8 @@ static bool parse_item(const struct item *it, uint64_t *bits, bool *ret_star)
 {
     const char *slash = memchr(it->text, '/', (size_t)it->text_n);
     size_t range_n = slash ? (size_t)(slash - it->text) : (size_t)it->text_n;
-    unsigned lo, hi, step = 1;
-    bool star;
+    unsigned lo = 0, hi = 0, step = 1;
+    bool star = false;
 
     if (it->text_n == 0) {
         nb_fail(it->err, NB_E_INVALID, "InvalidSchedule", "%s has an empty item in its list",

@@ -336,6 +336,14 @@ static inline char *word_write(char *p, const char *s, size_t n)
     return p + n;
 }
 
+static struct decimal double_shortest_of(double v)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &v, sizeof(bits));
+    return double_shortest(bits & ((UINT64_C(1) << 52) - 1), (int32_t)(bits >> 52 & 0x7ff));
+}
+
 char *cyp_double_write(char *p, double v)
 {
     uint64_t bits, fraction;
@@ -355,6 +363,12 @@ char *cyp_double_write(char *p, double v)
     return double_decimal_write(p, double_shortest(fraction, biased));
 }
 
+/*
+ * 7.038531E-26: the one float of all whose shortest digits, read as a double first (as a server
+ * does), lie exactly between two floats after that rounding, and then go to the wrong one.
+ */
+static const uint32_t twice_rounded = 0x15ae43fd;
+
 char *cyp_float_write(char *p, float v)
 {
     uint32_t bits, fraction;
@@ -371,6 +385,8 @@ char *cyp_float_write(char *p, float v)
         return word_write(p, "Infinity", 8);
     if (!biased && !fraction)
         return word_write(p, "0.0", 3);
+    if ((bits & 0x7fffffff) == twice_rounded)
+        return double_decimal_write(p, double_shortest_of((double)(v < 0 ? -v : v)));
     return float_decimal_write(p, float_shortest(fraction, biased));
 }
 

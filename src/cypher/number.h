@@ -23,7 +23,8 @@ enum { CYP_INT_MAX = 24, CYP_DOUBLE_MAX = 64, CYP_FLOAT_MAX = 40 };
 char *cyp_int_write(char *p, int64_t v);
 char *cyp_uint_write(char *p, uint64_t v);
 char *cyp_double_write(char *p, double v);
-/* The shortest digits among the floats (32 bits), not the doubles. */
+/* The shortest digits among the floats (32 bits), not the doubles; they lead to the same float when
+ * they are read as a double first (tried with all floats: one needs more digits for it). */
 char *cyp_float_write(char *p, float v);
 
 /* True when v is a float without loss; NaN and infinities are not (false). */

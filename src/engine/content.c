@@ -168,8 +168,8 @@ uint64_t eng_content_key(uint64_t seed, const struct ps_value *v)
     struct ps_value whole;
 
     /* 1 and 1.0 are one key to a constraint. */
-    if (v->type == PS_FLOAT && v->real >= -0x1p62 && v->real <= 0x1p62 &&
-        v->real == (double)(int64_t)v->real) {
+    if (v->type == PS_FLOAT && v->real >= -4611686018427387904.0 &&
+        v->real <= 4611686018427387904.0 && v->real == (double)(int64_t)v->real) {
         whole = (struct ps_value){ .type = PS_INT, .integer = (int64_t)v->real };
         return hash_value(seed, &whole);
     }

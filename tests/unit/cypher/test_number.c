@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,7 +120,8 @@ static void float_check(float v, bool shortest)
     /* As a server reads it: to a double first. */
     if (!cyp_float_read(text, strlen(text), &ours) || memcmp(&ours, &v, sizeof(v)) != 0)
         fail_msg("'%s' was read as %.9g", text, (double)ours);
-    if (shortest && v != 0 && v - v == 0 && digits_of(text) > shortest_float(v))
+    if (shortest && v != 0 && v - v == 0 && fabsf(v) != 0x1.5c87fap-84f &&
+        digits_of(text) > shortest_float(v))
         fail_msg("%.9g became '%s', which is not the shortest", (double)v, text);
 }
 
@@ -289,6 +291,14 @@ static void float_of_all_sizes_is_exact_and_shortest(void **unused)
         }
 }
 
+static void float_whose_shortest_text_would_be_rounded_twice_reads_back(void **unused)
+{
+    (void)unused;
+    float_check(0x1.5c87fap-84f, false);
+    float_check(-0x1.5c87fap-84f, false);
+    assert_string_equal(text_of_float(-0x1.5c87fap-84f), "-7.038530691851209E-26");
+}
+
 static void double_is_float32_only_when_nothing_is_lost(void **unused)
 {
     (void)unused;
@@ -313,6 +323,7 @@ int main(void)
         cmocka_unit_test(double_at_powers_of_ten_is_exact_and_shortest),
         cmocka_unit_test(double_of_random_bits_is_exact_and_shortest),
         cmocka_unit_test(float_of_all_sizes_is_exact_and_shortest),
+        cmocka_unit_test(float_whose_shortest_text_would_be_rounded_twice_reads_back),
         cmocka_unit_test(double_is_float32_only_when_nothing_is_lost),
     };
 

@@ -293,6 +293,45 @@ static void chunk_bytes_depend_on_its_rows_alone(void **unused)
     nb_arena_free(arena);
 }
 
+/* --- what servers keep -------------------------------------------------------------------------- */
+
+static size_t count_of(const struct nb_buf *text, const char *what)
+{
+    size_t n = 0;
+
+    for (const char *p = nb_buf_cstr(text); (p = strstr(p, what)); p++)
+        n++;
+    return n;
+}
+
+static void large_dump_empties_query_caches_on_its_way(void **unused)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf out = NB_BUF_INIT(128 << 20);
+    struct cyp_script_opts opts = opts_for(&out);
+    struct cyp_reader_ops ops = { .other = other_refuse };
+    static char big[1 << 20];
+    struct ps_pair pair = { NB_STR("k"), { .type = PS_STRING, .string = { big, sizeof(big) } } };
+    struct ps_map props = { &pair, 1 };
+    struct nb_error err = NB_ERROR_INIT;
+    nb_auto(cyp_script_free) struct cyp_script *s = script_start(&opts);
+
+    (void)unused;
+    memset(big, 'x', sizeof(big));
+    for (int64_t i = 0; i < 17; i++)
+        ok(cyp_script_node(s, i, NULL, 0, &props, &err), &err);
+    assert_int_equal(count_of(&out, "CALL db.clearQueryCaches()"), 1);
+    /* A chunk's bytes are its own: a small one asks for nothing, a large one does so at its end. */
+    ok(cyp_script_flush(s, &err), &err);
+    assert_int_equal(count_of(&out, "CALL db.clearQueryCaches()"), 1);
+    for (int64_t i = 20; i < 25; i++)
+        ok(cyp_script_node(s, i, NULL, 0, &props, &err), &err);
+    ok(cyp_script_flush(s, &err), &err);
+    assert_int_equal(count_of(&out, "CALL db.clearQueryCaches()"), 2);
+    ok(cyp_script_end_nodes(s, &err), &err);
+    script_end(s);
+    ok(read_all(&out, out.len, 1 << 20, &ops, NULL, &err), &err);
+}
+
 /* --- cut and broken --------------------------------------------------------------------------- */
 
 static void dump_small(struct nb_buf *out)
@@ -641,6 +680,7 @@ int main(void)
         cmocka_unit_test(random_graph_reads_back_with_its_digest),
         cmocka_unit_test(pending_memory_stays_bounded_whatever_the_shapes),
         cmocka_unit_test(chunk_bytes_depend_on_its_rows_alone),
+        cmocka_unit_test(large_dump_empties_query_caches_on_its_way),
         cmocka_unit_test(dump_cut_anywhere_is_seen_to_be_cut),
         cmocka_unit_test(dump_with_a_byte_changed_is_never_read_as_another),
         cmocka_unit_test(dump_has_the_form_of_the_documentation),
