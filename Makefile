@@ -59,11 +59,11 @@ endif
 PKGS     := libcurl libcjson yaml-0.1 libssl libcrypto zlib
 WEB_PKGS := libwebsockets
 CPPFLAGS := -D_GNU_SOURCE -DNB_VERSION='"$(VERSION)"' $(if $(FAULTS),-DNB_FAULTS=1) -Isrc -I. \
-            $(FORTIFY_) $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PKGS) $(WEB_PKGS)))
+            $(FORTIFY_) $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PKGS) $(WEB_PKGS) 2>/dev/null))
 CFLAGS   := -std=gnu17 $(OPT_) -pthread $(WARN) $(if $(IS_CLANG),,$(WARN_GCC)) $(HARDEN) $(SAN_)
 LDFLAGS  := $(LDHARDEN) $(SAN_) -pthread
-LIBS     := $(shell pkg-config --libs $(PKGS)) -ldeflate -lm
-WEB_LIBS := $(shell pkg-config --libs $(WEB_PKGS))
+LIBS     := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -ldeflate -lm
+WEB_LIBS := $(shell pkg-config --libs $(WEB_PKGS) 2>/dev/null)
 
 # --- sources -------------------------------------------------------------------------------------
 
@@ -139,12 +139,16 @@ corpora: $(FUZZ_BINS)
 # --- what is generated -------------------------------------------------------------------------------
 
 # The reference of the API and the chart's copies of the definitions.
-docs: $(O)/tests/tools/yaml-to-json
+docs: $(O)/tests/tools/yaml-to-json $(O)/neo4j-backup
 	tools/gen-api-docs $< > docs/api.md
+	tools/gen-metrics-docs > docs/metrics.md
+	tools/check-cli-docs --write $(O)/neo4j-backup
 crds:
 	cp crd/*.yaml deploy/helm/neo4j-backup/files/crds/
-docs-check: $(O)/tests/tools/yaml-to-json
+docs-check: $(O)/tests/tools/yaml-to-json $(O)/neo4j-backup
 	@tools/gen-api-docs $< --check docs/api.md
+	@tools/gen-metrics-docs --check docs/metrics.md
+	@tools/check-cli-docs $(O)/neo4j-backup
 	@diff -r crd deploy/helm/neo4j-backup/files/crds
 
 # --- everything, with all the set-up ----------------------------------------------------------------
