@@ -334,18 +334,6 @@ static void parse_status(struct nb_arena *a, const struct nb_json *v, struct api
     parse_history(a, nb_json_get(v, "history"), ret);
 }
 
-static void kv_text(struct nb_jw *w, const char *key, const char *s)
-{
-    if (*s)
-        nb_jw_kv_str(w, key, s);
-}
-
-static void kv_known(struct nb_jw *w, const char *key, int64_t v)
-{
-    if (v >= 0)
-        nb_jw_kv_i64(w, key, v);
-}
-
 static void write_history(const struct api_backup_status *s, struct nb_jw *w)
 {
     nb_jw_key(w, "history");
@@ -355,14 +343,14 @@ static void write_history(const struct api_backup_status *s, struct nb_jw *w)
 
         nb_jw_object(w);
         nb_jw_kv_str(w, "runName", h->run);
-        kv_text(w, "trigger", h->trigger);
+        api_write_text(w, "trigger", h->trigger);
         api_write_time(w, "scheduledTime", h->scheduled);
         api_write_time(w, "startTime", h->started);
         api_write_time(w, "completionTime", h->completed);
-        kv_text(w, "result", api_result_names[h->result]);
-        kv_text(w, "reason", h->reason);
-        kv_known(w, "sizeBytes", h->size_bytes);
-        kv_known(w, "durationSeconds", h->duration_seconds);
+        api_write_text(w, "result", api_result_names[h->result]);
+        api_write_text(w, "reason", h->reason);
+        api_write_known(w, "sizeBytes", h->size_bytes);
+        api_write_known(w, "durationSeconds", h->duration_seconds);
         nb_jw_object_end(w);
     }
     nb_jw_array_end(w);
@@ -380,7 +368,7 @@ static void write_points(const struct api_backup_status *s, struct nb_jw *w)
         api_write_time(w, "time", p->time);
         nb_jw_kv_str(w, "manifestKey", p->manifest_key);
         nb_jw_kv_i64(w, "sizeBytes", p->size_bytes);
-        kv_text(w, "consistency", p->consistency);
+        api_write_text(w, "consistency", p->consistency);
         nb_jw_kv_bool(w, "pinned", p->pinned);
         nb_jw_kv_bool(w, "verified", p->verified);
         nb_jw_object_end(w);
@@ -403,19 +391,19 @@ void api_backup_status_write(const struct api_backup_status *s, struct nb_jw *w)
     api_write_time(w, "lastSuccessfulTime", s->last_successful);
     api_write_time(w, "lastFailureTime", s->last_failure);
     api_write_time(w, "lastSkippedTime", s->last_skipped);
-    kv_text(w, "lastSkippedReason", s->last_skipped_reason);
+    api_write_text(w, "lastSkippedReason", s->last_skipped_reason);
     api_write_time(w, "scheduleChangeTime", s->schedule_change);
-    kv_text(w, "observedSchedule", s->observed_schedule);
+    api_write_text(w, "observedSchedule", s->observed_schedule);
     api_write_time(w, "nextScheduleTime", s->next_schedule);
-    kv_text(w, "lastHandledRequest", s->last_handled_request);
-    kv_text(w, "lastHandledRefresh", s->last_handled_refresh);
-    kv_known(w, "consecutiveFailures", s->consecutive_failures);
-    kv_text(w, "lastRunName", s->last_run);
-    kv_text(w, "lastBackupKey", s->last_backup_key);
-    kv_known(w, "lastSizeBytes", s->last_size_bytes);
-    kv_text(w, "lastSize", s->last_size);
-    kv_known(w, "lastDurationSeconds", s->last_duration_seconds);
-    kv_text(w, "destination", s->destination);
+    api_write_text(w, "lastHandledRequest", s->last_handled_request);
+    api_write_text(w, "lastHandledRefresh", s->last_handled_refresh);
+    api_write_known(w, "consecutiveFailures", s->consecutive_failures);
+    api_write_text(w, "lastRunName", s->last_run);
+    api_write_text(w, "lastBackupKey", s->last_backup_key);
+    api_write_known(w, "lastSizeBytes", s->last_size_bytes);
+    api_write_text(w, "lastSize", s->last_size);
+    api_write_known(w, "lastDurationSeconds", s->last_duration_seconds);
+    api_write_text(w, "destination", s->destination);
     api_write_time(w, "lastVerificationTime", s->last_verification);
     api_write_time(w, "lastVerificationScheduleTime", s->last_verification_schedule);
     api_write_time(w, "nextVerificationTime", s->next_verification);

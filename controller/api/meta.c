@@ -321,6 +321,18 @@ bool api_merge_diff(const char *from, const char *to, struct nb_buf *patch)
     return true;
 }
 
+void api_write_text(struct nb_jw *w, const char *key, const char *s)
+{
+    if (*s)
+        nb_jw_kv_str(w, key, s);
+}
+
+void api_write_known(struct nb_jw *w, const char *key, int64_t v)
+{
+    if (v >= 0)
+        nb_jw_kv_i64(w, key, v);
+}
+
 const char *api_size_text(struct nb_arena *a, int64_t bytes)
 {
     static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB" };

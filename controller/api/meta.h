@@ -80,6 +80,8 @@ void api_conditions_parse(struct nb_arena *a, const struct nb_json *v, struct ap
 const char *api_annotation(const struct nb_json *object, const char *key);
 const char *api_label(const struct nb_json *object, const char *key);
 void api_write_time(struct nb_jw *w, const char *key, int64_t unix_seconds); /* nothing for 0 */
+void api_write_text(struct nb_jw *w, const char *key, const char *s);        /* nothing for "" */
+void api_write_known(struct nb_jw *w, const char *key, int64_t v);           /* nothing below 0 */
 /* "1.2 GiB", "512 B": for printer columns. */
 const char *api_size_text(struct nb_arena *a, int64_t bytes);
 /* "1h 2m", "35s". */

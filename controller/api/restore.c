@@ -134,37 +134,25 @@ bool api_restore_is_terminal(const struct api_restore *r)
 
 /* --- writing --------------------------------------------------------------------------------- */
 
-static void kv_text(struct nb_jw *w, const char *key, const char *s)
-{
-    if (*s)
-        nb_jw_kv_str(w, key, s);
-}
-
-static void kv_known(struct nb_jw *w, const char *key, int64_t v)
-{
-    if (v >= 0)
-        nb_jw_kv_i64(w, key, v);
-}
-
 static void write_resolved(const struct api_restore_status *s, struct nb_jw *w)
 {
     if (!*s->resolved_kind && !*s->resolved_name && s->point_count == 0)
         return;
     nb_jw_key(w, "resolvedSource");
     nb_jw_object(w);
-    kv_text(w, "kind", s->resolved_kind);
-    kv_text(w, "name", s->resolved_name);
+    api_write_text(w, "kind", s->resolved_kind);
+    api_write_text(w, "name", s->resolved_name);
     nb_jw_key(w, "points");
     nb_jw_array(w);
     for (size_t i = 0; i < s->point_count; i++) {
         const struct api_source_point *p = &s->points[i];
 
         nb_jw_object(w);
-        kv_text(w, "database", p->database);
-        kv_text(w, "manifestKey", p->manifest_key);
-        kv_text(w, "key", p->key);
+        api_write_text(w, "database", p->database);
+        api_write_text(w, "manifestKey", p->manifest_key);
+        api_write_text(w, "key", p->key);
         api_write_time(w, "time", p->time);
-        kv_known(w, "sizeBytes", p->size_bytes);
+        api_write_known(w, "sizeBytes", p->size_bytes);
         nb_jw_object_end(w);
     }
     nb_jw_array_end(w);
@@ -180,13 +168,13 @@ static void write_results(const struct api_restore_status *s, struct nb_jw *w)
 
         nb_jw_object(w);
         nb_jw_kv_str(w, "database", d->database);
-        kv_text(w, "target", d->target);
-        kv_text(w, "result", d->result);
-        kv_text(w, "reason", d->reason);
-        kv_text(w, "message", d->message);
-        kv_known(w, "nodes", d->nodes);
-        kv_known(w, "relationships", d->relationships);
-        kv_known(w, "durationSeconds", d->duration_seconds);
+        api_write_text(w, "target", d->target);
+        api_write_text(w, "result", d->result);
+        api_write_text(w, "reason", d->reason);
+        api_write_text(w, "message", d->message);
+        api_write_known(w, "nodes", d->nodes);
+        api_write_known(w, "relationships", d->relationships);
+        api_write_known(w, "durationSeconds", d->duration_seconds);
         nb_jw_object_end(w);
     }
     nb_jw_array_end(w);
@@ -200,23 +188,23 @@ void api_restore_status_write(const struct api_restore_status *s, struct nb_jw *
     api_conditions_write(&s->conditions, "conditions", w);
     api_write_time(w, "startTime", s->started);
     api_write_time(w, "completionTime", s->completed);
-    kv_known(w, "durationSeconds", s->duration_seconds);
-    kv_text(w, "duration", s->duration);
+    api_write_known(w, "durationSeconds", s->duration_seconds);
+    api_write_text(w, "duration", s->duration);
     if (*s->job) {
         nb_jw_key(w, "jobRef");
         nb_jw_object(w);
         nb_jw_kv_str(w, "name", s->job);
-        kv_text(w, "uid", s->job_uid);
+        api_write_text(w, "uid", s->job_uid);
         nb_jw_object_end(w);
     }
-    kv_text(w, "source", s->source);
-    kv_text(w, "target", s->target);
+    api_write_text(w, "source", s->source);
+    api_write_text(w, "target", s->target);
     write_resolved(s, w);
     api_progress_write(&s->progress, "progress", w);
-    kv_text(w, "progressText", s->progress_text);
+    api_write_text(w, "progressText", s->progress_text);
     write_results(s, w);
     api_failure_write(&s->failure, "failure", w);
-    kv_text(w, "result", api_result_names[s->result]);
+    api_write_text(w, "result", api_result_names[s->result]);
     nb_jw_object_end(w);
 }
 

@@ -21,31 +21,19 @@ void api_progress_parse(struct nb_arena *a, const struct nb_json *v, struct api_
     };
 }
 
-static void kv_text(struct nb_jw *w, const char *key, const char *s)
-{
-    if (*s)
-        nb_jw_kv_str(w, key, s);
-}
-
-static void kv_known(struct nb_jw *w, const char *key, int64_t v)
-{
-    if (v >= 0)
-        nb_jw_kv_i64(w, key, v);
-}
-
 void api_progress_write(const struct api_progress *p, const char *key, struct nb_jw *w)
 {
     if (!p->present)
         return;
     nb_jw_key(w, key);
     nb_jw_object(w);
-    kv_text(w, "stage", p->stage);
-    kv_text(w, "database", p->database);
-    kv_known(w, "percent", p->percent);
-    kv_known(w, "nodes", p->nodes);
-    kv_known(w, "relationships", p->relationships);
-    kv_known(w, "bytesExported", p->bytes_exported);
-    kv_known(w, "bytesUploaded", p->bytes_uploaded);
+    api_write_text(w, "stage", p->stage);
+    api_write_text(w, "database", p->database);
+    api_write_known(w, "percent", p->percent);
+    api_write_known(w, "nodes", p->nodes);
+    api_write_known(w, "relationships", p->relationships);
+    api_write_known(w, "bytesExported", p->bytes_exported);
+    api_write_known(w, "bytesUploaded", p->bytes_uploaded);
     api_write_time(w, "lastUpdateTime", p->updated);
     nb_jw_object_end(w);
 }
@@ -76,7 +64,7 @@ void api_failure_write(const struct api_failure *f, const char *key, struct nb_j
     nb_jw_object(w);
     nb_jw_kv_str(w, "reason", f->reason);
     nb_jw_kv_str(w, "message", f->message);
-    kv_known(w, "exitCode", f->exit_code);
+    api_write_known(w, "exitCode", f->exit_code);
     nb_jw_kv_bool(w, "retriable", f->retriable);
     nb_jw_object_end(w);
 }
@@ -121,16 +109,16 @@ void api_artifacts_write(const struct api_artifacts *list, const char *key, stru
 
         nb_jw_object(w);
         nb_jw_kv_str(w, "database", t->database);
-        kv_text(w, "key", t->key);
-        kv_text(w, "manifestKey", t->manifest_key);
-        kv_known(w, "sizeBytes", t->size_bytes);
-        kv_known(w, "uncompressedBytes", t->uncompressed_bytes);
-        kv_text(w, "sha256", t->sha256);
-        kv_known(w, "nodes", t->nodes);
-        kv_known(w, "relationships", t->relationships);
-        kv_known(w, "indexes", t->indexes);
-        kv_known(w, "constraints", t->constraints);
-        kv_text(w, "consistency", t->consistency);
+        api_write_text(w, "key", t->key);
+        api_write_text(w, "manifestKey", t->manifest_key);
+        api_write_known(w, "sizeBytes", t->size_bytes);
+        api_write_known(w, "uncompressedBytes", t->uncompressed_bytes);
+        api_write_text(w, "sha256", t->sha256);
+        api_write_known(w, "nodes", t->nodes);
+        api_write_known(w, "relationships", t->relationships);
+        api_write_known(w, "indexes", t->indexes);
+        api_write_known(w, "constraints", t->constraints);
+        api_write_text(w, "consistency", t->consistency);
         nb_jw_object_end(w);
     }
     nb_jw_array_end(w);
@@ -214,22 +202,22 @@ static void write_status_facts(const struct api_run_status *s, struct nb_jw *w)
 {
     api_write_time(w, "startTime", s->started);
     api_write_time(w, "completionTime", s->completed);
-    kv_known(w, "durationSeconds", s->duration_seconds);
-    kv_text(w, "duration", s->duration);
+    api_write_known(w, "durationSeconds", s->duration_seconds);
+    api_write_text(w, "duration", s->duration);
     if (*s->job) {
         nb_jw_key(w, "jobRef");
         nb_jw_object(w);
         nb_jw_kv_str(w, "name", s->job);
-        kv_text(w, "uid", s->job_uid);
+        api_write_text(w, "uid", s->job_uid);
         nb_jw_object_end(w);
     }
-    kv_text(w, "engine", s->engine);
-    kv_text(w, "serverVersion", s->server_version);
-    kv_known(w, "sizeBytes", s->size_bytes);
-    kv_text(w, "size", s->size);
-    kv_text(w, "manifestKey", s->manifest_key);
+    api_write_text(w, "engine", s->engine);
+    api_write_text(w, "serverVersion", s->server_version);
+    api_write_known(w, "sizeBytes", s->size_bytes);
+    api_write_text(w, "size", s->size);
+    api_write_text(w, "manifestKey", s->manifest_key);
     api_write_time(w, "expiryTime", s->expiry);
-    kv_text(w, "result", api_result_names[s->result]);
+    api_write_text(w, "result", api_result_names[s->result]);
     if (s->pinned)
         nb_jw_kv_bool(w, "pinned", true);
 }
@@ -242,7 +230,7 @@ void api_run_status_write(const struct api_run_status *s, struct nb_jw *w)
     api_conditions_write(&s->conditions, "conditions", w);
     write_status_facts(s, w);
     api_progress_write(&s->progress, "progress", w);
-    kv_text(w, "progressText", s->progress_text);
+    api_write_text(w, "progressText", s->progress_text);
     api_artifacts_write(&s->artifacts, "artifacts", w);
     api_failure_write(&s->failure, "failure", w);
     if (s->verification.present) {
@@ -250,7 +238,7 @@ void api_run_status_write(const struct api_run_status *s, struct nb_jw *w)
         nb_jw_object(w);
         nb_jw_kv_str(w, "level", s->verification.level);
         nb_jw_kv_str(w, "result", s->verification.result);
-        kv_known(w, "durationSeconds", s->verification.duration_seconds);
+        api_write_known(w, "durationSeconds", s->verification.duration_seconds);
         nb_jw_object_end(w);
     }
     nb_jw_object_end(w);

@@ -540,12 +540,6 @@ static void write_foreign_strings(struct writer *j, const char *json)
             nb_jw_kv_str(j->w, nb_json_key(c), nb_json_str(c, ""));
 }
 
-static void kv_text(struct nb_jw *w, const char *key, const char *s)
-{
-    if (*s)
-        nb_jw_kv_str(w, key, s);
-}
-
 static void write_labels(struct writer *j, const char *foreign)
 {
     const struct plan_job_spec *s = j->spec;
@@ -556,9 +550,9 @@ static void write_labels(struct writer *j, const char *foreign)
     nb_jw_kv_str(j->w, API_LABEL_MANAGED_BY, API_VALUE_MANAGED_BY);
     nb_jw_kv_str(j->w, API_LABEL_COMPONENT, API_VALUE_COMPONENT);
     nb_jw_kv_str(j->w, API_LABEL_JOB, api_job_kind_names[s->kind]);
-    kv_text(j->w, API_LABEL_BACKUP, s->backup);
-    kv_text(j->w, API_LABEL_RUN, s->run);
-    kv_text(j->w, API_LABEL_RESTORE, s->restore);
+    api_write_text(j->w, API_LABEL_BACKUP, s->backup);
+    api_write_text(j->w, API_LABEL_RUN, s->run);
+    api_write_text(j->w, API_LABEL_RESTORE, s->restore);
     write_foreign_strings(j, foreign);
     nb_jw_object_end(j->w);
 }
@@ -577,8 +571,8 @@ static void write_meta(struct writer *j)
     nb_jw_object(j->w);
     if (s->scheduled)
         nb_jw_kv_str(j->w, API_ANNOTATION_SCHEDULED_TIME, nb_time_format(s->scheduled, text));
-    kv_text(j->w, API_ANNOTATION_TOKEN, s->token);
-    kv_text(j->w, API_ANNOTATION_PIN_VALUE, s->pin_value);
+    api_write_text(j->w, API_ANNOTATION_TOKEN, s->token);
+    api_write_text(j->w, API_ANNOTATION_PIN_VALUE, s->pin_value);
     nb_jw_object_end(j->w);
     api_owner_write(s->owner_kind, s->owner_name, s->owner_uid, j->w);
     nb_jw_object_end(j->w);
