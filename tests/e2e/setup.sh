@@ -106,7 +106,7 @@ graph_up() {
 e2e_up() {
     e2e_environment
     step "image"
-    make --no-print-directory -s -C "$here/../.." all
+    make --no-print-directory -s -C "$here/../.." all test-tools
     "$here/../../tools/make-image" build/release "$out/image"
     step "cluster ($E2E_CLUSTER)"
     cluster_up
