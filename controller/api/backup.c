@@ -123,6 +123,16 @@ static const char *one_of(const struct nb_json *v, const char *path, const char 
     return names[api_enum(v, path, names, 0)];
 }
 
+static const char *parse_level(struct nb_arena *a, const struct nb_json *v)
+{
+    int64_t level = nb_json_i64(v, 6);
+
+    if (nb_streq(nb_json_str(v, ""), "adaptive"))
+        return "adaptive";
+    level = level < 1 ? 1 : level > 9 ? 9 : level;
+    return api_printf(a, "%lld", (long long)level);
+}
+
 void api_template_parse(struct nb_arena *a, const struct nb_json *v, struct api_template *ret)
 {
     static const char *const failure_policies[] = { "Continue", "Fail", NULL };
@@ -143,7 +153,7 @@ void api_template_parse(struct nb_arena *a, const struct nb_json *v, struct api_
         .type = one_of(v, "type", types),
         .incremental_max_chain = api_i64(v, "incremental.maxChain", 0, 10000, 0),
         .gzip = strcmp(nb_json_str(nb_json_get(v, "compression"), "gzip"), "none") != 0,
-        .compression_level = api_i64(v, "compressionLevel", 1, 9, 6),
+        .compression_level = parse_level(a, nb_json_get(v, "compressionLevel")),
         .verify_level = (enum api_verify_level)api_enum(
             verification, "level", api_verify_level_names, API_VERIFY_CHECKSUM),
         .verify_schedule = api_str(a, verification, "schedule", ""),

@@ -65,7 +65,7 @@ struct api_template {
     const char *type;
     int64_t incremental_max_chain; /* 0: default */
     bool gzip;
-    int64_t compression_level;
+    const char *compression_level; /* "6", "adaptive" */
     struct api_strings recipients;
     struct api_storage storage;
     struct api_retention retention;

@@ -245,7 +245,7 @@ static void env_backup(struct writer *j)
     env_positive(j, "BACKUP_INCREMENTAL_MAX_CHAIN", t->incremental_max_chain);
     env_bool(j, "BACKUP_COMPRESSION", t->gzip);
     if (t->gzip)
-        env_i64(j, "BACKUP_COMPRESSION_LEVEL", t->compression_level);
+        env(j, "BACKUP_COMPRESSION_LEVEL", t->compression_level);
     env_list(j, "BACKUP_AGE_RECIPIENTS", &t->recipients);
 }
 

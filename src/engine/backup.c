@@ -65,7 +65,7 @@ static bool take_claim(struct backup *b, struct nb_error *err)
     struct repo_claim_opts opts = {
         .database = eng_source_server(b->source)->database,
         .scheduled_unix_seconds = b->opts->scheduled_unix_seconds,
-        .gz = b->opts->gzip_level > 0,
+        .gz = b->opts->gzip_level != 0,
     };
 
     if (!repo_claim_new(b->opts->repo, &opts, eng_pulse_run(b->pulse), &b->claim,

@@ -35,7 +35,7 @@ struct eng_backup_opts { /* all borrowed for the call */
     size_t part_bytes;       /* 0: 8 MiB */
     unsigned upload_threads; /* 0: 2 */
 
-    int gzip_level;                /* 0: not compressed */
+    int gzip_level;                /* 0: not compressed; GZ_LEVEL_ADAPTIVE */
     unsigned gzip_threads;         /* 0: by the number of CPUs, at most 4 */
     uint64_t max_bytes_per_second; /* of script; 0: no limit */
     bool no_digest;

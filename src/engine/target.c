@@ -65,7 +65,7 @@ static bool open_s3(struct eng_target *t, const struct eng_target_about *about, 
         .client = repo_client(t->opts->repo),
         .cancel = t->run,
         .upload = {
-            .content_type = t->opts->gzip_level > 0 ? "application/gzip" : "text/plain",
+            .content_type = t->opts->gzip_level != 0 ? "application/gzip" : "text/plain",
             .meta = t->meta,
             .meta_n = describe(t, about),
             .part_bytes = t->opts->part_bytes,
@@ -115,7 +115,7 @@ static bool open_chain(struct eng_target *t, const struct eng_target_about *abou
     if (!(opts->repo ? open_s3(t, about, &s, err) : open_file(t, &s, err)))
         return false;
     t->head = t->stored_count = sink_count_new(s);
-    if (opts->gzip_level > 0) {
+    if (opts->gzip_level != 0) {
         s = nb_steal(t->head);
         if (!sink_gz_new(opts->gzip_level, gzip_threads(opts), s, &t->head, err))
             return false;
@@ -194,6 +194,6 @@ bool eng_target_finish(struct eng_target *t, struct repo_manifest *m, struct nb_
     }
     m->plain_bytes = sink_count_bytes(t->plain_count);
     sink_hash_hex(t->plain_hash, m->plain_sha256);
-    m->compression = nb_xstrdup(t->opts->gzip_level > 0 ? "gzip" : "none");
+    m->compression = nb_xstrdup(t->opts->gzip_level != 0 ? "gzip" : "none");
     return true;
 }

@@ -17,7 +17,8 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
-enum { GZ_LEVEL_MIN = 1, GZ_LEVEL_DEFAULT = 6, GZ_LEVEL_MAX = 9 };
+/* ADAPTIVE is for gz_writer only. */
+enum { GZ_LEVEL_ADAPTIVE = -1, GZ_LEVEL_MIN = 1, GZ_LEVEL_DEFAULT = 6, GZ_LEVEL_MAX = 9 };
 
 struct gz_deflater;
 

@@ -3,8 +3,10 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "gz/adapt.h"
 #include "gz/block.h"
 
 /*
@@ -26,6 +28,7 @@ struct block {
 struct worker {
     struct gz_writer *writer;
     struct gz_deflater *deflater;
+    int level; /* of the deflater */
     struct nb_thread *thread;
 };
 
@@ -38,13 +41,17 @@ struct gz_writer {
     struct block *filling; /* the caller's, between two submits */
     struct worker *workers;
     size_t workers_n;
-    bool threaded, finished;
+    bool threaded, finished, adaptive;
 
     pthread_mutex_t lock;
     pthread_cond_t work_cond; /* a block was queued, or the end */
     pthread_cond_t free_cond; /* a block became free, or the writer failed */
     uint64_t fill_seq, work_seq, output_seq;
     bool draining, closing, failed;
+    int level; /* of the next block */
+    struct gz_adapt adapt;
+    uint64_t output_ns,
+        adapted_ns; /* in the callback since, and the time of, the last adaptation */
     struct nb_error error;
 };
 
@@ -73,11 +80,13 @@ static void drain_locked(struct gz_writer *w)
     while (!w->failed && !w->closing && block_at(w, w->output_seq)->state == BLOCK_READY) {
         struct block *b = block_at(w, w->output_seq);
         struct nb_error error = NB_ERROR_INIT;
+        uint64_t since_ns = nb_clock_mono_ns();
         bool ok;
 
         pthread_mutex_unlock(&w->lock);
         ok = w->output(w->ctx, b->packed, b->packed_n, &error);
         pthread_mutex_lock(&w->lock);
+        w->output_ns += nb_clock_mono_ns() - since_ns;
         if (!ok)
             fail_locked(w, &error);
         b->state = BLOCK_FREE;
@@ -87,6 +96,16 @@ static void drain_locked(struct gz_writer *w)
     w->draining = false;
 }
 
+/* A deflater has one level for life. */
+static bool set_level(struct worker *self, int level, struct nb_error *err)
+{
+    if (self->level == level)
+        return true;
+    gz_deflater_free(nb_steal(self->deflater));
+    self->level = level;
+    return gz_deflater_new(level, &self->deflater, err);
+}
+
 static void *work(void *arg)
 {
     struct worker *self = arg;
@@ -94,7 +113,10 @@ static void *work(void *arg)
 
     pthread_mutex_lock(&w->lock);
     for (;;) {
+        struct nb_error error = NB_ERROR_INIT;
         struct block *b;
+        int level;
+        bool ok;
 
         while (!w->closing && !w->failed && w->work_seq == w->fill_seq)
             nb_cond_wait(&w->work_cond, &w->lock, INT64_MAX);
@@ -102,10 +124,17 @@ static void *work(void *arg)
             break;
         b = block_at(w, w->work_seq++);
         b->state = BLOCK_BUSY;
+        level = w->level;
         pthread_mutex_unlock(&w->lock);
-        b->packed_n =
-            gz_block_deflate(self->deflater, b->plain, b->plain_n, b->packed, w->packed_cap);
+        ok = set_level(self, level, &error);
+        if (ok)
+            b->packed_n =
+                gz_block_deflate(self->deflater, b->plain, b->plain_n, b->packed, w->packed_cap);
         pthread_mutex_lock(&w->lock);
+        if (!ok) {
+            fail_locked(w, &error);
+            break;
+        }
         b->state = BLOCK_READY;
         drain_locked(w);
     }
@@ -113,11 +142,12 @@ static void *work(void *arg)
     return NULL;
 }
 
-static bool start(struct gz_writer *w, int level, struct nb_error *err)
+static bool start(struct gz_writer *w, struct nb_error *err)
 {
     for (size_t i = 0; i < w->workers_n; i++) {
         w->workers[i].writer = w;
-        if (!gz_deflater_new(level, &w->workers[i].deflater, err))
+        w->workers[i].level = w->level;
+        if (!gz_deflater_new(w->level, &w->workers[i].deflater, err))
             return false;
     }
     w->packed_cap = gz_block_bound(w->workers[0].deflater, w->block_bytes);
@@ -150,7 +180,11 @@ bool gz_writer_new(const struct gz_writer_opts *opts, gz_output_fn *output, void
     nb_mutex_init(&w->lock);
     nb_cond_init(&w->work_cond);
     nb_cond_init(&w->free_cond);
-    if (!start(w, opts->level ? opts->level : GZ_LEVEL_DEFAULT, err))
+    gz_adapt_init(&w->adapt);
+    w->adaptive = w->threaded && opts->level == GZ_LEVEL_ADAPTIVE;
+    w->level = opts->level && opts->level != GZ_LEVEL_ADAPTIVE ? opts->level : w->adapt.level;
+    w->adapted_ns = nb_clock_mono_ns();
+    if (!start(w, err))
         return false;
     *ret = nb_steal(w);
     return true;
@@ -180,16 +214,30 @@ void gz_writer_free(struct gz_writer *w)
     free(w);
 }
 
+/* Lock held. */
+static void adapt_locked(struct gz_writer *w, bool waited)
+{
+    uint64_t now_ns = nb_clock_mono_ns();
+
+    gz_adapt_block(&w->adapt, waited, now_ns - w->adapted_ns, w->output_ns);
+    w->adapted_ns = now_ns;
+    w->output_ns = 0;
+    w->level = w->adapt.level;
+}
+
 /* The block that the caller fills, once it is free. */
 static bool acquire(struct gz_writer *w, struct nb_error *err)
 {
     struct block *b = block_at(w, w->fill_seq);
-    bool ok;
+    bool ok, waited;
 
     pthread_mutex_lock(&w->lock);
+    waited = b->state != BLOCK_FREE;
     while (!w->failed && b->state != BLOCK_FREE)
         nb_cond_wait(&w->free_cond, &w->lock, INT64_MAX);
     ok = !w->failed;
+    if (w->adaptive)
+        adapt_locked(w, waited);
     if (!ok)
         *err = w->error;
     pthread_mutex_unlock(&w->lock);

@@ -26,7 +26,7 @@ typedef bool(gz_output_fn)(void *ctx, const void *p, size_t n, struct nb_error *
 enum { GZ_BLOCK_BYTES_DEFAULT = 256 << 10, GZ_THREADS_MAX = 64 };
 
 struct gz_writer_opts {
-    int level;          /* 0: GZ_LEVEL_DEFAULT */
+    int level;          /* 0: GZ_LEVEL_DEFAULT; GZ_LEVEL_ADAPTIVE: gz/adapt.h chooses */
     unsigned threads;   /* 0: compress in the calling thread */
     size_t block_bytes; /* 0: GZ_BLOCK_BYTES_DEFAULT */
 };

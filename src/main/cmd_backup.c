@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/verify.h"
+#include "gz/block.h"
 #include "main/command.h"
 #include "main/connect.h"
 #include "main/databases.h"
@@ -76,10 +77,11 @@ static bool check_supported(const struct options *o, struct nb_error *err)
 static int gzip_level(const struct options *o)
 {
     const char *compression = opt_text(o, OPT_BACKUP_COMPRESSION);
+    const char *level = opt_text(o, OPT_BACKUP_COMPRESSION_LEVEL);
 
     if (nb_streq(compression, "false") || nb_streq(compression, "none"))
         return 0;
-    return (int)opt_int(o, OPT_BACKUP_COMPRESSION_LEVEL, 6);
+    return nb_streq(level, "adaptive") ? GZ_LEVEL_ADAPTIVE : *level - '0';
 }
 
 static enum eng_consistency consistency(const struct options *o)

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "gz/adapt.h"
 #include "gz/block.h"
 #include "gz/reader.h"
 #include "gz/writer.h"
@@ -175,6 +176,61 @@ static void writer_level_out_of_range_is_refused(void **state)
     assert_string_equal(err.reason, "InvalidCompressionLevel");
 }
 
+static int adapted(unsigned windows, bool waited, uint64_t output_share)
+{
+    struct gz_adapt a;
+
+    gz_adapt_init(&a);
+    for (unsigned i = 0; i < windows * GZ_ADAPT_WINDOW_BLOCKS; i++)
+        gz_adapt_block(&a, waited, 100, output_share);
+    return a.level;
+}
+
+static void adapt_follows_who_waits(void **state)
+{
+    (void)state;
+    assert_int_equal(adapted(1, true, 10), GZ_LEVEL_DEFAULT - 1); /* the CPU is slow */
+    assert_int_equal(adapted(99, true, 10), GZ_LEVEL_MIN);
+    assert_int_equal(adapted(1, true, 90), GZ_LEVEL_DEFAULT + 1); /* the network is slow */
+    assert_int_equal(adapted(99, true, 90), GZ_LEVEL_MAX);
+    assert_int_equal(adapted(99, false, 10), GZ_LEVEL_DEFAULT); /* the source is slow */
+}
+
+static void adapt_source_gets_slow_goes_back_to_the_default(void **state)
+{
+    struct gz_adapt a = { .level = GZ_LEVEL_MIN };
+
+    (void)state;
+    for (int i = 0; i < 99 * GZ_ADAPT_WINDOW_BLOCKS; i++)
+        gz_adapt_block(&a, false, 100, 0);
+    assert_int_equal(a.level, GZ_LEVEL_DEFAULT);
+    a.level = GZ_LEVEL_MAX;
+    for (int i = 0; i < 99 * GZ_ADAPT_WINDOW_BLOCKS; i++)
+        gz_adapt_block(&a, false, 100, 100);
+    assert_int_equal(a.level, GZ_LEVEL_DEFAULT);
+}
+
+/* What comes out is a gzip of what went in, whatever levels its members have. */
+static void writer_adaptive_output_is_read_back(void **state)
+{
+    struct gz_writer_opts opts = { .level = GZ_LEVEL_ADAPTIVE, .threads = 3, .block_bytes = 4096 };
+    struct gz_reader_opts ropts = { 0 };
+    nb_auto_done(nb_buf_done) struct nb_buf in = NB_BUF_INIT(MAX), out = NB_BUF_INIT(MAX),
+                                            back = NB_BUF_INIT(MAX);
+    struct nb_error err = NB_ERROR_INIT;
+    struct gz_writer *w;
+
+    (void)state;
+    fill(&in, 3 << 20);
+    assert_true(gz_writer_new(&opts, to_buf, &out, &w, &err));
+    assert_true(gz_writer_write(w, in.data, in.len, &err));
+    assert_true(gz_writer_finish(w, &err));
+    gz_writer_free(w);
+    assert_true(unpack(out.data, out.len, 65536, &ropts, &back, &err));
+    assert_int_equal(back.len, in.len);
+    assert_memory_equal(back.data, in.data, in.len);
+}
+
 static void reader_cut_anywhere_is_told(void **state)
 {
     struct nb_buf in = NB_BUF_INIT(MAX), packed = NB_BUF_INIT(MAX);
@@ -276,6 +332,9 @@ int main(void)
         cmocka_unit_test(writer_output_fails_error_comes_back_and_sticks),
         cmocka_unit_test(writer_freed_half_way_does_not_hang),
         cmocka_unit_test(writer_level_out_of_range_is_refused),
+        cmocka_unit_test(adapt_follows_who_waits),
+        cmocka_unit_test(adapt_source_gets_slow_goes_back_to_the_default),
+        cmocka_unit_test(writer_adaptive_output_is_read_back),
         cmocka_unit_test(reader_cut_anywhere_is_told),
         cmocka_unit_test(reader_one_bit_wrong_is_told),
         cmocka_unit_test(reader_garbage_after_last_member_is_refused),

@@ -153,7 +153,7 @@ static void bad_input_names_field_fault_and_mend(void **state)
         { "--dry-run", NULL, "flag '--dry-run' does not belong to 'backup'" },
         { "--prefix", NULL, "flag '--prefix' needs a value" },
         { "--prefix=", NULL, "has an empty value" },
-        { "--level=10", NULL, "--level is '10', not a whole number from 1 to 9" },
+        { "--level=10", NULL, "--level is '10', not one of 1|2" },
         { "--consistency=Perfect", NULL, "not one of Closed|Quiescent|BestEffort" },
         { "--databases=a,,b", NULL, "has an empty name in its list" },
         { "--scheduled-time=yesterday", NULL, "hint: write it like 2025-10-08T02:00:00Z" },

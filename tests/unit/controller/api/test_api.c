@@ -43,7 +43,7 @@ static void backup_defaults_hold_without_the_schema(void **state)
     assert_int_equal(b->spec.template_.retention.daily, -1);
     assert_false(b->spec.template_.retention.delete_on_delete);
     assert_true(b->spec.template_.gzip);
-    assert_int_equal(b->spec.template_.compression_level, 6);
+    assert_string_equal(b->spec.template_.compression_level, "6");
     assert_string_equal(b->spec.template_.engine, "Auto");
     assert_string_equal(b->spec.template_.consistency, "Closed");
     assert_string_equal(b->spec.template_.storage.prefix, "neo4j-backup");
@@ -66,7 +66,7 @@ static void backup_of_wrong_types_is_clamped_and_defaulted(void **state)
     assert_string_equal(b->spec.schedule, "");
     assert_int_equal(b->spec.template_.retention.days, 0);
     assert_int_equal(b->spec.template_.retention.minimum_successful, 1);
-    assert_int_equal(b->spec.template_.compression_level, 9);
+    assert_string_equal(b->spec.template_.compression_level, "9");
     assert_int_equal(b->spec.template_.databases.count, 0);
 }
 
