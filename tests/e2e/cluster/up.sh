@@ -215,14 +215,21 @@ cgroup_prepare() {
 
 same_network() { [ "$(readlink "/proc/$1/ns/net")" = "$(readlink /proc/self/ns/net)" ]; }
 other_network() { ! same_network "$1"; }
+root_is_a_mount() { awk '$5 == "/" { found = 1 } END { exit !found }' /proc/self/mountinfo; }
 init_pid() { pgrep -P "$unshare_pid"; }
 
 start_node() {
-    local namespaces=(--net --mount --pid --uts --ipc --fork --kill-child --mount-proc) init
+    local namespaces=(--net --mount --pid --uts --ipc --fork --kill-child) first=node-init.sh init
     cgroup_is_v2 || namespaces+=(--cgroup)
+    if root_is_a_mount; then
+        namespaces+=(--mount-proc)
+    else
+        namespaces+=(--propagation unchanged)
+        first=chroot-init.sh
+    fi
     export CLUSTER_STATE K8S_BIN K8S_IMAGES K8S_EXTRA_IMAGES NODE_NAME NODE_IP LINK_BITS \
         POD_CIDR POD_GATEWAY SERVICE_CIDR CGROUP_NAME
-    setsid unshare "${namespaces[@]}" "$CLUSTER_DIR/node-init.sh" \
+    setsid unshare "${namespaces[@]}" "$CLUSTER_DIR/$first" \
         >"$CLUSTER_STATE/log/init.log" 2>&1 </dev/null &
     unshare_pid=$!
     wait_for 10 init_pid || fail "the node's first process did not start;" \
