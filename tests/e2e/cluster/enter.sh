@@ -8,4 +8,4 @@ set -euo pipefail
 
 cluster_is_up || fail "no cluster is up in '$CLUSTER_STATE'"
 read -r pid _ <"$CLUSTER_STATE/init.pid"
-exec nsenter -t "$pid" -n -m -p -u -i -C -- "$@"
+exec nsenter -t "$pid" -n -m -p -u -i -C -r -w -- "$@"
