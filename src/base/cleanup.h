@@ -49,6 +49,13 @@ static inline __attribute__((unused)) void nb_free_auto(void *p)
 
 /* nb_auto_fd int fd = -1; */
 void nb_close_fd(int *fd);
+static inline __attribute__((unused)) int nb_steal_fd(int *fd)
+{
+    int stolen = *fd;
+
+    *fd = -1;
+    return stolen;
+}
 #define nb_auto_fd __attribute__((cleanup(nb_close_fd)))
 
 #endif

@@ -272,8 +272,7 @@ static bool connect_one(const struct addrinfo *a, int64_t timeout_ms,
         return nb_fail_errno(err, errno, "getsockopt");
     if (*ret_errno != 0)
         return nb_fail_errno(err, *ret_errno, "connect");
-    *ret_fd = fd;
-    fd = -1;
+    *ret_fd = nb_steal_fd(&fd);
     return true;
 }
 
@@ -295,9 +294,10 @@ bool net_tcp_connect(const char *host, uint16_t port, int64_t timeout_ms,
 
     if (!lookup_run(host, port, deadline, cancel, &l, err))
         return false;
+    assert(l);
     for (const struct addrinfo *a = l->addresses; a; a = a->ai_next) {
         struct nb_error one_err = NB_ERROR_INIT;
-        int fd;
+        int fd = -1;
 
         if (connect_one(a, share_of(left_until(deadline), a), cancel, &fd, &os_errno, &one_err)) {
             struct tcp *t = NB_NEW(struct tcp);

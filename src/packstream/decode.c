@@ -79,7 +79,7 @@ static bool take_string(struct ps_decoder *d, size_t n, struct nb_str *ret, stru
 static bool decode_string(struct ps_decoder *d, unsigned char marker, struct nb_str *ret,
                           struct nb_error *err)
 {
-    size_t n;
+    size_t n = 0;
 
     if ((marker & 0xF0) == 0x80)
         return take_string(d, marker & 0x0F, ret, err);
@@ -94,7 +94,7 @@ static bool is_string(unsigned char marker)
 static bool decode_bytes(struct ps_decoder *d, unsigned char marker, struct nb_str *ret,
                          struct nb_error *err)
 {
-    size_t n;
+    size_t n = 0;
 
     if (!take_size(d, 1u << (marker - 0xCC), 1, &n, err))
         return false;
@@ -118,6 +118,7 @@ static void leave(struct ps_decoder *d)
     d->depth--;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 static bool decode_items(struct ps_decoder *d, size_t n, const struct ps_value **ret,
                          struct nb_error *err)
 {
@@ -160,10 +161,11 @@ static bool list_size(struct ps_decoder *d, unsigned char marker, size_t *ret, s
     return *ret <= ps_decoder_left(d) || fail_truncated(err);
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 static bool decode_list_value(struct ps_decoder *d, unsigned char marker, struct ps_value *ret,
                               struct nb_error *err)
 {
-    size_t n;
+    size_t n = 0;
 
     if (!list_size(d, marker, &n, err))
         return false;
@@ -253,6 +255,7 @@ static bool new_slots(struct ps_decoder *d, size_t n, uint32_t **ret, size_t *re
     return true;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 static bool decode_pairs(struct ps_decoder *d, size_t n, struct ps_map *ret, struct nb_error *err)
 {
     struct ps_pair *pairs = nb_arena_alloc(d->arena, n * sizeof(*pairs), err);
@@ -263,7 +266,7 @@ static bool decode_pairs(struct ps_decoder *d, size_t n, struct ps_map *ret, str
     if (!pairs || (n > LARGE_MAP && !new_slots(d, n, &slots, &mask, err)))
         return false;
     for (size_t i = 0; i < n; i++) {
-        struct nb_str key;
+        struct nb_str key = { NULL, 0 };
         uint64_t bit;
         size_t at = count;
 
@@ -289,10 +292,11 @@ static bool decode_pairs(struct ps_decoder *d, size_t n, struct ps_map *ret, str
     return true;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 static bool decode_map(struct ps_decoder *d, unsigned char marker, struct ps_map *ret,
                        struct nb_error *err)
 {
-    size_t n;
+    size_t n = 0;
 
     if (!enter(d, err))
         return false;
@@ -325,7 +329,7 @@ bool ps_decode_map(struct ps_decoder *d, struct ps_map *ret, struct nb_error *er
 
 static bool want_int(struct ps_decoder *d, int64_t *ret, struct nb_error *err)
 {
-    struct ps_value v;
+    struct ps_value v = { .type = PS_NULL };
 
     if (!ps_decode(d, &v, err))
         return false;
@@ -338,7 +342,7 @@ static bool want_int(struct ps_decoder *d, int64_t *ret, struct nb_error *err)
 static bool want_int_between(struct ps_decoder *d, int32_t min, int32_t max, int32_t *ret,
                              struct nb_error *err)
 {
-    int64_t v;
+    int64_t v = 0;
 
     if (!want_int(d, &v, err))
         return false;
@@ -361,7 +365,7 @@ static bool want_offset(struct ps_decoder *d, int32_t *ret, struct nb_error *err
 
 static bool want_float(struct ps_decoder *d, double *ret, struct nb_error *err)
 {
-    struct ps_value v;
+    struct ps_value v = { .type = PS_NULL };
 
     if (!ps_decode(d, &v, err))
         return false;
@@ -385,7 +389,7 @@ static bool want_strs(struct ps_decoder *d, const struct nb_str **ret, size_t *r
                       struct nb_error *err)
 {
     struct nb_str *strs;
-    size_t n;
+    size_t n = 0;
 
     if (!ps_decode_list_head(d, &n, err))
         return false;
@@ -479,7 +483,7 @@ static bool want_indices(struct ps_decoder *d, struct ps_path *path, struct nb_e
     if (!indices)
         return false;
     for (size_t i = 0; i < path->nindices; i++) {
-        int64_t v, low = i % 2 ? 0 : -(int64_t)path->nrels;
+        int64_t v = 0, low = i % 2 ? 0 : -(int64_t)path->nrels;
         int64_t high = i % 2 ? (int64_t)path->nnodes - 1 : (int64_t)path->nrels;
 
         if (!want_int(d, &v, err))
@@ -637,7 +641,7 @@ size_t ps_vector_elem_bytes(enum ps_vector_type elem)
 
 static bool want_bytes(struct ps_decoder *d, struct nb_str *ret, struct nb_error *err)
 {
-    struct ps_value v;
+    struct ps_value v = { .type = PS_NULL };
 
     if (!ps_decode(d, &v, err))
         return false;
@@ -794,6 +798,7 @@ static bool decode_uuid(struct ps_decoder *d, struct ps_value *ret, struct nb_er
     return true;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 static bool decode_marked(struct ps_decoder *d, unsigned char marker, struct ps_value *ret,
                           struct nb_error *err)
 {
@@ -840,6 +845,7 @@ static bool decode_marked(struct ps_decoder *d, unsigned char marker, struct ps_
     }
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 bool ps_decode(struct ps_decoder *d, struct ps_value *ret, struct nb_error *err)
 {
     unsigned char marker;
@@ -864,7 +870,7 @@ bool ps_decode(struct ps_decoder *d, struct ps_value *ret, struct nb_error *err)
         return decode_marked(d, marker, ret, err);
     default: /* 00 to 7F, F0 to FF: the integer itself */
         ret->type = PS_INT;
-        ret->integer = (int8_t)marker;
+        ret->integer = marker < 0x80 ? marker : marker - 0x100;
         return true;
     }
 }

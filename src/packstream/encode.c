@@ -153,6 +153,7 @@ void ps_put_map_end(struct ps_encoder *e, size_t mark, size_t n)
 
 /* --- values ----------------------------------------------------------------------------------- */
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 static void put_pairs(struct ps_encoder *e, const struct ps_map *m)
 {
     ps_put_map(e, m->n);
@@ -162,6 +163,7 @@ static void put_pairs(struct ps_encoder *e, const struct ps_map *m)
     }
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 static void put_node(struct ps_encoder *e, const struct ps_node *node)
 {
     ps_put_struct(e, 'N', node->element_id.p ? 4 : 3);
@@ -174,6 +176,7 @@ static void put_node(struct ps_encoder *e, const struct ps_node *node)
         ps_put_str(e, node->element_id);
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 static void put_rel(struct ps_encoder *e, const struct ps_rel *rel, bool bound)
 {
     bool with_ids = rel->element_id.p != NULL;
@@ -197,6 +200,7 @@ static void put_rel(struct ps_encoder *e, const struct ps_rel *rel, bool bound)
     }
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 static void put_items(struct ps_encoder *e, const struct ps_value *items, size_t n)
 {
     ps_put_list(e, n);
@@ -204,6 +208,7 @@ static void put_items(struct ps_encoder *e, const struct ps_value *items, size_t
         ps_put_value(e, &items[i]);
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 static void put_path(struct ps_encoder *e, const struct ps_path *path)
 {
     ps_put_struct(e, 'P', 3);
@@ -324,6 +329,7 @@ static void put_temporal(struct ps_encoder *e, const struct ps_value *v)
     }
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 void ps_put_value(struct ps_encoder *e, const struct ps_value *v)
 {
     switch (v->type) {

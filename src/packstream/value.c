@@ -129,9 +129,14 @@ int64_t ps_vector_get_int(const struct ps_vector *v, size_t i)
 
 static bool same_bits(double a, double b)
 {
-    return memcmp(&a, &b, sizeof(a)) == 0;
+    uint64_t ua, ub;
+
+    memcpy(&ua, &a, sizeof(ua));
+    memcpy(&ub, &b, sizeof(ub));
+    return ua == ub;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 static bool lists_equal(const struct ps_value *a, const struct ps_value *b)
 {
     size_t n = ps_list_count(a);
@@ -149,6 +154,7 @@ static bool lists_equal(const struct ps_value *a, const struct ps_value *b)
     return true;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 static bool maps_equal(const struct ps_map *a, const struct ps_map *b)
 {
     if (a->n != b->n)
@@ -170,6 +176,7 @@ static bool maps_equal(const struct ps_map *a, const struct ps_map *b)
     return true;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 static bool nodes_equal(const struct ps_node *a, const struct ps_node *b)
 {
     if (a->id != b->id || a->nlabels != b->nlabels || !nb_str_equal(a->element_id, b->element_id))
@@ -180,6 +187,7 @@ static bool nodes_equal(const struct ps_node *a, const struct ps_node *b)
     return maps_equal(&a->props, &b->props);
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 static bool rels_equal(const struct ps_rel *a, const struct ps_rel *b)
 {
     return a->id == b->id && a->start_id == b->start_id && a->end_id == b->end_id &&
@@ -188,6 +196,7 @@ static bool rels_equal(const struct ps_rel *a, const struct ps_rel *b)
            nb_str_equal(a->end_element_id, b->end_element_id) && maps_equal(&a->props, &b->props);
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 static bool paths_equal(const struct ps_path *a, const struct ps_path *b)
 {
     if (a->nnodes != b->nnodes || a->nrels != b->nrels || a->nindices != b->nindices)
@@ -244,6 +253,7 @@ static bool unsupported_equal(const struct ps_unsupported *a, const struct ps_un
            a->min_minor == b->min_minor && nb_str_equal(a->message, b->message);
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 bool ps_value_equal(const struct ps_value *a, const struct ps_value *b)
 {
     if (ps_is_list(a) && ps_is_list(b))
@@ -312,6 +322,7 @@ static bool copy_str(struct nb_str *s, struct nb_arena *arena, struct nb_error *
     return true;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 static bool copy_items(const struct ps_value **items, size_t n, struct nb_arena *arena,
                        struct nb_error *err)
 {
@@ -326,6 +337,7 @@ static bool copy_items(const struct ps_value **items, size_t n, struct nb_arena 
     return true;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 static bool copy_map(struct ps_map *m, struct nb_arena *arena, struct nb_error *err)
 {
     struct ps_pair *to = nb_arena_alloc(arena, m->n * sizeof(*to), err);
@@ -342,6 +354,7 @@ static bool copy_map(struct ps_map *m, struct nb_arena *arena, struct nb_error *
     return true;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 static bool copy_node(const struct ps_node **node, struct nb_arena *arena, struct nb_error *err)
 {
     struct ps_node *to = nb_arena_alloc(arena, sizeof(*to), err);
@@ -361,6 +374,7 @@ static bool copy_node(const struct ps_node **node, struct nb_arena *arena, struc
     return copy_map(&to->props, arena, err) && copy_str(&to->element_id, arena, err);
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 static bool copy_rel(const struct ps_rel **rel, struct nb_arena *arena, struct nb_error *err)
 {
     struct ps_rel *to = nb_arena_alloc(arena, sizeof(*to), err);
@@ -374,6 +388,7 @@ static bool copy_rel(const struct ps_rel **rel, struct nb_arena *arena, struct n
            copy_str(&to->end_element_id, arena, err);
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 static bool copy_path(const struct ps_path **path, struct nb_arena *arena, struct nb_error *err)
 {
     struct ps_path *to = nb_arena_alloc(arena, sizeof(*to), err);
@@ -413,6 +428,7 @@ static bool copy_raw(const unsigned char **p, size_t n, struct nb_arena *arena,
     return true;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) nesting ends at PS_DEPTH_MAX
 bool ps_value_copy(const struct ps_value *v, struct nb_arena *arena, struct ps_value *ret,
                    struct nb_error *err)
 {

@@ -7,8 +7,7 @@ TEST_SRC := $(wildcard tests/*/*.[ch] tests/*/*/*.[ch] tests/*/*/*/*.[ch])
 CLANG_FORMAT ?= clang-format-14
 CLANG_TIDY   ?= clang-tidy-14
 
-# tidy and analyzer join this list once every module is without findings; until then: make tidy analyzer.
-LINT_CHECKS := format-check check-layers check-banned check-headers shellcheck docs-check cppcheck
+LINT_CHECKS := format-check check-layers check-banned check-headers shellcheck docs-check cppcheck tidy analyzer
 
 lint:
 	@failed=; for c in $(LINT_CHECKS); do \
