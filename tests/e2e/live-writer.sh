@@ -34,7 +34,7 @@ manifest_of() { jq -r '"\(.counts.nodes) \(.counts.relationships) \(.digests.nod
 one_round() {
     local dump=$work/live.cypher.gz manifest verdict rc=0
     rm -f "$work"/live.*
-    live "$source_uri" write --seed "$1" >"$work/writer" 2>&1 &
+    "$py" "$here/live_writer.py" "$source_uri" write --seed "$1" >"$work/writer" 2>&1 & # not through live(): it is to get the signal
     writer=$!
     timeout 20 bash -c "until grep -q writing '$work/writer'; do sleep 0.1; done" || { cat "$work/writer"; return 1; }
     NEO4J_URI=$source_uri NEO4J_USER=neo4j LOG_LEVEL=warn /usr/bin/env "$build/neo4j-backup" backup --output "$dump" \
