@@ -3,7 +3,8 @@
 
 /*
  * bolt: a connection to a Neo4j server, for users of one. (The files beside this one are its parts:
- * chunk, handshake and machine are pure; conn and cursor are the shell over a net_stream.)
+ * chunk, handshake, machine, target and table are pure; conn and cursor are the shell over a
+ * net_stream, router.h is for those who connect again and again to a cluster.)
  *
  *   bolt_conn_open(&opts, cancel, &conn, err)
  *   bolt_run(conn, "MATCH (n) RETURN n", params, NULL, &cur, err)
@@ -30,6 +31,11 @@
  *   NB_E_PROTOCOL    "Neo4jVersionUnsupported"    no version of Bolt in common
  *   NB_E_LIMIT       "Neo4jMessageTooLarge"
  *   NB_E_INVALID     "InvalidUri"
+ * and for the neo4j schemes
+ *   NB_E_UNAVAILABLE "Neo4jNoRouter"              no router answered with a routing table
+ *   NB_E_UNAVAILABLE "Neo4jNoServer"              the table has nobody to read from, or write to
+ *   NB_E_PROTOCOL    "Neo4jRoutingTableInvalid"   ... (UNAVAILABLE: nobody in it just now)
+ *   NB_E_INVALID     "Neo4jRoutingUnsupported"    the server does not route
  *   NB_E_CANCELLED, and TlsVerificationFailed (NB_E_DENIED) as they are.
  * After a failure told by the server, or a misuse of ours, the connection goes on (the next
  * bolt_run or bolt_begin resets it); after anything else it is dead: bolt_conn_is_alive() is false
@@ -46,31 +52,42 @@ struct bolt_conn;
 struct bolt_cursor;
 
 enum bolt_auth { BOLT_AUTH_NONE, BOLT_AUTH_BASIC, BOLT_AUTH_BEARER };
+enum bolt_mode { BOLT_MODE_WRITE, BOLT_MODE_READ };
+struct bolt_version {
+    uint8_t major, minor;
+};
 
 /* All borrowed for the call only. */
 struct bolt_conn_opts {
-    /* bolt://host[:7687], bolt+s:// (TLS, verified), bolt+ssc:// (TLS, not verified), and the same
-     * three with neo4j, which for now mean a direct connection too (the ?routing=context is kept).
+    /* bolt://host[:7687], bolt+s:// (TLS, verified), bolt+ssc:// (TLS, not verified): this server.
+     * The same three with neo4j: a server of its cluster that has `mode` for `db`, as its routing
+     * table says (a server without a cluster names itself); ?name=value&... is the routing context.
      */
     const char *uri;
+    const char *db;      /* neo4j schemes; NULL: the user's home database */
+    enum bolt_mode mode; /* neo4j schemes */
     enum bolt_auth auth;
     const char *user;               /* BASIC */
     const struct nb_secret *secret; /* BASIC: password, BEARER: token */
     const char *ca_pem;             /* NULL: the system's store */
     size_t ca_pem_n;
-    const char *server_name;    /* NULL: the URI's host */
+    const char *server_name;    /* NULL: the server's host; else of every server of a cluster */
     const char *user_agent;     /* NULL: "neo4j-backup/<version>" */
     int64_t connect_timeout_ms; /* all of TCP, TLS, handshake, HELLO, LOGON; 0: 15 s */
     /* The longest silence of the server while it owes us an answer; 0: 10 minutes. Where the server
      * promises a sign of life more often (hint connection.recv_timeout_seconds), that counts. */
     int64_t read_timeout_ms;
-    size_t max_message_bytes; /* one message from the server; 0: 512 MiB */
+    size_t max_message_bytes;        /* one message from the server; 0: 512 MiB */
+    struct bolt_version max_version; /* speak none above it (tests); 0.0: the best there is */
 };
 #define BOLT_CONN_OPTS_INIT                                                                        \
     {                                                                                              \
-        .uri = NULL, .auth = BOLT_AUTH_NONE, .user = NULL, .secret = NULL, .ca_pem = NULL,         \
-        .ca_pem_n = 0, .server_name = NULL, .user_agent = NULL, .connect_timeout_ms = 0,           \
-        .read_timeout_ms = 0, .max_message_bytes = 0                                               \
+        .uri = NULL, .db = NULL, .mode = BOLT_MODE_WRITE, .auth = BOLT_AUTH_NONE, .user = NULL,    \
+        .secret = NULL, .ca_pem = NULL, .ca_pem_n = 0, .server_name = NULL, .user_agent = NULL,    \
+        .connect_timeout_ms = 0, .read_timeout_ms = 0, .max_message_bytes = 0, .max_version = {    \
+            0,                                                                                     \
+            0                                                                                      \
+        }                                                                                          \
     }
 
 NB_NODISCARD bool bolt_conn_open(const struct bolt_conn_opts *opts, const struct nb_cancel *cancel,
@@ -80,11 +97,9 @@ void bolt_conn_close(struct bolt_conn *conn);
 NB_AUTO_DEFINE(struct bolt_conn *, bolt_conn_close)
 
 bool bolt_conn_is_alive(const struct bolt_conn *conn);
+const char *bolt_conn_address(const struct bolt_conn *conn);       /* "host:7687" */
 const char *bolt_conn_server_agent(const struct bolt_conn *conn);  /* "Neo4j/5.26.30" */
 const char *bolt_conn_connection_id(const struct bolt_conn *conn); /* "bolt-17" */
-struct bolt_version {
-    uint8_t major, minor;
-};
 struct bolt_version bolt_conn_version(const struct bolt_conn *conn);
 /* What the server told in HELLO; zero where it did not. */
 struct bolt_hints {
@@ -99,8 +114,6 @@ uint64_t bolt_conn_bytes_received(const struct bolt_conn *conn); /* after TLS */
 struct ps_encoder bolt_conn_encoder(const struct bolt_conn *conn, struct nb_buf *out);
 
 /* --- queries ---------------------------------------------------------------------------------- */
-
-enum bolt_mode { BOLT_MODE_WRITE, BOLT_MODE_READ };
 
 /* Zero-initialised is the default everywhere. All borrowed for the call. */
 struct bolt_run_opts {

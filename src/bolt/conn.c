@@ -30,17 +30,19 @@ bool bolt_conn_kill(struct bolt_conn *conn)
 static void add_hint(const struct bolt_target *t, const char *reason, struct nb_error *err)
 {
     if (nb_streq(reason, "ConnectionRefused"))
-        nb_hint(err, "is Neo4j started, and is '%s' port %u its Bolt address?", t->host, t->port);
+        nb_hint(err, "is Neo4j started, and is '%s' port %u its Bolt address?", t->at.host,
+                t->at.port);
     else if (nb_streq(reason, "HostNotFound"))
         nb_hint(err, "check the host name in NEO4J_URI");
     else if (nb_streq(reason, "ConnectTimeout"))
         nb_hint(err, "check the address, firewalls and network policies");
     else if (nb_streq(reason, "HttpAnswer"))
-        nb_hint(err, "port %u is an HTTP port; Bolt's is 7687 by default", t->port);
+        nb_hint(err, "port %u is an HTTP port; Bolt's is 7687 by default", t->at.port);
     else if (nb_streq(reason, "TlsAnswer"))
-        nb_hint(err, "the server wants TLS: use bolt+s://");
+        nb_hint(err, "the server wants TLS: use %s+s://", t->routing ? "neo4j" : "bolt");
     else if (nb_streq(reason, "TlsHandshakeFailed"))
-        nb_hint(err, "if the server has no TLS on port %u, use bolt://", t->port);
+        nb_hint(err, "if the server has no TLS on port %u, use %s://", t->at.port,
+                t->routing ? "neo4j" : "bolt");
 }
 
 /* An error of the way to the server becomes ours: one code and reason whatever broke. */
@@ -133,7 +135,7 @@ static bool read_some(struct bolt_conn *conn, void *p, size_t n, size_t *ret, st
     if (!net_stream_read(conn->stream, p, n, timeout_ms, conn->cancel, ret, err)) {
         if (err->code == NB_E_TIMEOUT)
             nb_fail(err, NB_E_TIMEOUT, "ReadTimeout", "no answer from '%s' port %u for %lld ms",
-                    conn->target.host, conn->target.port, (long long)timeout_ms);
+                    conn->target.at.host, conn->target.at.port, (long long)timeout_ms);
         return conn_lost(conn, err);
     }
     if (*ret == 0) {
@@ -210,14 +212,15 @@ static bool take_early(struct bolt_conn *conn, const void *p, size_t n, struct n
     return bolt_deframer_filled(&conn->in, n, err) || bolt_conn_kill(conn);
 }
 
-static bool shake_hands(struct bolt_conn *conn, struct nb_error *err)
+static bool shake_hands(struct bolt_conn *conn, const struct bolt_conn_opts *opts,
+                        struct nb_error *err)
 {
     struct bolt_handshake h;
     unsigned char bytes[BOLT_HANDSHAKE_REQUEST_BYTES];
     size_t got = 0, used = 0;
 
-    bolt_handshake_init(&h);
-    bolt_handshake_request(bytes);
+    bolt_handshake_init(&h, opts->max_version);
+    bolt_handshake_request(opts->max_version, bytes);
     nb_buf_append(&conn->out, bytes, sizeof(bytes));
     if (!bolt_conn_flush(conn, err))
         return false;
@@ -225,7 +228,7 @@ static bool shake_hands(struct bolt_conn *conn, struct nb_error *err)
         if (!read_some(conn, bytes, sizeof(bytes), &got, err)) {
             if (!conn->target.tls)
                 nb_hint(err, "is '%s' port %u Neo4j's Bolt port? if it wants TLS, use bolt+s://",
-                        conn->target.host, conn->target.port);
+                        conn->target.at.host, conn->target.at.port);
             return false;
         }
         if (!bolt_handshake_feed(&h, bytes, got, &used, &conn->out, err))
@@ -238,7 +241,13 @@ static bool shake_hands(struct bolt_conn *conn, struct nb_error *err)
 static bool send_identity(struct bolt_conn *conn, const struct bolt_conn_opts *opts,
                           struct nb_error *err)
 {
-    const struct bolt_identity who = { opts->auth, opts->user, opts->secret, opts->user_agent };
+    const struct bolt_identity who = {
+        .auth = opts->auth,
+        .user = opts->user,
+        .secret = opts->secret,
+        .user_agent = opts->user_agent,
+        .routing = conn->target.routing ? &conn->target : NULL,
+    };
     bool logon = bolt_version_at_least(conn->machine.version, 5, 1);
     bool ok;
 
@@ -285,6 +294,7 @@ static struct bolt_conn *new_conn(const struct bolt_conn_opts *opts,
     size_t limit = opts->max_message_bytes ? opts->max_message_bytes : MESSAGE_MAX;
 
     conn->target = *target;
+    (void)bolt_address_format(&target->at, conn->address);
     conn->cancel = cancel;
     bolt_deframer_init(&conn->in, RECEIVE_BUFFER, limit);
     nb_buf_init(&conn->out, OUT_MAX);
@@ -296,7 +306,7 @@ static struct bolt_conn *new_conn(const struct bolt_conn_opts *opts,
     return conn;
 }
 
-static int64_t open_deadline(const struct bolt_conn_opts *opts)
+int64_t bolt_conn_open_deadline(const struct bolt_conn_opts *opts)
 {
     return nb_clock_mono_ms() +
            (opts->connect_timeout_ms ? opts->connect_timeout_ms : CONNECT_TIMEOUT_MS);
@@ -323,7 +333,7 @@ static bool open_stream(struct net_stream *take_stream, const struct bolt_conn_o
 
     conn->stream = take_stream;
     conn->deadline_mono_ms = deadline_mono_ms;
-    if (!shake_hands(conn, err) || !log_on(conn, opts, err))
+    if (!shake_hands(conn, opts, err) || !log_on(conn, opts, err))
         return false;
     *ret = nb_steal(conn);
     return true;
@@ -337,33 +347,31 @@ bool bolt_conn_open_stream(struct net_stream *take_stream, const struct bolt_con
     struct bolt_target target;
 
     return bolt_target_parse(opts->uri, &target, err) &&
-           open_stream(nb_steal(s), opts, &target, open_deadline(opts), cancel, ret, err);
+           open_stream(nb_steal(s), opts, &target, bolt_conn_open_deadline(opts), cancel, ret, err);
 }
 
-bool bolt_conn_open(const struct bolt_conn_opts *opts, const struct nb_cancel *cancel,
-                    struct bolt_conn **ret, struct nb_error *err)
+bool bolt_conn_open_at(const struct bolt_conn_opts *opts, const struct bolt_target *target,
+                       const struct nb_cancel *cancel, struct bolt_conn **ret, struct nb_error *err)
 {
     nb_auto(net_stream_free) struct net_stream *s = NULL;
-    int64_t deadline = open_deadline(opts);
-    struct bolt_target t;
+    int64_t deadline = bolt_conn_open_deadline(opts);
+    const struct bolt_target *t = target;
 
-    if (!bolt_target_parse(opts->uri, &t, err))
-        return false;
-    if (!net_tcp_connect(t.host, t.port, deadline - nb_clock_mono_ms(), cancel, &s, err))
-        return lost(&t, err);
-    if (t.tls) {
+    if (!net_tcp_connect(t->at.host, t->at.port, deadline - nb_clock_mono_ms(), cancel, &s, err))
+        return lost(t, err);
+    if (t->tls) {
         const struct net_tls_opts tls = {
-            .verify = t.verify,
-            .server_name = opts->server_name ? opts->server_name : t.host,
+            .verify = t->verify,
+            .server_name = opts->server_name ? opts->server_name : t->at.host,
             .ca_pem = opts->ca_pem,
             .ca_pem_n = opts->ca_pem_n,
         };
         int64_t left = deadline - nb_clock_mono_ms();
 
         if (!net_tls_connect(nb_steal(s), &tls, left > 0 ? left : 0, cancel, &s, err))
-            return lost(&t, err);
+            return lost(t, err);
     }
-    return open_stream(nb_steal(s), opts, &t, deadline, cancel, ret, err);
+    return open_stream(nb_steal(s), opts, t, deadline, cancel, ret, err);
 }
 
 /* --- the rest of a connection's life ---------------------------------------------------------- */
@@ -388,6 +396,11 @@ void bolt_conn_close(struct bolt_conn *conn)
 bool bolt_conn_is_alive(const struct bolt_conn *conn)
 {
     return !conn->dead;
+}
+
+const char *bolt_conn_address(const struct bolt_conn *conn)
+{
+    return conn->address;
 }
 
 const char *bolt_conn_server_agent(const struct bolt_conn *conn)

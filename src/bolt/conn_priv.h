@@ -14,6 +14,7 @@ enum { BOLT_FETCH_DEFAULT = 1000 };
 
 struct bolt_conn {
     struct bolt_target target;
+    char address[BOLT_ADDRESS_TEXT_MAX];
     struct net_stream *stream;
     const struct nb_cancel *cancel;
     struct bolt_machine machine;
@@ -34,7 +35,14 @@ struct bolt_conn {
     struct bolt_cursor *cursor; /* the one that is not at its end, or NULL */
 };
 
-/* bolt_conn_open() from where the bytes flow on. */
+/* A connection to target->at, whatever the scheme. */
+NB_NODISCARD bool bolt_conn_open_at(const struct bolt_conn_opts *opts,
+                                    const struct bolt_target *target,
+                                    const struct nb_cancel *cancel, struct bolt_conn **ret,
+                                    struct nb_error *err);
+/* What is waited for until then counts as opening. */
+int64_t bolt_conn_open_deadline(const struct bolt_conn_opts *opts);
+/* bolt_conn_open_at() from where the bytes flow on. */
 NB_NODISCARD bool bolt_conn_open_stream(struct net_stream *take_stream,
                                         const struct bolt_conn_opts *opts,
                                         const struct nb_cancel *cancel, struct bolt_conn **ret,

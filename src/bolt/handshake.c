@@ -18,21 +18,46 @@ static const unsigned char request[BOLT_HANDSHAKE_REQUEST_BYTES] = {
     0x00, 0x00, 0x04, 0x04, /* 4.4 */
 };
 
-void bolt_handshake_request(unsigned char out[BOLT_HANDSHAKE_REQUEST_BYTES])
+/* A slot without what is above max; of zeros when nothing is left. */
+static void clip_slot(unsigned char slot[4], struct bolt_version max)
+{
+    unsigned range = slot[1], minor = slot[2], major = slot[3];
+
+    if (major < max.major || (major == max.major && minor <= max.minor))
+        return;
+    if (major > max.major || minor - range > max.minor) {
+        memset(slot, 0, 4);
+        return;
+    }
+    slot[1] = (unsigned char)(range - (minor - max.minor));
+    slot[2] = max.minor;
+}
+
+void bolt_handshake_request(struct bolt_version max,
+                            unsigned char out[BOLT_HANDSHAKE_REQUEST_BYTES])
 {
     memcpy(out, request, sizeof(request));
+    if (max.major == 0)
+        return;
+    if (!bolt_version_at_least(max, 5, 7)) /* no server with a manifest need be asked for it */
+        memset(out + 4, 0, 4);
+    for (size_t at = 8; at < BOLT_HANDSHAKE_REQUEST_BYTES; at += 4)
+        clip_slot(out + at, max);
 }
 
-void bolt_handshake_init(struct bolt_handshake *h)
+void bolt_handshake_init(struct bolt_handshake *h, struct bolt_version max)
 {
-    *h = (struct bolt_handshake){ .step = BOLT_HANDSHAKE_ANSWER };
+    *h = (struct bolt_handshake){ .step = BOLT_HANDSHAKE_ANSWER, .max = max };
 }
 
-/* Smaller is better; the table's length for a version that is not in it. */
-static size_t rank(unsigned major, unsigned minor)
+/* Smaller is better; the table's length for a version that is not in it, or above max. */
+static size_t rank(const struct bolt_handshake *h, unsigned major, unsigned minor)
 {
     size_t i = 0;
 
+    if (h->max.major > 0 &&
+        (major > h->max.major || (major == h->max.major && minor > h->max.minor)))
+        return NB_ARRAY_LEN(versions);
     while (i < NB_ARRAY_LEN(versions) && (versions[i].major != major || versions[i].minor != minor))
         i++;
     return i;
@@ -72,7 +97,7 @@ static bool take_answer(struct bolt_handshake *h, struct nb_error *err)
     if (h->word[0] == 0 && h->word[1] == 0 && h->word[2] == 0 && h->word[3] == 0)
         return fail_unsupported(err);
     if (h->word[0] != 0 || h->word[1] != 0 || !in_a_slot(h->word[3]) ||
-        rank(h->word[3], h->word[2]) == NB_ARRAY_LEN(versions))
+        rank(h, h->word[3], h->word[2]) == NB_ARRAY_LEN(versions))
         return nb_fail(err, NB_E_PROTOCOL, "Neo4jProtocolError",
                        "the server chose a version of Bolt that was not offered "
                        "(%02x%02x%02x%02x)",
@@ -89,9 +114,9 @@ static void take_range(struct bolt_handshake *h)
     unsigned low = span > high ? 0 : high - span;
 
     for (unsigned minor = low; minor <= high; minor++) {
-        size_t r = rank(major, minor);
+        size_t r = rank(h, major, minor);
 
-        if (r < rank(h->version.major, h->version.minor))
+        if (r < rank(h, h->version.major, h->version.minor))
             h->version = versions[r];
     }
 }

@@ -18,8 +18,10 @@ enum {
     BOLT_VARINT_BYTES_MAX = 10,
 };
 
-/* Manifest, 5.8 to 5.6, 5.4 to 5.0 (5.5 was never released), 4.4. */
-void bolt_handshake_request(unsigned char out[BOLT_HANDSHAKE_REQUEST_BYTES]);
+/* Manifest, 5.8 to 5.6, 5.4 to 5.0 (5.5 was never released), 4.4; of these what is not above max
+ * (0.0: all). */
+void bolt_handshake_request(struct bolt_version max,
+                            unsigned char out[BOLT_HANDSHAKE_REQUEST_BYTES]);
 
 struct bolt_handshake {
     enum bolt_handshake_step {
@@ -34,9 +36,10 @@ struct bolt_handshake {
     uint64_t varint;
     unsigned varint_n;
     uint64_t ranges_left;
+    struct bolt_version max;
     struct bolt_version version; /* the best so far; final when done. 0.0: none */
 };
-void bolt_handshake_init(struct bolt_handshake *h);
+void bolt_handshake_init(struct bolt_handshake *h, struct bolt_version max);
 /* Takes what it needs of n bytes (ret_used) and appends what is to be sent to reply. Over when
  * h->step is BOLT_HANDSHAKE_DONE. Errors: "Neo4jVersionUnsupported", "HttpAnswer",
  * "Neo4jProtocolError". */

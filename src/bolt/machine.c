@@ -23,6 +23,8 @@ static const char *request_name(enum bolt_request r)
         return "DISCARD";
     case BOLT_PULL:
         return "PULL";
+    case BOLT_ROUTE:
+        return "ROUTE";
     case BOLT_LOGON:
         return "LOGON";
     }
@@ -49,6 +51,8 @@ static enum bolt_state state_after(const struct bolt_machine *m, enum bolt_state
                                                        : BOLT_STATE_READY;
     case BOLT_LOGON:
         return s == BOLT_STATE_AUTHENTICATION ? BOLT_STATE_READY : BOLT_STATE_DEFUNCT;
+    case BOLT_ROUTE:
+        return s == BOLT_STATE_READY ? BOLT_STATE_READY : BOLT_STATE_DEFUNCT;
     case BOLT_RUN:
         return s == BOLT_STATE_READY      ? BOLT_STATE_STREAMING
                : s == BOLT_STATE_TX_READY ? BOLT_STATE_TX_STREAMING

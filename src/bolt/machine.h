@@ -25,6 +25,7 @@ enum bolt_request {
     BOLT_ROLLBACK = 0x13,
     BOLT_DISCARD = 0x2F,
     BOLT_PULL = 0x3F,
+    BOLT_ROUTE = 0x66,
     BOLT_LOGON = 0x6A,
 };
 enum bolt_response {

@@ -62,7 +62,8 @@ void bolt_put_hello(struct nb_buf *out, struct bolt_version version,
     bool auth = !bolt_version_at_least(version, 5, 1);
     size_t mark = begin(&e, BOLT_HELLO, 1);
 
-    ps_put_map(&e, 1u + quiet + agent + patch + (auth ? auth_pairs(who) : 0));
+    ps_put_map(&e,
+               1u + quiet + agent + patch + (who->routing != NULL) + (auth ? auth_pairs(who) : 0));
     put_pair_str(&e, "user_agent", who->user_agent ? who->user_agent : PRODUCT);
     if (quiet)
         put_pair_str(&e, "notifications_minimum_severity", "OFF");
@@ -76,6 +77,10 @@ void bolt_put_hello(struct nb_buf *out, struct bolt_version version,
         ps_put_cstr(&e, "patch_bolt");
         ps_put_list(&e, 1);
         ps_put_cstr(&e, "utc");
+    }
+    if (who->routing) {
+        ps_put_cstr(&e, "routing");
+        bolt_put_context(&e, who->routing);
     }
     if (auth)
         put_auth_pairs(&e, who);
@@ -146,6 +151,23 @@ void bolt_put_begin(struct nb_buf *out, const struct bolt_run_opts *opts)
     size_t mark = begin(&e, BOLT_BEGIN, 1);
 
     put_tx_extra(&e, opts);
+    bolt_chunk_end(out, mark);
+}
+
+void bolt_put_route(struct nb_buf *out, const struct bolt_target *target, const char *bookmark,
+                    const char *db)
+{
+    struct ps_encoder e = PS_ENCODER_INIT(out);
+    size_t mark = begin(&e, BOLT_ROUTE, 3);
+    bool wait = bookmark && bookmark[0];
+
+    bolt_put_context(&e, target);
+    ps_put_list(&e, wait);
+    if (wait)
+        ps_put_cstr(&e, bookmark);
+    ps_put_map(&e, db != NULL);
+    if (db)
+        put_pair_str(&e, "db", db);
     bolt_chunk_end(out, mark);
 }
 

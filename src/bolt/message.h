@@ -7,12 +7,14 @@
  */
 
 #include "bolt/machine.h"
+#include "bolt/target.h"
 
 struct bolt_identity {
     enum bolt_auth auth;
     const char *user;
     const struct nb_secret *secret;
     const char *user_agent;
+    const struct bolt_target *routing; /* NULL: a direct connection, nothing is routed for it */
 };
 /* HELLO (before 5.1 with the credentials). */
 void bolt_put_hello(struct nb_buf *out, struct bolt_version version,
@@ -22,6 +24,10 @@ void bolt_put_logon(struct nb_buf *out, const struct bolt_identity *who);
 void bolt_put_run(struct nb_buf *out, const char *query, struct nb_str params,
                   const struct bolt_run_opts *opts, bool in_tx);
 void bolt_put_begin(struct nb_buf *out, const struct bolt_run_opts *opts);
+/* ROUTE: 4.4's form, which all later versions have. db NULL: the home database; bookmark NULL or "":
+ * none. */
+void bolt_put_route(struct nb_buf *out, const struct bolt_target *target, const char *bookmark,
+                    const char *db);
 /* PULL or DISCARD of n records, -1: all. */
 void bolt_put_pull(struct nb_buf *out, enum bolt_request request, int64_t n);
 /* RESET, COMMIT, ROLLBACK, GOODBYE. */

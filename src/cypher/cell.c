@@ -291,6 +291,24 @@ static bool floats_choose(const struct ps_floats *f, bool floats32)
     return true;
 }
 
+static bool fail_withheld(struct nb_str type, struct nb_error *err)
+{
+    nb_fail(err, NB_E_INVALID, "UnsupportedValue",
+            "the server did not hand out a value of the type '%.*s' over this version of Bolt",
+            (int)(type.n < 64 ? type.n : 64), type.p ? type.p : "");
+    return nb_hint(err, "vectors take Bolt 6.0, UUIDs 6.1: is there a proxy before the server that "
+                        "allows less?");
+}
+
+/* Before Bolt 6.0 servers put such a map where a value of a later type was. No property is a map,
+ * so it cannot be mistaken for data. */
+static bool fail_map(const struct ps_map *m, struct nb_error *err)
+{
+    struct nb_str type = ps_map_get_str(m, "originalType");
+
+    return type.p && ps_map_get(m, "reason") ? fail_withheld(type, err) : unstorable(err, "a map");
+}
+
 static bool scalar_choose(const struct ps_value *v, struct cyp_cell_type *ret, struct nb_error *err)
 {
     ret->param = 0;
@@ -336,6 +354,10 @@ static bool scalar_choose(const struct ps_value *v, struct cyp_cell_type *ret, s
     case PS_UUID:
         ret->kind = CYP_CELL_UUID;
         return true;
+    case PS_UNSUPPORTED:
+        return fail_withheld(v->unsupported->type_name, err);
+    case PS_MAP:
+        return fail_map(&v->map, err);
     default:
         return unstorable(err, ps_type_name(v->type));
     }
@@ -416,11 +438,6 @@ bool cyp_cell_choose(const struct ps_value *v, bool floats32, struct cyp_cell_ty
         return true;
     case PS_VECTOR:
         return vector_choose(&v->vector, ret, err);
-    case PS_UNSUPPORTED:
-        return nb_fail(err, NB_E_INVALID, "UnsupportedValue",
-                       "the server cannot hand out a value of the type '%.*s' to this client",
-                       (int)(v->unsupported->type_name.n < 64 ? v->unsupported->type_name.n : 64),
-                       v->unsupported->type_name.p);
     default:
         return scalar_choose(v, ret, err);
     }

@@ -79,8 +79,8 @@ static inline bool cyp_cell_type_equal(struct cyp_cell_type a, struct cyp_cell_t
 enum { CYP_FLOATS32_MIN = 16, CYP_FLOATS32_MAX = 4096 };
 
 /* How a property value is to be written. INVALID "UnstorableValue" for what no property can be
- * (maps, nodes, mixed lists, null in lists, dates out of range), "UnsupportedValue" for
- * PS_UNSUPPORTED. */
+ * (maps, nodes, mixed lists, null in lists, dates out of range), "UnsupportedValue" for what the
+ * server withholds: PS_UNSUPPORTED, and the map that stands for it before Bolt 6.0. */
 NB_NODISCARD bool cyp_cell_choose(const struct ps_value *v, bool floats32,
                                   struct cyp_cell_type *ret, struct nb_error *err);
 /* The value must have been chosen as that type. */

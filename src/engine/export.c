@@ -242,6 +242,11 @@ static bool close_graph(struct export *x, const struct eng_mark *after, struct n
 
     if (!eng_closing_run(&opts, &result, err))
         return false;
+    if (eng_source_moves(x->opts->source) != after->moves)
+        return nb_fail(err, NB_E_CONFLICT, "NotClosed",
+                       "another server of the cluster took over while what had changed in database "
+                       "'%s' was read again",
+                       x->m->database);
     x->m->fixup_passes = (int)result.rounds;
     x->m->last_transaction = result.mark.transaction;
     x->m->consistency = result.unchanged && eng_mark_equal(after, &result.mark)
@@ -267,7 +272,11 @@ static bool judge(struct export *x, const struct eng_mark *before, struct nb_err
         return true;
     case ENG_CONSISTENCY_QUIESCENT:
         return nb_fail(err, NB_E_CONFLICT, "NotClosed",
-                       "database '%s' was written to during the export", x->m->database);
+                       before->moves == after.moves
+                           ? "database '%s' was written to during the export"
+                           : "another server of the cluster took over during the export of "
+                             "database '%s'",
+                       x->m->database);
     case ENG_CONSISTENCY_CLOSED:
         break;
     }

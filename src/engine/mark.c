@@ -57,5 +57,5 @@ void eng_mark_parse(const char *bookmark, struct eng_mark *ret)
 
 bool eng_mark_equal(const struct eng_mark *a, const struct eng_mark *b)
 {
-    return a->text[0] && strcmp(a->text, b->text) == 0;
+    return a->text[0] && strcmp(a->text, b->text) == 0 && a->moves == b->moves;
 }

@@ -22,10 +22,13 @@ struct eng_mark {
     bool decoded;
     int64_t transaction;                    /* -1 unless decoded */
     char database_id[ENG_DATABASE_ID_TEXT]; /* as a UUID; "" unless decoded */
+    /* How often the source had gone on at another server of the cluster. One server may be behind
+     * another, so marks of two servers do not show that nothing was written between them. */
+    unsigned moves;
 };
 
 void eng_mark_parse(const char *bookmark, struct eng_mark *ret);
-/* Unknown equals nothing, not even unknown. */
+/* Unknown equals nothing, not even unknown; nor do marks with a move between them. */
 bool eng_mark_equal(const struct eng_mark *a, const struct eng_mark *b);
 
 #endif

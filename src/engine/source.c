@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/retry.h"
+#include "bolt/router.h"
 
 enum {
     FETCH_SIZE_DEFAULT = 10000,
@@ -18,7 +19,10 @@ static const int64_t TX_TIMEOUT_MS = INT64_C(7) * 24 * 3600 * 1000;
 
 struct eng_source {
     struct eng_source_opts opts;
+    struct bolt_router *router;
     struct bolt_conn *conn;
+    char *address;  /* of the last connection */
+    unsigned moves; /* to another address */
     struct eng_server server;
     char *bookmark;        /* of the last eng_source_mark(): reads wait until it is applied */
     uint64_t bytes_before; /* received by connections that are gone */
@@ -63,16 +67,36 @@ static bool wait_again(struct eng_source *s, struct nb_retry *retry, struct nb_e
     return nb_retry_again(retry, s->opts.cancel, err);
 }
 
+static void note_address(struct eng_source *s)
+{
+    const char *address = bolt_conn_address(s->conn);
+
+    if (s->address && nb_streq(s->address, address))
+        return;
+    s->moves += s->address != NULL;
+    free(s->address);
+    s->address = nb_xstrdup(address);
+}
+
 static bool ensure_conn(struct eng_source *s, struct nb_retry *retry, struct nb_error *err)
 {
-    if (s->conn && bolt_conn_is_alive(s->conn))
+    if (s->conn && !bolt_router_blame(s->router, s->conn))
         return true;
     drop_conn(s);
-    while (!bolt_conn_open(&s->opts.bolt, s->opts.cancel, &s->conn, err)) {
+    while (!bolt_router_open(s->router, s->bookmark, s->opts.cancel, &s->conn, err)) {
         if (!wait_again(s, retry, err))
             return false;
     }
+    note_address(s);
     return true;
+}
+
+/* The home database stays the one that it was at first. */
+static const char *database_of(const struct eng_source *s)
+{
+    const char *home = bolt_router_database(s->router);
+
+    return s->opts.database ? s->opts.database : home[0] ? home : NULL;
 }
 
 static bool each_row(struct bolt_cursor *cursor, struct query *q, struct nb_error *err)
@@ -102,7 +126,7 @@ static bool run_once(struct eng_source *s, struct query *q, struct nb_error *err
     nb_auto(bolt_cursor_close) struct bolt_cursor *cursor = NULL;
     const char *bookmarks[1] = { s->bookmark };
     struct bolt_run_opts opts = {
-        .db = s->opts.database,
+        .db = database_of(s),
         .mode = BOLT_MODE_READ,
         .tx_timeout_ms = TX_TIMEOUT_MS,
         .bookmarks = bookmarks,
@@ -248,7 +272,9 @@ bool eng_source_open(const struct eng_source_opts *opts, struct eng_source **ret
     nb_auto(eng_source_close) struct eng_source *s = NB_NEW(struct eng_source);
 
     s->opts = *opts;
-    if (!load_server(s, err))
+    s->opts.bolt.db = opts->database;
+    s->opts.bolt.mode = BOLT_MODE_READ;
+    if (!bolt_router_new(&s->opts.bolt, &s->router, err) || !load_server(s, err))
         return false;
     *ret = nb_steal(s);
     return true;
@@ -259,6 +285,8 @@ void eng_source_close(struct eng_source *s)
     if (!s)
         return;
     bolt_conn_close(s->conn);
+    bolt_router_free(s->router);
+    free(s->address);
     free(s->bookmark);
     free(s);
 }
@@ -273,6 +301,11 @@ uint64_t eng_source_bytes_received(const struct eng_source *s)
     return s->bytes_before + (s->conn ? bolt_conn_bytes_received(s->conn) : 0);
 }
 
+unsigned eng_source_moves(const struct eng_source *s)
+{
+    return s->moves;
+}
+
 bool eng_source_mark(struct eng_source *s, struct eng_mark *ret, struct nb_error *err)
 {
     struct query q = { .text = "RETURN 1", .fields = 1 };
@@ -280,6 +313,7 @@ bool eng_source_mark(struct eng_source *s, struct eng_mark *ret, struct nb_error
     if (!run_small(s, &q, err))
         return nb_wrap(err, "ask for the database's bookmark");
     eng_mark_parse(bolt_conn_last_bookmark(s->conn), ret);
+    ret->moves = s->moves;
     free(s->bookmark);
     s->bookmark = ret->text[0] ? nb_xstrdup(ret->text) : NULL;
     return true;

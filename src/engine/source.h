@@ -5,9 +5,11 @@
  * eng_source: a database to read out, over one Bolt connection: what it is, its schema, its nodes
  * and relationships.
  *
- * Everything runs in read mode. Where the connection breaks, or the server ends a long read (its
- * transaction timeout), the source connects again and goes on behind the last id it has handed out,
- * until nothing has moved for the retry window. Wrong passwords, missing databases and the like are
+ * Everything runs in read mode; of a cluster (neo4j schemes) a server is taken that is there to be
+ * read from. Where the connection breaks, or the server ends a long read (its transaction timeout),
+ * the source connects again, in a cluster maybe to another server, and goes on behind the last id
+ * it has handed out (ids are the same on all servers of a cluster), until nothing has moved for the
+ * retry window. Wrong passwords, missing databases and the like are
  * never tried again. If ids did not come in ascending order, the read starts over and the callback
  * sees elements that it has seen: it must know them by id.
  *
@@ -22,10 +24,10 @@
 struct eng_source;
 
 struct eng_source_opts {
-    struct bolt_conn_opts bolt;
-    const char *database;    /* NULL: the user's home database */
-    int64_t fetch_size;      /* records; 0: 10000 */
-    int64_t retry_window_ms; /* 0: one try */
+    struct bolt_conn_opts bolt; /* db and mode are set by the source */
+    const char *database;       /* NULL: the user's home database */
+    int64_t fetch_size;         /* records; 0: 10000 */
+    int64_t retry_window_ms;    /* 0: one try */
     const struct nb_cancel *cancel;
     /* Before a wait for Neo4j to come back. May be NULL. */
     void (*on_wait)(void *ctx, const struct nb_error *why);
@@ -48,6 +50,9 @@ void eng_source_close(struct eng_source *s);
 NB_AUTO_DEFINE(struct eng_source *, eng_source_close)
 const struct eng_server *eng_source_server(const struct eng_source *s);
 uint64_t eng_source_bytes_received(const struct eng_source *s);
+
+/* How often it has gone on at another server of the cluster, which may be behind the one before. */
+unsigned eng_source_moves(const struct eng_source *s);
 
 /* How far the database is now. Reads that begin later see at least that. */
 NB_NODISCARD bool eng_source_mark(struct eng_source *s, struct eng_mark *ret, struct nb_error *err);

@@ -16,6 +16,7 @@
 #include "bolt/chunk.h"
 #include "bolt/machine.h"
 #include "packstream/packstream.h"
+#include "tests/fakes/fake_bolt.h"
 
 enum { ELEMENTS_MAX = 100000, BUF_MAX = 64 << 20, HANDSHAKE_BYTES = 20, FLUSH_BYTES = 16 << 10 };
 
@@ -29,9 +30,16 @@ struct fake_graph {
     fake_graph_hook *hook;
     void *ctx;
     const char *password;
+    fake_graph_route_hook *route;
+    void *route_ctx;
+    atomic_uint routes;
+    const struct fake_graph_database *databases;
+    size_t databases_n;
+    bool old;
 
     int listener;
     char uri[64];
+    char self[512]; /* a table of itself */
     pthread_t thread;
     bool started;
     struct nb_cancel *quit;
@@ -45,6 +53,7 @@ struct fake_graph {
     bool failed; /* all is ignored until RESET */
     /* The answer at hand: */
     char *query;
+    char db[64]; /* the database asked for, by its name */
     enum fake_graph_query kind;
     int64_t last; /* $last */
     int64_t *ids; /* $ids */
@@ -217,6 +226,9 @@ static void send_success(struct fake_graph *g)
     bolt_chunk_end(&g->out, mark);
 }
 
+/* "code: message" */
+static void send_failure_text(struct fake_graph *g, const char *text);
+
 static void send_failure(struct fake_graph *g, const char *code, const char *message)
 {
     size_t mark;
@@ -227,6 +239,79 @@ static void send_failure(struct fake_graph *g, const char *code, const char *mes
     put_pair(&e, "message", message);
     bolt_chunk_end(&g->out, mark);
     g->failed = true;
+}
+
+static void send_failure_text(struct fake_graph *g, const char *text)
+{
+    const char *colon = strstr(text, ": ");
+    nb_auto(nb_free) char *code = nb_xstrndup(text, colon ? (size_t)(colon - text) : strlen(text));
+
+    send_failure(g, code, colon ? colon + 2 : "");
+}
+
+/* --- the cluster ------------------------------------------------------------------------------ */
+
+static void answer_route(struct fake_graph *g, const struct ps_value *extra)
+{
+    struct nb_str db = ps_map_get_str(&extra->map, "db");
+    nb_auto(nb_free) char *name = nb_xstrndup(db.p ? db.p : "", db.n);
+    const char *text = g->route ? g->route(g->route_ctx, g, name) : g->self;
+    size_t mark;
+
+    atomic_fetch_add(&g->routes, 1);
+    if (nb_starts_with(text, "Neo.")) {
+        send_failure_text(g, text);
+        return;
+    }
+    (void)begin(g, BOLT_SUCCESS, 1, &mark);
+    fake_bolt_pack(&g->out, text);
+    bolt_chunk_end(&g->out, mark);
+}
+
+/* The database that a query is for; false: the answer is a failure. */
+static bool choose_database(struct fake_graph *g, const struct ps_value *extra)
+{
+    struct nb_str asked = ps_map_get_str(&extra->map, "db");
+
+    snprintf(g->db, sizeof(g->db), "%.*s", asked.n ? (int)asked.n : 5, asked.n ? asked.p : "neo4j");
+    if (!g->databases)
+        return true;
+    for (size_t i = 0; i < g->databases_n; i++) {
+        const struct fake_graph_database *d = &g->databases[i];
+
+        if (!(asked.n ? nb_str_is(asked, d->name) || (d->alias && nb_str_is(asked, d->alias))
+                      : d->home))
+            continue;
+        snprintf(g->db, sizeof(g->db), "%s", d->name);
+        if (d->failure)
+            send_failure_text(g, d->failure);
+        return !d->failure;
+    }
+    send_failure(g, "Neo.ClientError.Database.DatabaseNotFound", "no such database");
+    return false;
+}
+
+static bool put_database(const struct fake_graph *g, struct ps_encoder *e, uint64_t row)
+{
+    static const struct fake_graph_database only = {
+        "neo4j", "online", "standard", NULL, true, NULL
+    };
+    const struct fake_graph_database *d = &only;
+
+    if (row >= (g->databases ? g->databases_n : 1))
+        return false;
+    if (g->databases)
+        d = &g->databases[row];
+    ps_put_list(e, g->old ? 4 : 5);
+    ps_put_cstr(e, d->name);
+    ps_put_cstr(e, d->status);
+    ps_put_bool(e, d->home);
+    ps_put_list(e, d->alias != NULL);
+    if (d->alias)
+        ps_put_cstr(e, d->alias);
+    if (!g->old)
+        ps_put_cstr(e, d->type);
+    return true;
 }
 
 /* --- rows ------------------------------------------------------------------------------------- */
@@ -385,6 +470,8 @@ static bool put_small_row(struct fake_graph *g, struct ps_encoder *e)
         put_texts(e, 4, index);
         return row < 1;
     }
+    if (is_query(g, "SHOW DATABASES YIELD name, currentStatus"))
+        return put_database(g, e, row);
     if (is_query(g, "CALL db.labels() YIELD label RETURN")) {
         ps_put_list(e, 1);
         ps_put_cstr(e, row ? "B" : "A");
@@ -429,6 +516,8 @@ static size_t columns_of(const struct fake_graph *g)
         { "SHOW CONSTRAINTS YIELD name, type, entityType", 4 },
         { "SHOW INDEXES", 4 },
         { "SHOW DATABASES YIELD name, store", 2 },
+        { "SHOW DATABASES YIELD name, currentStatus, home, aliases, type", 5 },
+        { "SHOW DATABASES YIELD name, currentStatus", 4 },
     };
 
     for (size_t i = 0; i < NB_ARRAY_LEN(queries); i++) {
@@ -489,7 +578,7 @@ static void send_end(struct fake_graph *g, bool has_more)
         nb_b64_encode(bytes, sizeof(bytes), &bookmark);
         ps_put_map(&e, 3);
         put_pair(&e, "bookmark", nb_buf_cstr(&bookmark));
-        put_pair(&e, "db", "neo4j");
+        put_pair(&e, "db", g->db);
         put_pair(&e, "type", "r");
     }
     bolt_chunk_end(&g->out, mark);
@@ -511,6 +600,9 @@ static bool pull(struct fake_graph *g, int64_t n)
             return true;
         case FAKE_GRAPH_TRANSIENT:
             send_failure(g, "Neo.TransientError.General.DatabaseUnavailable", "not now");
+            return true;
+        case FAKE_GRAPH_NOT_LEADER:
+            send_failure(g, "Neo.ClientError.Cluster.NotALeader", "ask somebody else");
             return true;
         case FAKE_GRAPH_DENIED:
             send_failure(g, "Neo.ClientError.Security.Forbidden", "not you");
@@ -535,6 +627,10 @@ static void run(struct fake_graph *g, const struct ps_value *query, const struct
 
     free(g->query);
     g->query = nb_xstrndup(query->string.p, query->string.n);
+    if (g->old && is_query(g, "SHOW DATABASES YIELD name, currentStatus, home, aliases, type")) {
+        send_failure(g, "Neo.ClientError.Statement.SyntaxError", "variable `type` not defined");
+        return;
+    }
     g->kind = kind_of(g);
     g->last = ps_map_get_int(&params->map, "last", -1);
     g->ids_n = ids ? ps_list_count(ids) : 0;
@@ -594,8 +690,13 @@ static bool answer(struct fake_graph *g, struct nb_str message)
         send_failure(g, "Neo.ClientError.Security.Unauthorized", "wrong password");
         return true;
     }
+    if (tag == BOLT_ROUTE) {
+        answer_route(g, &fields[2]);
+        return true;
+    }
     if (tag == BOLT_RUN) {
-        run(g, &fields[0], &fields[1]);
+        if (choose_database(g, &fields[2]))
+            run(g, &fields[0], &fields[1]);
         return true;
     }
     if (tag == BOLT_PULL)
@@ -652,6 +753,10 @@ struct fake_graph *fake_graph_new(void)
              getsockname(g->listener, (struct sockaddr *)&a, &n) == 0,
          "cannot listen");
     snprintf(g->uri, sizeof(g->uri), "bolt://127.0.0.1:%u", ntohs(a.sin_port));
+    snprintf(g->self, sizeof(g->self),
+             "{'rt':{'ttl':300,'db':'neo4j','servers':[{'role':'ROUTE','addresses':['%s']},"
+             "{'role':'READ','addresses':['%s']},{'role':'WRITE','addresses':['%s']}]}}",
+             fake_graph_address(g), fake_graph_address(g), fake_graph_address(g));
     return g;
 }
 
@@ -682,6 +787,34 @@ void fake_graph_free(struct fake_graph *g)
 const char *fake_graph_uri(const struct fake_graph *g)
 {
     return g->uri;
+}
+
+const char *fake_graph_address(const struct fake_graph *g)
+{
+    return g->uri + strlen("bolt://");
+}
+
+void fake_graph_set_route(struct fake_graph *g, fake_graph_route_hook *hook, void *ctx)
+{
+    g->route = hook;
+    g->route_ctx = ctx;
+}
+
+unsigned fake_graph_routes(const struct fake_graph *g)
+{
+    return atomic_load(&g->routes);
+}
+
+void fake_graph_set_databases(struct fake_graph *g, const struct fake_graph_database *list,
+                              size_t n)
+{
+    g->databases = list;
+    g->databases_n = n;
+}
+
+void fake_graph_set_old(struct fake_graph *g, bool old)
+{
+    g->old = old;
 }
 
 void fake_graph_set_password(struct fake_graph *g, const char *password)

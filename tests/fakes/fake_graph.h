@@ -10,7 +10,10 @@
  * Nodes have ids that are used again after a deletion, like Neo4j's; relationships too. Every node
  * carries a serial number of its own ("s") that is never used again, and every relationship those
  * of its ends ("a", "b"), so that whoever reads a dump of it can see whether a relationship hangs
- * on the node it belongs to. Labels: "A" (with a unique "k") and "B"; type "R" (with a unique "u").
+ * on the node it belongs to.
+ *
+ * It may be told to be a server of a cluster (ROUTE is answered by a hook), and to have several
+ * databases: all with the same graph, which is enough to see who asks for what. Labels: "A" (with a unique "k") and "B"; type "R" (with a unique "u").
  */
 
 #include <stdbool.h>
@@ -47,6 +50,7 @@ enum fake_graph_break {
     FAKE_GRAPH_TIMED_OUT, /* the server's transaction timeout */
     FAKE_GRAPH_TRANSIENT, /* some other transient failure */
     FAKE_GRAPH_DENIED,
+    FAKE_GRAPH_NOT_LEADER,
 };
 /* On the server's thread, which is the only one that touches the graph while it runs. row: of
  * this answer, from 0. */
@@ -61,6 +65,29 @@ void fake_graph_free(struct fake_graph *g);
 const char *fake_graph_uri(const struct fake_graph *g);
 /* Refuse every password but this one; NULL: none is asked. */
 void fake_graph_set_password(struct fake_graph *g, const char *password);
+
+/*
+ * The answer to ROUTE for db ("": the home database), on the server's thread: the meta of SUCCESS
+ * as JSON with ' for ", or "Neo.…: message" for a FAILURE. Lives until the next call. Without the
+ * hook the server is a single one: the table names itself.
+ */
+typedef const char *(fake_graph_route_hook)(void *ctx, struct fake_graph *g, const char *db);
+void fake_graph_set_route(struct fake_graph *g, fake_graph_route_hook *hook, void *ctx);
+unsigned fake_graph_routes(const struct fake_graph *g);     /* ROUTE so often */
+const char *fake_graph_address(const struct fake_graph *g); /* "127.0.0.1:port" */
+
+/* What SHOW DATABASES tells. A row that nobody may read has a failure. */
+struct fake_graph_database {
+    const char *name, *status, *type; /* "online", "standard" */
+    const char *alias;                /* NULL: none */
+    bool home;
+    const char *failure; /* of every query: "Neo.…: message"; NULL: none */
+};
+/* Borrowed. NULL: there is "neo4j" only, and whatever else is asked for. */
+void fake_graph_set_databases(struct fake_graph *g, const struct fake_graph_database *list,
+                              size_t n);
+/* Refuses the column type, as Neo4j 4.4 does. */
+void fake_graph_set_old(struct fake_graph *g, bool old);
 
 /* Before the start, after the stop, or from the hook. Each is one transaction. */
 int64_t fake_graph_add_node(struct fake_graph *g, char label, int64_t k, int64_t v);

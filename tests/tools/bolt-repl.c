@@ -3,7 +3,8 @@
  * line on standard input, one JSON answer a line on standard output.
  *
  *   {"cmd":"connect","uri":"bolt://localhost","user":"neo4j","password":"...","token":null,
- *    "caFile":null,"userAgent":null,"connectTimeoutMs":0,"readTimeoutMs":0}
+ *    "caFile":null,"userAgent":null,"connectTimeoutMs":0,"readTimeoutMs":0,"db":null,"mode":"w",
+ *    "maxMajor":0,"maxMinor":0}          db, mode: of neo4j schemes; no version above the maximum
  *   {"cmd":"run","query":"RETURN $x","params":{"x":{"$type":"Int","value":"1"}},"db":null,
  *    "mode":"w","txTimeoutMs":0,"bookmarks":[],"impUser":null,"fetchSize":0}
  *   {"cmd":"pull","n":10}     n rows at most; "done" and "summary" at the end
@@ -576,12 +577,17 @@ static bool cmd_connect(struct repl *r, const struct nb_json *j, struct nb_jw *w
     opts.ca_pem_n = ca ? strlen(ca) : 0;
     opts.connect_timeout_ms = member_i64(j, "connectTimeoutMs");
     opts.read_timeout_ms = member_i64(j, "readTimeoutMs");
+    opts.db = text_of(j, "db");
+    opts.mode = nb_streq(text_of(j, "mode"), "r") ? BOLT_MODE_READ : BOLT_MODE_WRITE;
+    opts.max_version.major = (uint8_t)member_i64(j, "maxMajor");
+    opts.max_version.minor = (uint8_t)member_i64(j, "maxMinor");
     if (!bolt_conn_open(&opts, NULL, &r->conn, err))
         return false;
     (void)snprintf(version, sizeof(version), "%u.%u", bolt_conn_version(r->conn).major,
                    bolt_conn_version(r->conn).minor);
     nb_jw_kv_str(w, "agent", bolt_conn_server_agent(r->conn));
     nb_jw_kv_str(w, "connectionId", bolt_conn_connection_id(r->conn));
+    nb_jw_kv_str(w, "address", bolt_conn_address(r->conn));
     nb_jw_kv_str(w, "version", version);
     nb_jw_kv_bool(w, "utc", bolt_conn_hints(r->conn)->utc_datetimes);
     nb_jw_kv_i64(w, "recvTimeoutSeconds", bolt_conn_hints(r->conn)->recv_timeout_seconds);

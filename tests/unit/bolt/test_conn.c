@@ -797,7 +797,7 @@ static void tls_is_verified_or_not_by_the_scheme(void **state)
     (void)state;
     assert_true(open_over_tls("bolt+ssc", "127.0.0.1", tls, false, NULL, &err));
     assert_true(open_over_tls("bolt+s", "127.0.0.1", tls, true, NULL, &err));
-    assert_true(open_over_tls("neo4j+s", "127.0.0.1", tls, true, "localhost", &err));
+    assert_true(open_over_tls("bolt+s", "127.0.0.1", tls, true, "localhost", &err));
     assert_false(open_over_tls("bolt+s", "127.0.0.1", tls, true, "other.example", &err));
     assert_string_equal(err.reason, "TlsVerificationFailed");
     nb_error_clear(&err);
@@ -820,7 +820,7 @@ static void server_that_leaves_in_order_over_tls_is_noticed(void **state)
     char uri[64];
 
     (void)state;
-    (void)snprintf(uri, sizeof(uri), "neo4j+ssc://127.0.0.1:%u", tls_proxy_port(p));
+    (void)snprintf(uri, sizeof(uri), "bolt+ssc://127.0.0.1:%u", tls_proxy_port(p));
     conn = connect_to(uri);
     assert_false(bolt_exec(conn, "RETURN 1", NONE, NULL, &err));
     assert_lost(&err);

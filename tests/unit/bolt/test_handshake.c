@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "bolt/handshake.h"
 
+static const struct bolt_version ANY = { 0, 0 };
+
 /* Feeds all in steps of every size; the results must agree. */
 static bool shake(const void *p, size_t n, struct bolt_version *ret, struct nb_buf *reply,
                   struct nb_error *err)
@@ -17,7 +19,7 @@ static bool shake(const void *p, size_t n, struct bolt_version *ret, struct nb_b
         struct bolt_handshake h;
         size_t at = 0, used;
 
-        bolt_handshake_init(&h);
+        bolt_handshake_init(&h, ANY);
         nb_buf_clear(reply);
         nb_error_clear(err);
         ok = true;
@@ -40,7 +42,7 @@ static void request_offers_the_manifest_and_three_ranges(void **state)
     unsigned char out[BOLT_HANDSHAKE_REQUEST_BYTES];
 
     (void)state;
-    bolt_handshake_request(out);
+    bolt_handshake_request(ANY, out);
     assert_memory_equal(out, expected, sizeof(out));
 }
 
@@ -169,6 +171,38 @@ static void broken_manifest_is_refused(void **state)
     }
 }
 
+static void nothing_above_a_maximum_is_offered_or_taken(void **state)
+{
+    static const struct {
+        struct bolt_version max;
+        unsigned char slots[16];
+    } cases[] = {
+        { { 6, 0 }, { 0, 0, 1, 0xFF, 0, 2, 8, 5, 0, 4, 4, 5, 0, 0, 4, 4 } },
+        { { 5, 7 }, { 0, 0, 1, 0xFF, 0, 1, 7, 5, 0, 4, 4, 5, 0, 0, 4, 4 } },
+        { { 5, 3 }, { 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 3, 5, 0, 0, 4, 4 } },
+        { { 4, 4 }, { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 4 } },
+    };
+    static const char manifest[] = MANIFEST "\1\0\1\1\6";
+    nb_auto_done(nb_buf_done) struct nb_buf reply = NB_BUF_INIT(100);
+    unsigned char out[BOLT_HANDSHAKE_REQUEST_BYTES];
+    struct bolt_version v60 = { 6, 0 }, v54 = { 5, 4 };
+    struct nb_error err = NB_ERROR_INIT;
+    struct bolt_handshake h;
+    size_t used;
+
+    (void)state;
+    for (size_t i = 0; i < NB_ARRAY_LEN(cases); i++) {
+        bolt_handshake_request(cases[i].max, out);
+        assert_memory_equal(out + 4, cases[i].slots, sizeof(cases[i].slots));
+    }
+    bolt_handshake_init(&h, v60);
+    assert_true(bolt_handshake_feed(&h, manifest, sizeof(manifest), &used, &reply, &err));
+    assert_int_equal(h.version.major, 6);
+    assert_int_equal(h.version.minor, 0);
+    bolt_handshake_init(&h, v54);
+    assert_false(bolt_handshake_feed(&h, "\0\0\10\5", 4, &used, &reply, &err));
+}
+
 static void bytes_behind_the_handshake_are_left(void **state)
 {
     nb_auto_done(nb_buf_done) struct nb_buf reply = NB_BUF_INIT(100);
@@ -177,7 +211,7 @@ static void bytes_behind_the_handshake_are_left(void **state)
     size_t used;
 
     (void)state;
-    bolt_handshake_init(&h);
+    bolt_handshake_init(&h, ANY);
     assert_true(bolt_handshake_feed(&h, "\0\0\10\5rest", 8, &used, &reply, &err));
     assert_int_equal(used, 4);
     assert_int_equal(h.step, BOLT_HANDSHAKE_DONE);
@@ -191,6 +225,7 @@ int main(void)
         cmocka_unit_test(answer_that_was_not_offered_is_refused),
         cmocka_unit_test(best_known_version_of_the_manifest_is_chosen),
         cmocka_unit_test(broken_manifest_is_refused),
+        cmocka_unit_test(nothing_above_a_maximum_is_offered_or_taken),
         cmocka_unit_test(bytes_behind_the_handshake_are_left),
     };
 

@@ -21,7 +21,7 @@ static int setup(void **state)
     nb_buf_init(&f->out, 1 << 20);
     f->arena = nb_arena_new(1 << 20);
     f->secret = nb_secret_new("hunter22", 8);
-    f->who = (struct bolt_identity){ BOLT_AUTH_BASIC, "neo4j", f->secret, "agent/1" };
+    f->who = (struct bolt_identity){ BOLT_AUTH_BASIC, "neo4j", f->secret, "agent/1", NULL };
     *state = f;
     return 0;
 }
