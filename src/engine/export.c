@@ -196,7 +196,7 @@ static bool fail_dangling(const struct export *x, struct nb_error *err)
     return nb_fail(err, NB_E_CONFLICT, "NotClosed",
                    "%llu relationships have an end that cannot be read, though nothing was written "
                    "meanwhile; hint: check the store with neo4j-admin database check",
-                   (unsigned long long)x->dangling);
+                   (unsigned long long)(x->dangling + eng_source_vanished(x->opts->source)));
 }
 
 /* Constraints that came meanwhile are for values that nobody looked at. */
@@ -264,7 +264,7 @@ static bool judge(struct export *x, const struct eng_mark *before, struct nb_err
     x->m->last_transaction = after.transaction;
     if (eng_mark_equal(before, &after)) {
         x->m->consistency = REPO_CONSISTENCY_SNAPSHOT;
-        return x->dangling == 0 || fail_dangling(x, err);
+        return x->dangling + eng_source_vanished(x->opts->source) == 0 || fail_dangling(x, err);
     }
     switch (x->opts->consistency) {
     case ENG_CONSISTENCY_BEST_EFFORT:

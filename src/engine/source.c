@@ -12,6 +12,7 @@ enum {
     FETCH_SIZE_DEFAULT = 10000,
     RETRY_BASE_MS = 500,
     RETRY_CAP_MS = 15000,
+    OVERTAKEN_MAX = 1000, /* in one query, each without a row more; to have an end */
 };
 /* Ours instead of the server's default, which may be seconds (4.2 to 5.2 take the smaller one
  * all the same). */
@@ -26,6 +27,7 @@ struct eng_source {
     struct eng_server server;
     char *bookmark;        /* of the last eng_source_mark(): reads wait until it is applied */
     uint64_t bytes_before; /* received by connections that are gone */
+    uint64_t vanished;     /* rows of elements that were deleted while they were read */
 };
 
 typedef bool(row_fn)(void *ctx, const struct ps_value *fields, size_t n, struct nb_error *err);
@@ -55,6 +57,16 @@ static struct nb_retry new_retry(const struct eng_source *s)
                                                    : nb_clock_mono_ms();
 
     return (struct nb_retry)NB_RETRY_INIT(RETRY_BASE_MS, RETRY_CAP_MS, 0, deadline);
+}
+
+/* What the query was about to answer was deleted meanwhile. The server is well, and the same query
+ * answers without what is gone, at once. */
+static bool was_overtaken(const struct eng_source *s)
+{
+    const struct bolt_failure *f = s->conn ? bolt_conn_last_failure(s->conn) : NULL;
+
+    return f && (nb_streq(f->code, "Neo.TransientError.Transaction.Outdated") ||
+                 nb_streq(f->code, "Neo.ClientError.Statement.EntityNotFound"));
 }
 
 /* True: wait is over, try again. */
@@ -148,12 +160,16 @@ static bool run_small(struct eng_source *s, struct query *q, struct nb_error *er
 {
     struct nb_retry retry = new_retry(s);
 
-    for (;;) {
+    for (unsigned overtaken = 0;;) {
         if (!ensure_conn(s, &retry, err))
             return false;
         if (run_once(s, q, err))
             return true;
-        if (q->rows_failed || q->rows > 0 || !wait_again(s, &retry, err))
+        if (q->rows_failed || q->rows > 0)
+            return false;
+        if (was_overtaken(s) && ++overtaken <= OVERTAKEN_MAX)
+            nb_error_clear(err);
+        else if (!wait_again(s, &retry, err))
             return false;
     }
 }
@@ -296,6 +312,11 @@ const struct eng_server *eng_source_server(const struct eng_source *s)
     return &s->server;
 }
 
+uint64_t eng_source_vanished(const struct eng_source *s)
+{
+    return s->vanished;
+}
+
 uint64_t eng_source_bytes_received(const struct eng_source *s)
 {
     return s->bytes_before + (s->conn ? bolt_conn_bytes_received(s->conn) : 0);
@@ -346,12 +367,14 @@ bool eng_source_counts(struct eng_source *s, uint64_t *ret_nodes, uint64_t *ret_
 /* --- long reads ------------------------------------------------------------------------------- */
 
 struct scan {
+    struct eng_source *source;
     eng_node_fn *node_fn;
     eng_rel_fn *rel_fn;
     void *ctx;
-    int64_t last_id; /* -1: none yet */
-    bool ascending;  /* so far */
-    uint64_t rows;   /* handed out in all */
+    int64_t last_id;    /* -1: none yet */
+    bool ascending;     /* so far */
+    uint64_t rows;      /* handed out in all */
+    int64_t last_asked; /* by id: which one of those asked for the last row belongs to */
 };
 
 static void note_id(struct scan *scan, int64_t id)
@@ -372,8 +395,19 @@ static bool node_row(void *ctx, const struct ps_value *fields, size_t n, struct 
                        ps_type_name(fields[0].type));
     if (!scan->node_fn(scan->ctx, fields[0].node, err))
         return false;
+    scan->last_asked = fields[0].node->id;
     note_id(scan, fields[0].node->id);
     return true;
+}
+
+/* A relationship that was deleted between being found and being described has no ends, no type or
+ * no properties any more; no id is negative. */
+static bool is_gone(const struct ps_value *fields)
+{
+    for (size_t i = 0; i < 3; i++)
+        if (fields[i].type == PS_NULL || (fields[i].type == PS_INT && fields[i].integer < 0))
+            return true;
+    return fields[3].type == PS_NULL || fields[4].type == PS_NULL;
 }
 
 static bool rel_row(void *ctx, const struct ps_value *fields, size_t n, struct nb_error *err)
@@ -382,6 +416,10 @@ static bool rel_row(void *ctx, const struct ps_value *fields, size_t n, struct n
     struct eng_rel rel;
 
     (void)n;
+    if (is_gone(fields)) {
+        scan->source->vanished++;
+        return true;
+    }
     if (fields[0].type != PS_INT || fields[1].type != PS_INT || fields[2].type != PS_INT ||
         fields[3].type != PS_STRING || fields[4].type != PS_MAP)
         return nb_fail(err, NB_E_PROTOCOL, "Neo4jProtocolError",
@@ -397,6 +435,14 @@ static bool rel_row(void *ctx, const struct ps_value *fields, size_t n, struct n
         return false;
     note_id(scan, rel.id);
     return true;
+}
+
+static bool rel_of_row(void *ctx, const struct ps_value *fields, size_t n, struct nb_error *err)
+{
+    struct scan *scan = ctx;
+
+    scan->last_asked = fields[5].type == PS_INT ? fields[5].integer : -1;
+    return rel_row(ctx, fields, n, err);
 }
 
 /* The server ended our transaction, not our query: its time was up, or somebody stopped it. */
@@ -416,6 +462,7 @@ static bool run_scan(struct eng_source *s, struct scan *scan, const char *all, c
     nb_auto_done(nb_buf_done) struct nb_buf params = NB_BUF_INIT(256);
     struct nb_retry retry = new_retry(s);
     uint64_t rows_before = 0;
+    unsigned overtaken = 0;
 
     for (;;) {
         bool resume = scan->last_id >= 0 && scan->ascending;
@@ -441,10 +488,15 @@ static bool run_scan(struct eng_source *s, struct scan *scan, const char *all, c
         if (scan->rows > rows_before) { /* it moved: the window begins anew */
             retry = new_retry(s);
             rows_before = scan->rows;
+            overtaken = 0;
             if (was_cut_off(s)) {
                 nb_error_clear(err);
                 continue;
             }
+        }
+        if (was_overtaken(s) && ++overtaken <= OVERTAKEN_MAX) {
+            nb_error_clear(err);
+            continue;
         }
         if (!wait_again(s, &retry, err))
             return false;
@@ -453,7 +505,7 @@ static bool run_scan(struct eng_source *s, struct scan *scan, const char *all, c
 
 bool eng_source_nodes(struct eng_source *s, eng_node_fn *fn, void *ctx, struct nb_error *err)
 {
-    struct scan scan = { .node_fn = fn, .ctx = ctx, .last_id = -1, .ascending = true };
+    struct scan scan = { .source = s, .node_fn = fn, .ctx = ctx, .last_id = -1, .ascending = true };
     struct query q = { .fields = 1, .row = node_row, .ctx = &scan };
 
     return run_scan(s, &scan, "MATCH (n) RETURN n", "MATCH (n) WHERE id(n) > $last RETURN n", &q,
@@ -463,7 +515,7 @@ bool eng_source_nodes(struct eng_source *s, eng_node_fn *fn, void *ctx, struct n
 
 bool eng_source_rels(struct eng_source *s, eng_rel_fn *fn, void *ctx, struct nb_error *err)
 {
-    struct scan scan = { .rel_fn = fn, .ctx = ctx, .last_id = -1, .ascending = true };
+    struct scan scan = { .source = s, .rel_fn = fn, .ctx = ctx, .last_id = -1, .ascending = true };
     struct query q = { .fields = 5, .row = rel_row, .ctx = &scan };
 
     /* A quarter of the bytes of RETURN r, whose element ids nobody needs here. */
@@ -475,8 +527,8 @@ bool eng_source_rels(struct eng_source *s, eng_rel_fn *fn, void *ctx, struct nb_
            nb_wrap(err, "read relationships");
 }
 
-static bool run_by_id(struct eng_source *s, struct query *q, const int64_t *ids, size_t n,
-                      struct nb_error *err)
+static bool run_by_id_once(struct eng_source *s, struct query *q, const int64_t *ids, size_t n,
+                           struct nb_error *err)
 {
     nb_auto_done(nb_buf_done) struct nb_buf params = NB_BUF_INIT(64 + n * 9);
     struct nb_retry retry = new_retry(s);
@@ -494,10 +546,35 @@ static bool run_by_id(struct eng_source *s, struct query *q, const int64_t *ids,
     return ps_encoder_check(&e, err) && run_small(s, q, err);
 }
 
+/* Rows come in the order of ids: what was overtaken goes on at the id of the last row, or behind
+ * it. */
+static bool run_by_id(struct eng_source *s, struct scan *scan, struct query *q, bool behind,
+                      const int64_t *ids, size_t n, struct nb_error *err)
+{
+    size_t at = 0;
+
+    for (unsigned overtaken = 0; !run_by_id_once(s, q, ids + at, n - at, err);) {
+        size_t last = at;
+
+        if (q->rows_failed || !was_overtaken(s) || ++overtaken > OVERTAKEN_MAX)
+            return false;
+        nb_error_clear(err);
+        while (q->rows > 0 && last < n && ids[last] != scan->last_asked)
+            last++;
+        last += q->rows > 0 && behind;
+        q->rows = 0;
+        if (last >= n)
+            return true;
+        overtaken = last > at ? 0 : overtaken;
+        at = last;
+    }
+    return true;
+}
+
 bool eng_source_nodes_by_id(struct eng_source *s, const int64_t *ids, size_t n, eng_node_fn *fn,
                             void *ctx, struct nb_error *err)
 {
-    struct scan scan = { .node_fn = fn, .ctx = ctx };
+    struct scan scan = { .source = s, .node_fn = fn, .ctx = ctx };
     struct query q = {
         .text = "UNWIND $ids AS i MATCH (n) WHERE id(n) = i RETURN n",
         .fields = 1,
@@ -505,22 +582,22 @@ bool eng_source_nodes_by_id(struct eng_source *s, const int64_t *ids, size_t n, 
         .ctx = &scan,
     };
 
-    return run_by_id(s, &q, ids, n, err) || nb_wrap(err, "read nodes again");
+    return run_by_id(s, &scan, &q, true, ids, n, err) || nb_wrap(err, "read nodes again");
 }
 
 bool eng_source_rels_of(struct eng_source *s, const int64_t *ids, size_t n, eng_rel_fn *fn,
                         void *ctx, struct nb_error *err)
 {
-    struct scan scan = { .rel_fn = fn, .ctx = ctx };
+    struct scan scan = { .source = s, .rel_fn = fn, .ctx = ctx };
     struct query q = {
         .text = "UNWIND $ids AS i MATCH (n)-[r]-() WHERE id(n) = i "
-                "RETURN id(r), id(startNode(r)), id(endNode(r)), type(r), properties(r)",
-        .fields = 5,
-        .row = rel_row,
+                "RETURN id(r), id(startNode(r)), id(endNode(r)), type(r), properties(r), i",
+        .fields = 6,
+        .row = rel_of_row,
         .ctx = &scan,
     };
 
-    return run_by_id(s, &q, ids, n, err) || nb_wrap(err, "read relationships again");
+    return run_by_id(s, &scan, &q, false, ids, n, err) || nb_wrap(err, "read relationships again");
 }
 
 /* --- names, schema, databases ----------------------------------------------------------------- */

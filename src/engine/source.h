@@ -49,6 +49,9 @@ NB_NODISCARD bool eng_source_open(const struct eng_source_opts *opts, struct eng
 void eng_source_close(struct eng_source *s);
 NB_AUTO_DEFINE(struct eng_source *, eng_source_close)
 const struct eng_server *eng_source_server(const struct eng_source *s);
+/* Relationships left out of what the calls below handed out, because they were deleted in the moment
+ * when they were read. */
+uint64_t eng_source_vanished(const struct eng_source *s);
 uint64_t eng_source_bytes_received(const struct eng_source *s);
 
 /* How often it has gone on at another server of the cluster, which may be behind the one before. */
@@ -74,8 +77,9 @@ NB_NODISCARD bool eng_source_rels(struct eng_source *s, eng_rel_fn *fn, void *ct
                                   struct nb_error *err);
 
 /* The nodes with these ids that there are, and the relationships at them (one with both ends
- * among them comes twice). Not gone on with after a break: the callback sees no element of a
- * read that is tried again. */
+ * among them comes twice, and any may come again where others were deleted meanwhile; a node comes
+ * once). Not gone on with after a break: the callback sees no element of a read that is tried
+ * again. */
 NB_NODISCARD bool eng_source_nodes_by_id(struct eng_source *s, const int64_t *ids, size_t n,
                                          eng_node_fn *fn, void *ctx, struct nb_error *err);
 NB_NODISCARD bool eng_source_rels_of(struct eng_source *s, const int64_t *ids, size_t n,

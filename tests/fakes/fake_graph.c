@@ -51,6 +51,7 @@ struct fake_graph {
     struct nb_buf out;
     struct nb_arena *arena;
     bool failed; /* all is ignored until RESET */
+    bool gone;   /* the next row's relationship is being deleted */
     /* The answer at hand: */
     char *query;
     char db[64]; /* the database asked for, by its name */
@@ -340,7 +341,7 @@ static void put_rel(const struct fake_graph *g, struct ps_encoder *e, int64_t id
 {
     const struct fake_graph_rel *r = &g->rels[id];
 
-    ps_put_list(e, 5);
+    ps_put_list(e, g->kind == FAKE_GRAPH_RELS_OF ? 6 : 5);
     ps_put_int(e, id);
     ps_put_int(e, r->start);
     ps_put_int(e, r->end);
@@ -510,7 +511,7 @@ static size_t columns_of(const struct fake_graph *g)
         size_t columns;
     } queries[] = {
         { "MATCH (a)-[r]->(b) ", 5 },
-        { "UNWIND $ids AS i MATCH (n)-[r]-()", 5 },
+        { "UNWIND $ids AS i MATCH (n)-[r]-()", 6 },
         { "CALL dbms.components()", 3 },
         { "SHOW CONSTRAINTS YIELD name, type, createStatement", 3 },
         { "SHOW CONSTRAINTS YIELD name, type, entityType", 4 },
@@ -532,6 +533,17 @@ static bool is_long(enum fake_graph_query kind)
     return kind <= FAKE_GRAPH_RELS_OF;
 }
 
+static void put_gone_rel(struct fake_graph *g, struct ps_encoder *e, int64_t id)
+{
+    fake_graph_delete_rel(g, id);
+    ps_put_list(e, g->kind == FAKE_GRAPH_RELS_OF ? 6 : 5);
+    ps_put_int(e, id);
+    ps_put_int(e, -1);
+    ps_put_int(e, -1);
+    ps_put_null(e);
+    ps_put_null(e);
+}
+
 static bool send_row(struct fake_graph *g)
 {
     size_t start = g->out.len, mark;
@@ -544,8 +556,13 @@ static bool send_row(struct fake_graph *g)
         more = id >= 0;
         if (more && (g->kind == FAKE_GRAPH_NODES || g->kind == FAKE_GRAPH_NODES_BY_ID))
             put_node(g, &e, id);
+        else if (more && g->gone)
+            put_gone_rel(g, &e, id);
         else if (more)
             put_rel(g, &e, id);
+        if (more && g->kind == FAKE_GRAPH_RELS_OF)
+            ps_put_int(&e, g->ids[g->id_at]);
+        g->gone = false;
     } else {
         more = put_small_row(g, &e);
     }
@@ -592,6 +609,13 @@ static bool pull(struct fake_graph *g, int64_t n)
         switch (g->hook ? g->hook(g->ctx, g, g->kind, g->row) : FAKE_GRAPH_GO_ON) {
         case FAKE_GRAPH_GO_ON:
             break;
+        case FAKE_GRAPH_GONE:
+            g->gone = g->kind == FAKE_GRAPH_RELS || g->kind == FAKE_GRAPH_RELS_OF;
+            break;
+        case FAKE_GRAPH_OVERTAKEN:
+            send_failure(g, "Neo.TransientError.Transaction.Outdated",
+                         "elements were deleted by an overlapping transaction");
+            return true;
         case FAKE_GRAPH_CUT:
             return flush(g) && false;
         case FAKE_GRAPH_TIMED_OUT:

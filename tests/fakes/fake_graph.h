@@ -51,6 +51,8 @@ enum fake_graph_break {
     FAKE_GRAPH_TRANSIENT, /* some other transient failure */
     FAKE_GRAPH_DENIED,
     FAKE_GRAPH_NOT_LEADER,
+    FAKE_GRAPH_OVERTAKEN, /* what was to be sent was deleted meanwhile: the query fails */
+    FAKE_GRAPH_GONE,      /* a relationship is deleted when half of its row is made: no ends */
 };
 /* On the server's thread, which is the only one that touches the graph while it runs. row: of
  * this answer, from 0. */
