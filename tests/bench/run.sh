@@ -4,6 +4,7 @@
 #
 #   BENCH_GRAPHS="plain kg"  BENCH_NODES=100000 BENCH_KG_NODES=10000   sizes (relationships: three times as many)
 #   BENCH_ROUNDS=5 BENCH_SLOW_ROUNDS=2                                 rounds; of the slow peers
+#   BENCH_RESTORE=20000 BENCH_RESTORE_SMALL=2000 BENCH_RESTORE_ROUNDS=3  restores: nodes, of the small graph, rounds; 0: none
 #
 # Prints tables; judges nothing. Seconds depend on the machine, ratios hold.
 set -euo pipefail
@@ -36,3 +37,14 @@ for graph in ${BENCH_GRAPHS:-plain kg}; do
     servers neo4j-down "bench-$graph"
     "$E2E_PY" "$here/s3.py" sweep "$S3_BUCKET" ""
 done
+
+restore_nodes=${BENCH_RESTORE:-20000}
+[ "$restore_nodes" -gt 0 ] || exit 0
+social() { "$E2E_PY" "$here/graphs/social_graph.py" "bolt://127.0.0.1:$1" --people "$2" --rels $(($2 * 3)); }
+NEO4J_APOC=1 servers neo4j-up 5 bench-source 17680
+NEO4J_APOC=1 servers neo4j-up 5 bench-small 17681
+servers neo4j-up 5 bench-target 17682
+social 17680 "$restore_nodes"
+social 17681 "${BENCH_RESTORE_SMALL:-2000}"
+"$E2E_PY" tests/bench/restore.py --source bolt://127.0.0.1:17680 --small bolt://127.0.0.1:17681 --target bolt://127.0.0.1:17682 \
+    --servers "$here/servers.sh" --worker build/release/neo4j-backup --rounds "${BENCH_RESTORE_ROUNDS:-3}"

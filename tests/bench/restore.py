@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+"""How fast a dump comes back, in rows (nodes and relationships) a second, side by side in one run.
+
+restore.py --source URI --small URI --target URI --servers SCRIPT --worker PROGRAM [--rounds N]
+
+--source has the graph; --small one of the same kind that is small enough for APOC's dump, which plain cypher-shell takes
+at some hundred rows a second. Each contestant restores into the emptied target:
+
+  cypher-shell, APOC's dump        of the small graph, APOC's default form for cypher-shell
+  cypher-shell, our dump           of the large one
+  Python driver, UNWIND $rows      of the large one, 1,000 rows a batch; reading it first is not counted
+  neo4j-backup restore             of the large one, where the program has the command
+
+Environment: NEO4J_PASSWORD. Nothing is judged here.
+"""
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import neo4j
+
+BATCH = 1000
+
+
+class Bench:
+    def __init__(self, args):
+        self.args = args
+        auth = ("neo4j", os.environ["NEO4J_PASSWORD"])
+        self.source = neo4j.GraphDatabase.driver(args.source, auth=auth)
+        self.small = neo4j.GraphDatabase.driver(args.small, auth=auth)
+        self.target = neo4j.GraphDatabase.driver(args.target, auth=auth)
+        self.dir = tempfile.TemporaryDirectory()
+
+    def path(self, name):
+        return os.path.join(self.dir.name, name)
+
+    def empty(self):
+        with self.target.session() as session:
+            for kind in ("CONSTRAINTS", "INDEXES"):
+                for row in list(session.run(f"SHOW {kind} YIELD name, type WHERE type <> 'LOOKUP'")):
+                    session.run(f"DROP {kind.rstrip('S').removesuffix('E')} `{row['name'].replace('`', '``')}`").consume()
+            while session.run("MATCH (n) WITH n LIMIT 20000 DETACH DELETE n RETURN count(*) AS n").single()["n"]:
+                pass
+
+    def rows(self, driver):
+        with driver.session() as session:
+            return (
+                session.run("MATCH (n) RETURN count(n) AS n").single()["n"]
+                + session.run("MATCH ()-[r]->() RETURN count(r) AS n").single()["n"]
+            )
+
+    def prepare(self):
+        env = dict(os.environ, NEO4J_URI=self.args.source, NEO4J_USER="neo4j", LOG_LEVEL="warn")
+        subprocess.run([self.args.worker, "backup", "--output", self.path("ours.cypher.gz")], env=env, check=True)
+        with open(self.path("ours.cypher"), "wb") as out:
+            subprocess.run(["gunzip", "-c", self.path("ours.cypher.gz")], stdout=out, check=True)
+        config = {"stream": True, "format": "cypher-shell", "useOptimizations": {"type": "UNWIND_BATCH", "unwindBatchSize": 20}}
+        with self.small.session(fetch_size=1) as session, open(self.path("apoc.cypher"), "w", encoding="utf-8") as out:
+            query = "CALL apoc.export.cypher.all(null, $c) YIELD cypherStatements RETURN cypherStatements"
+            for record in session.run(query, c=config):
+                out.write(record[0] or "")
+        with self.source.session(fetch_size=10000) as session:
+            self.nodes, self.rels = {}, {}
+            for r in session.run("MATCH (n) RETURN id(n) AS i, labels(n) AS l, properties(n) AS p"):
+                self.nodes.setdefault(tuple(r["l"]), []).append({"i": r["i"], "p": r["p"]})
+            for r in session.run("MATCH (a)-[r]->(b) RETURN id(a) AS a, id(b) AS b, type(r) AS t, properties(r) AS p"):
+                self.rels.setdefault(r["t"], []).append({"a": r["a"], "b": r["b"], "p": r["p"]})
+
+    def shell(self, name):
+        with open(self.path(name), "rb") as dump:
+            subprocess.run(
+                [self.args.servers, "shell", self.args.target], stdin=dump, stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE, check=True,
+            )
+
+    def driver(self):
+        ids = {}
+        with self.target.session() as session:
+            for labels, rows in self.nodes.items():
+                names = "".join(":`" + name.replace("`", "``") + "`" for name in labels)
+                query = f"UNWIND $rows AS row CREATE (n{names}) SET n = row.p RETURN row.i AS i, id(n) AS n"
+                for start in range(0, len(rows), BATCH):
+                    for r in session.run(query, rows=rows[start : start + BATCH]):
+                        ids[r["i"]] = r["n"]
+            for kind, rows in self.rels.items():
+                name = "`" + kind.replace("`", "``") + "`"
+                query = (
+                    "UNWIND $rows AS row MATCH (a) WHERE id(a) = row.a MATCH (b) WHERE id(b) = row.b "
+                    f"CREATE (a)-[r:{name}]->(b) SET r = row.p"
+                )
+                for start in range(0, len(rows), BATCH):
+                    batch = [{"a": ids[r["a"]], "b": ids[r["b"]], "p": r["p"]} for r in rows[start : start + BATCH]]
+                    session.run(query, rows=batch).consume()
+
+    def native(self):
+        env = dict(os.environ, NEO4J_URI=self.args.target, NEO4J_USER="neo4j", LOG_LEVEL="warn")
+        subprocess.run([self.args.worker, "restore", "--input", self.path("ours.cypher.gz")], env=env, check=True)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for name in ("source", "small", "target", "servers", "worker"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args()
+    bench = Bench(args)
+    bench.prepare()
+    large, small = bench.rows(bench.source), bench.rows(bench.small)
+    contestants = [
+        ("cypher-shell, APOC's dump", small, lambda: bench.shell("apoc.cypher")),
+        ("cypher-shell, our dump", large, lambda: bench.shell("ours.cypher")),
+        ("Python driver, UNWIND $rows", large, bench.driver),
+    ]
+    if b"restore" in subprocess.run([args.worker, "help"], stdout=subprocess.PIPE, check=True).stdout:
+        contestants.append(("neo4j-backup restore", large, bench.native))
+    speeds = {name: [] for name, _, _ in contestants}
+    for _ in range(args.rounds):
+        for name, rows, run in contestants:
+            bench.empty()
+            start = time.monotonic()
+            run()
+            speeds[name].append(rows / (time.monotonic() - start))
+            if bench.rows(bench.target) != rows:
+                sys.exit(f"{name}: {bench.rows(bench.target)} rows came back of {rows}")
+    base = statistics.median(speeds["cypher-shell, APOC's dump"])
+    print("| restore | rows | rows/s: median (minimum–maximum) | × cypher-shell on APOC's |")
+    print("|---|---|---|---|")
+    for name, rows, _ in contestants:
+        s = speeds[name]
+        print(f"| {name} | {rows} | {statistics.median(s):.0f} ({min(s):.0f}–{max(s):.0f}) | {statistics.median(s) / base:.1f} |")
+    print()
+
+
+if __name__ == "__main__":
+    main()
