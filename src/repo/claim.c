@@ -125,6 +125,9 @@ static bool on_upload(void *ctx, const struct s3_list_upload *u, struct nb_error
     if (!repo_key_stem(u->key, stem) || !nb_streq(stem, k->stem))
         return true;
     both = nb_xasprintf("%s\n%s", u->key, u->upload_id);
+    for (size_t i = 0; i < k->all.n; i++)
+        if (nb_streq(k->all.items[i], both))
+            return true;
     repo_strings_add(&k->all, both);
     return true;
 }
@@ -150,6 +153,31 @@ static bool abort_noted(struct repo *r, const char *both, const char *stem,
     return s3_multipart_abort(r->client, key, id + 1, cancel, err);
 }
 
+/* Uploads under the stem that are noted nowhere: their creation was never answered, or the worker was
+ * killed before it could note them. Some services (MinIO) list them only by their whole key. */
+static bool find_uploads(struct repo *r, struct keys *found, size_t noted,
+                         const struct nb_cancel *cancel, struct nb_error *err)
+{
+    static const char *const forms[] = { "", ".cypher", ".cypher.gz" };
+    char key[REPO_KEY_MAX + 32];
+    bool complete;
+
+    for (size_t i = 0; i < NB_ARRAY_LEN(forms); i++) {
+        snprintf(key, sizeof(key), "%s%s", found->stem, forms[i]);
+        if (!s3_list_uploads(r->client, key, on_upload, found, cancel, &complete, err))
+            return false;
+    }
+    if (noted == 0)
+        return true;
+    /* The dump goes on in further objects: the one behind the last that is noted. */
+    for (size_t i = 1; i < NB_ARRAY_LEN(forms); i++) {
+        snprintf(key, sizeof(key), "%s%s.%03zu", found->stem, forms[i], noted + 1);
+        if (!s3_list_uploads(r->client, key, on_upload, found, cancel, &complete, err))
+            return false;
+    }
+    return true;
+}
+
 /* noted: NULL when there is nothing in the claim that could still be open. */
 static bool stem_uploads_abort(struct repo *r, const char *stem, const struct repo_strings *noted,
                                const struct nb_cancel *cancel, unsigned *aborted,
@@ -157,16 +185,14 @@ static bool stem_uploads_abort(struct repo *r, const char *stem, const struct re
 {
     nb_auto_done(keys_done) struct keys found = { .stem = stem };
     struct nb_error ignored = NB_ERROR_INIT;
-    bool complete;
 
     for (size_t i = 0; noted && i < noted->n; i++) {
         if (!abort_noted(r, noted->items[i], stem, cancel, err))
             return false;
         ++*aborted;
     }
-    /* One whose creation was never answered is noted nowhere. Not every key may list uploads. */
-    if (!s3_list_uploads(r->client, stem, on_upload, &found, cancel, &complete, &ignored))
-        return true;
+    /* Not every access key may list uploads. What it found until then it aborts. */
+    (void)!find_uploads(r, &found, noted ? noted->n : 0, cancel, &ignored);
     for (size_t i = 0; i < found.all.n; i++) {
         if (!abort_noted(r, found.all.items[i], stem, cancel, err))
             return false;
