@@ -15,7 +15,7 @@ versions=("$@")
 [ $# -gt 0 ] || versions=(5 4 2026)
 seeds=${ROUNDTRIP_SEEDS:-$(date +%s)}
 nodes=${ROUNDTRIP_NODES:-300}
-export E2E_NEO4J_PASSWORD=${E2E_NEO4J_PASSWORD:-correct-horse-7}
+export E2E_NEO4J_PASSWORD=${E2E_NEO4J_PASSWORD:-correct-horse-7} E2E_HOST=127.0.0.1
 work=$(mktemp -d)
 passed=0 failed=0
 
@@ -75,6 +75,7 @@ cut_is_seen() {
     for at in $((size / 7)) $((size / 2)) $((size - size / 9)); do
         empty "$port"
         ! head -c "$at" "$work/dump" | shell "$port" >/dev/null 2>&1 || return 1
+        shell "$port" <<<'RETURN 1;' >/dev/null || return 1 # it was the dump, not the server
     done
 }
 

@@ -14,7 +14,7 @@ rounds=${1:-3} seed=${2:-1}
 build=$here/../../build/release
 py=$("$here/../parts/get.sh" path py)
 export E2E_NEO4J_PASSWORD=${E2E_NEO4J_PASSWORD:-correct-horse-7}
-export NEO4J_PASSWORD=$E2E_NEO4J_PASSWORD
+export NEO4J_PASSWORD=$E2E_NEO4J_PASSWORD E2E_HOST=127.0.0.1
 source_uri=bolt://127.0.0.1:7797 target_uri=bolt://127.0.0.1:7798
 work=$(mktemp -d)
 passed=0 failed=0 writer=
