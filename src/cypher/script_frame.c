@@ -27,19 +27,24 @@ static void number_append(struct nb_buf *out, const char *name, uint64_t value)
 
 /* --- head ------------------------------------------------------------------------------------- */
 
-static void head_append(struct cyp_script *s, const struct cyp_head *head)
+void cyp_head_append(struct nb_buf *out, const struct cyp_head *head, const char *helper)
 {
-    struct nb_buf *out = &s->text;
-
     nb_buf_printf(out, CYP_HEAD_FIRST "%d\n", CYP_FORMAT_VERSION);
     line_append(out, "database: ", head->database);
     line_append(out, "server: ", head->server_version);
     line_append(out, "edition: ", head->edition);
     line_append(out, "created: ", head->created);
     line_append(out, "tool: ", head->tool);
-    line_append(out, "helper: ", nb_str_from(s->helper));
+    line_append(out, "helper: ", nb_str_from(helper));
     for (size_t i = 0; i < head->nwarnings; i++)
         line_append(out, "warning: ", head->warnings[i]);
+}
+
+static void head_append(struct cyp_script *s, const struct cyp_head *head)
+{
+    struct nb_buf *out = &s->text;
+
+    cyp_head_append(out, head, s->helper);
     nb_buf_puts(out,
                 "//\n"
                 "// To restore, into an empty database:\n"

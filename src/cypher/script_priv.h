@@ -62,6 +62,8 @@ struct cyp_script {
 bool cyp_script_put(struct cyp_script *s, const void *p, size_t n, struct nb_error *err);
 /* s->text, which is empty afterwards. */
 bool cyp_script_put_text(struct cyp_script *s, struct nb_error *err);
+/* The head's named lines. */
+void cyp_head_append(struct nb_buf *out, const struct cyp_head *head, const char *helper);
 bool cyp_script_flush_groups(struct cyp_script *s, struct nb_error *err);
 
 #endif

@@ -10,6 +10,7 @@
 #include "engine/idset.h"
 #include "engine/keys.h"
 #include "engine/sums.h"
+#include "engine/system.h"
 
 enum { HELPER_NAMES_MAX = 1000, SCHEMA_MAX_BYTES = 64 << 20, ROUNDS_DEFAULT = 30 };
 #define HELPER_PREFIX "_nb_"
@@ -370,6 +371,8 @@ static bool run(struct export *x, struct nb_error *err)
     uint64_t nodes, rels;
 
     describe_server(x);
+    if (eng_source_is_system(source))
+        return eng_system_run(x->opts, x->m, err);
     if (!eng_source_mark(source, &before, err) || !eng_source_counts(source, &nodes, &rels, err))
         return false;
     atomic_store(&x->opts->meter->total_nodes, nodes);

@@ -30,14 +30,12 @@ struct eng_source {
     uint64_t vanished;     /* rows of elements that were deleted while they were read */
 };
 
-typedef bool(row_fn)(void *ctx, const struct ps_value *fields, size_t n, struct nb_error *err);
-
 /* One query and what becomes of its rows. */
 struct query {
     const char *text;
     struct nb_str params;
     size_t fields; /* every row must have as many */
-    row_fn *row;
+    eng_row_fn *row;
     void *ctx;
     bool rows_failed; /* the failure is the callback's own: never tried again */
     uint64_t rows;
@@ -329,7 +327,10 @@ unsigned eng_source_moves(const struct eng_source *s)
 
 bool eng_source_mark(struct eng_source *s, struct eng_mark *ret, struct nb_error *err)
 {
-    struct query q = { .text = "RETURN 1", .fields = 1 };
+    /* The system database takes administration commands only. */
+    bool system = nb_streq(s->server.database, "system") || nb_streq(s->opts.database, "system");
+    struct query q = { .text = system ? "SHOW DATABASES YIELD name RETURN name" : "RETURN 1",
+                       .fields = 1 };
 
     if (!run_small(s, &q, err))
         return nb_wrap(err, "ask for the database's bookmark");
@@ -783,29 +784,60 @@ bool eng_source_uniques(struct eng_source *s, eng_unique_fn *fn, void *ctx, stru
 static bool database_row(void *ctx, const struct ps_value *fields, size_t n, struct nb_error *err)
 {
     const struct databases *all = ctx;
-    struct eng_database db = { .name = str_of(&fields[0]) };
+    struct nb_str status = str_of(&fields[1]);
+    struct eng_database db = { .name = str_of(&fields[0]), .status = status };
 
-    (void)n;
-    db.system = nb_str_is(db.name, "system");
-    db.home = fields[2].type == PS_BOOL && fields[2].boolean;
-    if (!nb_str_is(str_of(&fields[1]), "online") || db.name.n == 0)
+    if (db.name.n == 0)
         return true;
+    db.online = nb_str_is(status, "online");
+    db.wanted_online = nb_str_is(str_of(&fields[2]), "online");
+    db.home = fields[3].type == PS_BOOL && fields[3].boolean;
+    db.system = nb_str_is(db.name, "system");
+    db.composite = n > 5 && nb_str_is(str_of(&fields[5]), "composite");
+    if (fields[4].type == PS_LIST) {
+        db.aliases = fields[4].list.items;
+        db.aliases_n = fields[4].list.n;
+    }
     return all->fn(all->ctx, &db, err);
+}
+
+bool eng_source_query(struct eng_source *s, const char *text, size_t fields, eng_row_fn *fn,
+                      void *ctx, struct nb_error *err)
+{
+    struct query q = { .text = text, .fields = fields, .row = fn, .ctx = ctx };
+
+    return run_small(s, &q, err);
 }
 
 bool eng_source_databases(struct eng_source *s, eng_database_fn *fn, void *ctx,
                           struct nb_error *err)
 {
+#define COLUMNS "name, currentStatus, requestedStatus, home, aliases"
     struct databases all = { fn, ctx };
     struct query q = {
-        .text = "SHOW DATABASES YIELD name, currentStatus, home ORDER BY name "
-                "RETURN name, currentStatus, home",
-        .fields = 3,
+        .text = "SHOW DATABASES YIELD " COLUMNS ", type RETURN " COLUMNS ", type ORDER BY name",
+        .fields = 6,
         .row = database_row,
         .ctx = &all,
     };
 
-    return run_small(s, &q, err) || nb_wrap(err, "list databases");
+    if (run_small(s, &q, err))
+        return true;
+    /* Neo4j 4.4 knows no types. */
+    if (!q.rows_failed && nb_streq(err->reason, "Neo4jQueryFailed")) {
+        nb_error_clear(err);
+        q.text = "SHOW DATABASES YIELD " COLUMNS " RETURN " COLUMNS " ORDER BY name";
+        q.fields = 5;
+        if (run_small(s, &q, err))
+            return true;
+    }
+    return nb_wrap(err, "list databases");
+#undef COLUMNS
+}
+
+bool eng_source_is_system(const struct eng_source *s)
+{
+    return nb_streq(s->server.database, "system");
 }
 
 static bool procedure_row(void *ctx, const struct ps_value *fields, size_t n, struct nb_error *err)

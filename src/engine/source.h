@@ -114,15 +114,25 @@ typedef bool(eng_schema_fn)(void *ctx, const struct eng_schema_item *item, struc
 NB_NODISCARD bool eng_source_schema(struct eng_source *s, eng_schema_fn *fn, void *ctx,
                                     struct nb_error *err);
 
-/* The databases of a server, as SHOW DATABASES names them. Aliases and offline ones are left
- * out. */
+/* The databases of a server, as SHOW DATABASES names them: in a cluster once for each server that
+ * has it. Borrowed for the call. */
 struct eng_database {
-    struct nb_str name;
+    struct nb_str name, status;     /* "online", "offline", ... */
+    bool online, wanted_online;     /* the second: it was not stopped */
+    const struct ps_value *aliases; /* local ones */
+    size_t aliases_n;
     bool system, home;
+    bool composite; /* holds nothing itself (always false before Neo4j 5) */
 };
 typedef bool(eng_database_fn)(void *ctx, const struct eng_database *db, struct nb_error *err);
 NB_NODISCARD bool eng_source_databases(struct eng_source *s, eng_database_fn *fn, void *ctx,
                                        struct nb_error *err);
+/* Any query with few rows, which must have that many fields. */
+typedef bool(eng_row_fn)(void *ctx, const struct ps_value *fields, size_t n, struct nb_error *err);
+NB_NODISCARD bool eng_source_query(struct eng_source *s, const char *text, size_t fields,
+                                   eng_row_fn *fn, void *ctx, struct nb_error *err);
+/* It reads the system database, which is no graph: see engine/system.h. */
+bool eng_source_is_system(const struct eng_source *s);
 /* Whether the server has a procedure of that name. */
 NB_NODISCARD bool eng_source_has_procedure(struct eng_source *s, const char *name, bool *ret,
                                            struct nb_error *err);

@@ -35,7 +35,7 @@ struct fake_graph {
     atomic_uint routes;
     const struct fake_graph_database *databases;
     size_t databases_n;
-    bool old;
+    bool old, enterprise;
 
     int listener;
     char uri[64];
@@ -295,7 +295,7 @@ static bool choose_database(struct fake_graph *g, const struct ps_value *extra)
 static bool put_database(const struct fake_graph *g, struct ps_encoder *e, uint64_t row)
 {
     static const struct fake_graph_database only = {
-        "neo4j", "online", "standard", NULL, true, NULL
+        .name = "neo4j", .status = "online", .type = "standard", .home = true
     };
     const struct fake_graph_database *d = &only;
 
@@ -303,9 +303,10 @@ static bool put_database(const struct fake_graph *g, struct ps_encoder *e, uint6
         return false;
     if (g->databases)
         d = &g->databases[row];
-    ps_put_list(e, g->old ? 4 : 5);
+    ps_put_list(e, g->old ? 5 : 6);
     ps_put_cstr(e, d->name);
     ps_put_cstr(e, d->status);
+    ps_put_cstr(e, d->stopped ? "offline" : "online");
     ps_put_bool(e, d->home);
     ps_put_list(e, d->alias != NULL);
     if (d->alias)
@@ -424,10 +425,45 @@ static bool is_query(const struct fake_graph *g, const char *prefix)
     return nb_starts_with(g->query, prefix);
 }
 
+static bool put_user(const struct fake_graph *g, struct ps_encoder *e, uint64_t row)
+{
+    ps_put_list(e, 4);
+    ps_put_cstr(e, row ? "neo4j" : "ann");
+    if (!g->enterprise) {
+        for (int i = 0; i < 3; i++)
+            ps_put_null(e);
+        return row < 2;
+    }
+    ps_put_list(e, 2);
+    ps_put_cstr(e, row ? "admin" : "aud`itor");
+    ps_put_cstr(e, "PUBLIC");
+    ps_put_bool(e, row == 0);
+    if (row)
+        ps_put_null(e);
+    else
+        ps_put_cstr(e, "movies");
+    return row < 2;
+}
+
+static bool put_security(const struct fake_graph *g, struct ps_encoder *e, uint64_t row)
+{
+    static const char *const roles[] = { "PUBLIC", "admin", "aud`itor" };
+
+    if (is_query(g, "SHOW USERS"))
+        return put_user(g, e, row);
+    ps_put_list(e, 1);
+    if (is_query(g, "SHOW ROLES"))
+        ps_put_cstr(e, roles[row % 3]);
+    else
+        ps_put_cstr(e, "GRANT MATCH {*} ON GRAPH * NODE * TO `aud``itor`");
+    return row < (is_query(g, "SHOW ROLES") ? 3u : 1u);
+}
+
 /* Rows of the small queries; false: there are no more. */
 static bool put_small_row(struct fake_graph *g, struct ps_encoder *e)
 {
-    static const char *const component[] = { "Neo4j Kernel", "5.26.30", "community" };
+    const char *component[] = { "Neo4j Kernel", "5.26.30",
+                                g->enterprise ? "enterprise" : "community" };
     static const char *const constraints[2][3] = {
         { "a_k", "UNIQUENESS", "CREATE CONSTRAINT `a_k` FOR (n:`A`) REQUIRE (n.`k`) IS UNIQUE" },
         { "r_u", "RELATIONSHIP_UNIQUENESS",
@@ -473,6 +509,8 @@ static bool put_small_row(struct fake_graph *g, struct ps_encoder *e)
     }
     if (is_query(g, "SHOW DATABASES YIELD name, currentStatus"))
         return put_database(g, e, row);
+    if (is_query(g, "SHOW ROLES") || is_query(g, "SHOW PRIVILEGES") || is_query(g, "SHOW USERS"))
+        return put_security(g, e, row);
     if (is_query(g, "CALL db.labels() YIELD label RETURN")) {
         ps_put_list(e, 1);
         ps_put_cstr(e, row ? "B" : "A");
@@ -516,9 +554,10 @@ static size_t columns_of(const struct fake_graph *g)
         { "SHOW CONSTRAINTS YIELD name, type, createStatement", 3 },
         { "SHOW CONSTRAINTS YIELD name, type, entityType", 4 },
         { "SHOW INDEXES", 4 },
+        { "SHOW USERS", 4 },
         { "SHOW DATABASES YIELD name, store", 2 },
-        { "SHOW DATABASES YIELD name, currentStatus, home, aliases, type", 5 },
-        { "SHOW DATABASES YIELD name, currentStatus", 4 },
+        { "SHOW DATABASES YIELD name, currentStatus, requestedStatus, home, aliases, type", 6 },
+        { "SHOW DATABASES YIELD name, currentStatus", 5 },
     };
 
     for (size_t i = 0; i < NB_ARRAY_LEN(queries); i++) {
@@ -651,7 +690,9 @@ static void run(struct fake_graph *g, const struct ps_value *query, const struct
 
     free(g->query);
     g->query = nb_xstrndup(query->string.p, query->string.n);
-    if (g->old && is_query(g, "SHOW DATABASES YIELD name, currentStatus, home, aliases, type")) {
+    if (g->old &&
+        is_query(
+            g, "SHOW DATABASES YIELD name, currentStatus, requestedStatus, home, aliases, type")) {
         send_failure(g, "Neo.ClientError.Statement.SyntaxError", "variable `type` not defined");
         return;
     }
@@ -834,6 +875,11 @@ void fake_graph_set_databases(struct fake_graph *g, const struct fake_graph_data
 {
     g->databases = list;
     g->databases_n = n;
+}
+
+void fake_graph_set_enterprise(struct fake_graph *g, bool enterprise)
+{
+    g->enterprise = enterprise;
 }
 
 void fake_graph_set_old(struct fake_graph *g, bool old)

@@ -84,10 +84,13 @@ struct fake_graph_database {
     const char *alias;                /* NULL: none */
     bool home;
     const char *failure; /* of every query: "Neo.…: message"; NULL: none */
+    bool stopped;        /* by an administrator */
 };
 /* Borrowed. NULL: there is "neo4j" only, and whatever else is asked for. */
 void fake_graph_set_databases(struct fake_graph *g, const struct fake_graph_database *list,
                               size_t n);
+/* Says that it is Enterprise Edition, with roles: admin, "aud`itor" and PUBLIC; users neo4j and ann. */
+void fake_graph_set_enterprise(struct fake_graph *g, bool enterprise);
 /* Refuses the column type, as Neo4j 4.4 does. */
 void fake_graph_set_old(struct fake_graph *g, bool old);
 
