@@ -162,22 +162,44 @@ static bool back_up(struct backup *b, const char *database, int64_t time, struct
 
 /* --- all of them ------------------------------------------------------------------------------ */
 
-static bool back_up_all(struct backup *b, const struct nb_vec *databases, struct nb_error *err)
+static void note_failure(struct backup *b, const char *database, struct nb_error *error)
+{
+    exit_explain(exit_of(error), error);
+    if (database[0]) /* else not even its name is known */
+        report_database_failed(&b->c->report, database, error);
+    b->last_error = *error;
+}
+
+/* Also of what cannot be read, which is known beforehand. */
+static bool back_up_choice(struct backup *b, const struct database_choice *choice, int64_t time,
+                           struct nb_error *err)
+{
+    struct nb_error error = choice->error;
+
+    if (error.code == NB_OK) {
+        if (back_up(b, choice->name, time, &error))
+            return true;
+        note_failure(b, atomic_load(&b->database), &error);
+    } else {
+        note_failure(b, choice->name, &error);
+    }
+    *err = error;
+    return false;
+}
+
+static bool back_up_all(struct backup *b, const struct database_choices *databases,
+                        struct nb_error *err)
 {
     bool stop_at_failure =
         nb_streq(opt_text(b->c->options, OPT_BACKUP_DATABASE_FAILURE_POLICY), "Fail");
     int64_t time = opt_time(b->c->options, OPT_BACKUP_SCHEDULED_TIME, nb_clock_unix_seconds());
 
-    for (size_t i = 0; i < databases->count; i++) {
+    for (size_t i = 0; i < databases->n; i++) {
         struct nb_error error = NB_ERROR_INIT;
 
-        if (back_up(b, databases->items[i], time, &error))
+        if (back_up_choice(b, &databases->items[i], time, &error))
             continue;
-        exit_explain(exit_of(&error), &error);
-        if (atomic_load(&b->database)[0]) /* else not even its name is known */
-            report_database_failed(&b->c->report, atomic_load(&b->database), &error);
-        b->last_error = error;
-        if (databases->count == 1 || stop_at_failure || error.code == NB_E_CANCELLED) {
+        if (databases->n == 1 || stop_at_failure || error.code == NB_E_CANCELLED) {
             *err = error;
             return false;
         }
@@ -186,9 +208,15 @@ static bool back_up_all(struct backup *b, const struct nb_vec *databases, struct
         *err = b->last_error;
         return false;
     }
-    if (b->done.count < databases->count)
+    if (b->done.count < databases->n)
         report_set_exit(&b->c->report, EXIT_PARTIAL, b->last_error.text);
     return true;
+}
+
+static void tell_notes(const struct database_choices *databases)
+{
+    for (size_t i = 0; i < databases->notes.count; i++)
+        nb_log(NB_LOG_WARN, databases->notes.items[i], NB_F_END);
 }
 
 /* --- afterwards ------------------------------------------------------------------------------- */
@@ -268,7 +296,7 @@ static bool open_target(struct backup *b, struct nb_error *err)
     return true;
 }
 
-static bool run(struct backup *b, struct nb_vec *databases, struct nb_error *err)
+static bool run(struct backup *b, struct database_choices *databases, struct nb_error *err)
 {
     const struct options *o = b->c->options;
     struct eng_source_opts source = {
@@ -284,9 +312,10 @@ static bool run(struct backup *b, struct nb_vec *databases, struct nb_error *err
     source.bolt = b->neo4j.bolt;
     if (!databases_resolve(o, &source, databases, err))
         return false;
-    if (opt_text(o, OPT_BACKUP_OUTPUT) && databases->count > 1)
+    tell_notes(databases);
+    if (opt_text(o, OPT_BACKUP_OUTPUT) && databases->n > 1)
         return opt_fail(o, OPT_BACKUP_OUTPUT, err, "back up one database at a time into files",
-                        "can take one database, not %zu", databases->count);
+                        "can take one database, not %zu", databases->n);
     if (!back_up_all(b, databases, err))
         return false;
     if (!b->bucket.repo)
@@ -310,10 +339,9 @@ bool cmd_backup(struct context *c, struct nb_error *err)
     struct backup b = { .c = c,
                         .neo4j = { .bolt = BOLT_CONN_OPTS_INIT },
                         .last_error = NB_ERROR_INIT };
-    struct nb_vec databases = { NULL, 0, 0 };
+    nb_auto_done(database_choices_done) struct database_choices databases = { .items = NULL };
     bool ok = run(&b, &databases, err);
 
-    free_names(&databases);
     free_names(&b.done);
     free_names(&b.names);
     bucket_close(&b.bucket);

@@ -72,6 +72,8 @@ static const struct {
     { "Neo4jDenied", EXIT_NEO4J_AUTH, false },
     { "Neo4jDatabaseNotFound", EXIT_DATABASE_NOT_FOUND, false },
     { "DatabaseNotFound", EXIT_DATABASE_NOT_FOUND, false },
+    { "DatabaseNotOnline", EXIT_DATABASE_NOT_FOUND, true },
+    { "DatabaseIsComposite", EXIT_DATABASE_NOT_FOUND, true },
     { "BucketNotFound", EXIT_BUCKET_NOT_FOUND, false },
     { "AccessDenied", EXIT_ACCESS_DENIED, false },
     { "InvalidAccessKey", EXIT_ACCESS_DENIED, false },

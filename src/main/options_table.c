@@ -48,7 +48,8 @@ const struct option_def option_defs[OPT_COUNT] = {
     ROW(OPT_NEO4J_EXCLUDE_DATABASES, "NEO4J_EXCLUDE_DATABASES", "exclude-databases", OPTION_LIST,
         CMD_BACKUP, "names or globs to leave out of those", ),
     ROW(OPT_NEO4J_INCLUDE_SYSTEM, "NEO4J_INCLUDE_SYSTEM", "include-system", OPTION_BOOL, CMD_BACKUP,
-        "globs match the system database too", .dflt = "false"),
+        "the system database too: users and roles, as far as Cypher can carry them",
+        .dflt = "false"),
 
     ROW(OPT_R2_BUCKET_NAME, "R2_BUCKET_NAME", "bucket", OPTION_TEXT, CMD_BUCKET, "the bucket", ),
     ROW(OPT_R2_ACCOUNT_ID, "R2_ACCOUNT_ID", "account-id", OPTION_TEXT, CMD_BUCKET,
