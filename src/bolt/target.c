@@ -164,7 +164,7 @@ static const struct scheme *find_scheme(const char *name)
 
 bool bolt_target_parse(const char *uri, struct bolt_target *ret, struct nb_error *err)
 {
-    struct bolt_target t = { .tls = false };
+    struct bolt_target t;
     struct nb_url url;
     const struct scheme *s;
 
