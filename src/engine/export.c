@@ -194,10 +194,12 @@ static bool write_schema(struct export *x, struct nb_error *err)
 
 static bool fail_dangling(const struct export *x, struct nb_error *err)
 {
+    uint64_t n = x->dangling + eng_source_vanished(x->opts->source);
+
     return nb_fail(err, NB_E_CONFLICT, "NotClosed",
                    "%llu relationships have an end that cannot be read, though nothing was written "
                    "meanwhile; hint: check the store with neo4j-admin database check",
-                   (unsigned long long)(x->dangling + eng_source_vanished(x->opts->source)));
+                   (unsigned long long)n);
 }
 
 /* Constraints that came meanwhile are for values that nobody looked at. */
