@@ -94,7 +94,7 @@ read_and_run docs/operations.md "Restore" 1 >"$E2E_DIR/restore.log" || { tail -n
 compare "$E2E_NEO4J_URI" "$TARGET" || fail "the graph restored as docs/operations.md says differs"
 
 # every metric of a live scrape is in docs/metrics.md
-kubectl get --raw "/api/v1/namespaces/$SYSTEM_NS/services/neo4j-backup-metrics:8080/proxy/metrics" |
+kubectl get --raw "/api/v1/namespaces/$SYSTEM_NS/services/neo4j-backup:8080/proxy/metrics" |
     "$root/tools/gen-metrics-docs" --scrape "$root/docs/metrics.md"
 
 read_and_run docs/operations.md "Upgrade"
