@@ -22,7 +22,6 @@ servers proxy-up kill 9472 kill
 export S3_ENDPOINT=http://127.0.0.1:9472
 servers neo4j-wipe kill
 servers neo4j-up 5 kill 17671
-"$py" "$here/graphs/social_graph.py" bolt://127.0.0.1:17671 --people 15000 --rels 45000 >/dev/null
 "$py" "$here/s3.py" make kill
 "$py" "$here/s3.py" sweep kill ""
 "$py" "$here/kill_worker.py" --uri bolt://127.0.0.1:17671 --worker "$here/../../build/release/neo4j-backup" --bucket kill \

@@ -24,6 +24,7 @@ import sys
 import time
 
 import boto3
+import neo4j
 from botocore.config import Config
 
 PREFIX = "kill"
@@ -127,6 +128,16 @@ class Round:
         return " ".join(moments)
 
 
+def fill(uri):
+    """More than one part of a multipart upload: some ten megabytes of script."""
+    with neo4j.GraphDatabase.driver(uri, auth=("neo4j", os.environ["NEO4J_PASSWORD"])) as driver, driver.session() as session:
+        session.run("MATCH (n) CALL { WITH n DETACH DELETE n } IN TRANSACTIONS OF 10000 ROWS").consume()
+        session.run(
+            "UNWIND range(1, 20000) AS i CREATE (a:Pad {i: i, text: reduce(s = '', k IN range(1, 12) | s + randomUUID())})"
+            "-[:OF {i: i}]->(a)"
+        ).consume()
+
+
 def passed_before(ledger):
     if not ledger or not os.path.exists(ledger):
         return set()
@@ -144,7 +155,7 @@ def main():
     parser.add_argument("--ledger")
     args = parser.parse_args()
     bucket = Bucket(args.bucket)
-    start = time.monotonic()
+    fill(args.uri)
     Round(args, bucket, 0).run(0.001)
     assert Round(args, bucket, 0).killed(120) is False
     start = time.monotonic()
