@@ -53,8 +53,8 @@ void nb_log_setup(enum nb_log_level level, enum nb_log_format format, int fd)
     atomic_store(&log_level, (int)level);
     atomic_store(&log_fd, fd);
     atomic_store(&log_terminal, isatty(fd) == 1);
-    atomic_store(&log_text, format == NB_LOG_TEXT ||
-                                (format == NB_LOG_AUTO && atomic_load(&log_terminal)));
+    atomic_store(&log_text,
+                 format == NB_LOG_TEXT || (format == NB_LOG_AUTO && atomic_load(&log_terminal)));
 }
 
 bool nb_log_enabled(enum nb_log_level level)

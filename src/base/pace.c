@@ -7,7 +7,8 @@
 #define NS_PER_MS INT64_C(1000000)
 
 static atomic_uint pace_percent;
-static _Atomic uint64_t pace_origin_ns; /* when a process that keeps to its share had used nothing */
+static _Atomic uint64_t
+    pace_origin_ns; /* when a process that keeps to its share had used nothing */
 
 int64_t nb_pace_debt_ns(unsigned percent, uint64_t cpu_ns, uint64_t now_ns, uint64_t *origin_ns)
 {

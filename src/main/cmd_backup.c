@@ -114,6 +114,7 @@ static struct eng_backup_opts backup_opts(struct backup *b, const char *database
         .scheduled_unix_seconds = time,
         .cancel = b->c->cancel,
         .meter = &b->meter,
+        .report_interval_ms = report_progress_interval_ms(),
         .report = on_report,
         .waiting = on_waiting,
         .resolved = on_resolved,

@@ -83,7 +83,7 @@ static const struct command *find_command(const char *name)
 
 static void set_up_log(const struct options *o)
 {
-    const char *format = opt_text(o, OPT_LOG_FORMAT);
+    const char *format = opt_text(o, OPT_LOG_FORMAT), *terminal_type = getenv("TERM");
     enum nb_log_level level = NB_LOG_INFO;
 
     if (!nb_log_level_parse(opt_text(o, OPT_LOG_LEVEL), &level))
@@ -96,6 +96,8 @@ static void set_up_log(const struct options *o)
                  : nb_streq(format, "text") ? NB_LOG_TEXT
                                             : NB_LOG_AUTO,
                  STDERR_FILENO);
+    if (!terminal_type || nb_streq(terminal_type, "dumb"))
+        nb_log_no_status();
 }
 
 /* The termination message is written even where the options are wrong. */
@@ -103,6 +105,7 @@ static int end(struct context *c, const char *termination_path)
 {
     int code = (int)c->report.exit->code;
 
+    nb_log_status(NULL);
     report_write(&c->report, termination_path);
     report_done(&c->report);
     return code;

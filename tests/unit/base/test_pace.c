@@ -21,7 +21,8 @@ static void share_is_kept_by_sleeping_off_what_was_used(void **state)
 static void a_long_pause_is_no_credit_for_a_burst(void **state)
 {
     uint64_t origin = 0, now = 3600 * 1000 * MS, cpu = 100 * MS;
-    uint64_t burst = NB_PACE_CREDIT_MS * MS / 10; /* what half a second of credit is worth at 10 % */
+    uint64_t burst =
+        NB_PACE_CREDIT_MS * MS / 10; /* what half a second of credit is worth at 10 % */
 
     (void)state;
     assert_int_equal(nb_pace_debt_ns(10, cpu, now, &origin), 0);
