@@ -31,8 +31,8 @@ static void put_bytes(struct nb_buf *out, uint64_t n)
 static void put_duration(struct nb_buf *out, int64_t seconds)
 {
     if (seconds >= 3600)
-        nb_buf_printf(out, "%lld:%02d:%02d", (long long)(seconds / 3600),
-                      (int)(seconds / 60 % 60), (int)(seconds % 60));
+        nb_buf_printf(out, "%lld:%02d:%02d", (long long)(seconds / 3600), (int)(seconds / 60 % 60),
+                      (int)(seconds % 60));
     else
         nb_buf_printf(out, "%d:%02d", (int)(seconds / 60), (int)(seconds % 60));
 }

@@ -398,3 +398,14 @@ void report_write(const struct report *r, const char *path)
     if (fd < 0 || !nb_fd_write_all(fd, text.data, text.len, &error))
         nb_log_error(NB_LOG_WARN, "the termination message was not written", &error);
 }
+
+void report_record(const struct report *r, const char *path)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(JSON_MAX);
+    struct nb_error error = NB_ERROR_INIT;
+
+    report_format(r, &text);
+    nb_secret_redact(text.data, text.len);
+    if (!nb_file_write_atomic(path, text.data, text.len, 0600, &error))
+        nb_log_error(NB_LOG_WARN, "how the run ended was not written down", &error);
+}

@@ -60,5 +60,7 @@ void report_set_exit(struct report *r, enum exit_code code, const char *message)
 void report_format(const struct report *r, struct nb_buf *out);
 /* path NULL: nothing to do. A failure is logged. */
 void report_write(const struct report *r, const char *path);
+/* The same text into a file that appears at once. */
+void report_record(const struct report *r, const char *path);
 
 #endif

@@ -31,9 +31,10 @@ static void bar_gives_way_where_there_is_little_room(void **state)
     char out[BAR_TEXT_MAX];
 
     (void)state;
-    assert_string_equal(bar_format(&half, "neo4j", 80, out),
-                        "neo4j ExportingNodes [#####------]  46 % 1500/3000 rows 85.2k/s 1.2 MB ETA "
-                        "0:42");
+    assert_string_equal(
+        bar_format(&half, "neo4j", 80, out),
+        "neo4j ExportingNodes [#####------]  46 % 1500/3000 rows 85.2k/s 1.2 MB ETA "
+        "0:42");
     for (unsigned columns = 1; columns < 300; columns++)
         assert_true(strlen(bar_format(&half, "neo4j", columns, out)) < columns);
 }
