@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 
-enum { BAR_MIN = 10, BAR_MAX = 40, PART_MAX = 80 };
+enum { BAR_MIN = 10, BAR_MAX = 40, PART_MAX = 80, ALL_MAX = 320 };
 
 /* "850", "85.2k", "3.1M" */
 static void put_count(struct nb_buf *out, uint64_t n)
@@ -82,7 +82,7 @@ const char *bar_format(const struct eng_progress *p, const char *database, unsig
 {
     nb_auto_done(nb_buf_done) struct nb_buf head = NB_BUF_INIT(PART_MAX);
     nb_auto_done(nb_buf_done) struct nb_buf tail = NB_BUF_INIT(PART_MAX);
-    nb_auto_done(nb_buf_done) struct nb_buf all = NB_BUF_INIT(4 * PART_MAX);
+    nb_auto_done(nb_buf_done) struct nb_buf all = NB_BUF_INIT(ALL_MAX);
     /* The last column stays free: some terminals go to the next line there. */
     size_t room = (columns ? columns : BAR_COLUMNS_DEFAULT) - 1, width;
 

@@ -16,9 +16,9 @@ struct context {
 
 struct command {
     enum command_bit bit;
+    bool local; /* talks to nobody: no library of the network is set up */
     const char *name, *args, *summary;
     const char *text; /* for --help, below the summary; may be NULL */
-    bool local;       /* talks to nobody: no library of the network is set up */
     /* True: the report's exit code counts. False: err's. */
     bool (*run)(struct context *c, struct nb_error *err);
 };

@@ -15,30 +15,31 @@
 #include "net/http.h"
 
 const struct command commands[] = {
-    { CMD_BACKUP_ALONE, "backup", NULL, "backs databases up into the bucket, or one into a file",
+    { CMD_BACKUP_ALONE, false, "backup", NULL,
+      "backs databases up into the bucket, or one into a file",
       "Claims a name in the bucket, exports, uploads, checks size and checksum there, writes the\n"
       "manifest, applies retention. With --output no bucket is needed.",
-      false, cmd_backup },
-    { CMD_VERIFY, "verify", "[KEY…]", "checks backups in the bucket",
-      "Without keys: the newest backup of each database.", false, cmd_verify },
-    { CMD_LIST, "list", NULL, "lists what is in the bucket", NULL, false, cmd_list },
-    { CMD_PRUNE, "prune", NULL, "deletes what retention does not keep", NULL, false, cmd_prune },
-    { CMD_PIN, "pin", "KEY…", "keeps backups from retention, or (--pin=false) no longer", NULL,
-      false, cmd_pin },
-    { CMD_CHECK, "check", NULL,
+      cmd_backup },
+    { CMD_VERIFY, false, "verify", "[KEY…]", "checks backups in the bucket",
+      "Without keys: the newest backup of each database.", cmd_verify },
+    { CMD_LIST, false, "list", NULL, "lists what is in the bucket", NULL, cmd_list },
+    { CMD_PRUNE, false, "prune", NULL, "deletes what retention does not keep", NULL, cmd_prune },
+    { CMD_PIN, false, "pin", "KEY…", "keeps backups from retention, or (--pin=false) no longer",
+      NULL, cmd_pin },
+    { CMD_CHECK, false, "check", NULL,
       "says what of Neo4j and the bucket can be reached, read and written",
       "One line each, with a hint where something is wrong. A small probe object is written and\n"
       "deleted again.",
-      false, cmd_check },
-    { CMD_SCHEDULE, "schedule", NULL, "runs 'backup' by a schedule, until it is told to stop",
+      cmd_check },
+    { CMD_SCHEDULE, true, "schedule", NULL, "runs 'backup' by a schedule, until it is told to stop",
       "The sidecar of docker-compose (docs/sidecar.md): no cron daemon, one process a run, each\n"
       "time once, missed times within a deadline. Takes what 'backup' takes.",
-      true, cmd_schedule },
-    { CMD_HEALTH, "health", NULL, "says in a sentence whether the schedule is kept",
+      cmd_schedule },
+    { CMD_HEALTH, true, "health", NULL, "says in a sentence whether the schedule is kept",
       "Exit code 0: the schedule is alive, its last time was served and its last backup\n"
       "succeeded, or none was due yet; 1: not so, and why.",
-      true, cmd_health },
-    { CMD_VERSION, "version", NULL, "prints the version", NULL, true, cmd_version },
+      cmd_health },
+    { CMD_VERSION, true, "version", NULL, "prints the version", NULL, cmd_version },
 };
 const size_t commands_n = NB_ARRAY_LEN(commands);
 

@@ -80,7 +80,7 @@ bool state_lock_take(const struct options *o, const char *name, const char *what
                      struct nb_error *err)
 {
     nb_auto(nb_free) char *path = state_dir_file(o, name);
-    nb_auto_fd int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     struct flock lock = whole_file(F_WRLCK);
 
     if (fd < 0)
@@ -88,12 +88,14 @@ bool state_lock_take(const struct options *o, const char *name, const char *what
                nb_hint(err, "set BACKUP_STATE_DIR to a directory that can be written");
     if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
         if (errno == EAGAIN || errno == EACCES)
-            return fail_held(fd, what, err);
-        return nb_fail_errno(err, errno, "lock '%s'", path);
+            fail_held(fd, what, err);
+        else
+            nb_fail_errno(err, errno, "lock '%s'", path);
+        nb_close_fd(&fd);
+        return false;
     }
     write_holder(fd);
     *ret_fd = fd;
-    fd = -1;
     return true;
 }
 
