@@ -2,7 +2,7 @@
 # Sets everything up and passes every test: what `make test` runs.
 #
 #   tests/run.sh            all stages
-#   tests/run.sh STAGE...   some of: deps lint unit asan tsan corpora tools chart e2e
+#   tests/run.sh STAGE...   some of: deps lint unit asan tsan corpora tools chart compose e2e
 #
 # Prints one line a stage with its time and count, and ends with the plain line "N passed, N failed".
 # Output of each stage goes to build/test-logs/STAGE.log; of a failed one the end is shown.
@@ -65,7 +65,7 @@ parts() {
     tests/parts/get.sh $real_parts
 }
 
-all="deps lint unit asan tsan corpora tools chart e2e"
+all="deps lint unit asan tsan corpora tools chart compose e2e"
 [ $# -gt 0 ] || set -- $all
 for s in "$@"; do
     case $s in
@@ -84,6 +84,7 @@ for s in "$@"; do
     corpora) stage corpora make -j"$jobs" SAN=asan corpora ;;
     tools) stage tools make -j"$jobs" test-tools ;;
     chart) stage chart tests/chart.sh ;;
+    compose) stage compose tests/compose.sh ;;
     e2e)
         need parts parts
         stage e2e tests/e2e/run.sh

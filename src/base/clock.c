@@ -29,12 +29,22 @@ int64_t nb_clock_mono_ms(void)
     return read_clock_ms(CLOCK_MONOTONIC);
 }
 
-uint64_t nb_clock_mono_ns(void)
+static uint64_t read_clock_ns(clockid_t id)
 {
     struct timespec ts;
 
-    clock_gettime(CLOCK_MONOTONIC, &ts);
+    clock_gettime(id, &ts);
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t nb_clock_mono_ns(void)
+{
+    return read_clock_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t nb_clock_cpu_ns(void)
+{
+    return read_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 static int64_t floor_div(int64_t a, int64_t b)

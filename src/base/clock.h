@@ -14,6 +14,7 @@ int64_t nb_clock_unix_ms(void);
 int64_t nb_clock_unix_seconds(void);
 int64_t nb_clock_mono_ms(void);
 uint64_t nb_clock_mono_ns(void);
+uint64_t nb_clock_cpu_ns(void); /* what all threads of this process have used */
 
 struct nb_tm { /* proleptic Gregorian, UTC; month and day from 1; weekday 0 = Sunday */
     int64_t year;

@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -17,6 +19,12 @@ enum { LOG_LINE_MAX = 64 << 10, LOG_FIELDS_MAX = 32, LOG_SCOPE_MAX = 8 };
 static atomic_int log_level = NB_LOG_INFO;
 static atomic_int log_fd = STDERR_FILENO;
 static atomic_bool log_text;
+static atomic_bool log_terminal;
+
+/* Over the status line: back to the line's start, delete to its end. */
+#define STATUS_ERASE "\r\033[K"
+static pthread_mutex_t status_lock = PTHREAD_MUTEX_INITIALIZER; /* of the terminal's last line */
+static char status[NB_LOG_STATUS_MAX];
 
 static _Thread_local struct {
     const char *key, *value;
@@ -44,7 +52,9 @@ void nb_log_setup(enum nb_log_level level, enum nb_log_format format, int fd)
 {
     atomic_store(&log_level, (int)level);
     atomic_store(&log_fd, fd);
-    atomic_store(&log_text, format == NB_LOG_TEXT || (format == NB_LOG_AUTO && isatty(fd) == 1));
+    atomic_store(&log_terminal, isatty(fd) == 1);
+    atomic_store(&log_text,
+                 format == NB_LOG_TEXT || (format == NB_LOG_AUTO && atomic_load(&log_terminal)));
 }
 
 bool nb_log_enabled(enum nb_log_level level)
@@ -156,11 +166,8 @@ static void format_line(struct nb_buf *out, enum nb_log_level level, const char 
         format_json(out, level, msg, fields);
 }
 
-static void write_line(struct nb_buf *line)
+static void write_bytes(const char *p, size_t n)
 {
-    const char *p = line->data;
-    size_t n = line->len;
-
     while (n) {
         ssize_t done = write(atomic_load(&log_fd), p, n);
 
@@ -171,6 +178,62 @@ static void write_line(struct nb_buf *line)
         p += done;
         n -= (size_t)done;
     }
+}
+
+/* --- the status line -------------------------------------------------------------------------- */
+
+bool nb_log_has_status(void)
+{
+    return atomic_load(&log_text) && atomic_load(&log_terminal);
+}
+
+void nb_log_no_status(void)
+{
+    atomic_store(&log_terminal, false);
+}
+
+unsigned nb_log_columns(void)
+{
+    struct winsize size;
+
+    return ioctl(atomic_load(&log_fd), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+void nb_log_status(const char *text)
+{
+    char line[sizeof(STATUS_ERASE) + NB_LOG_STATUS_MAX];
+    bool was_shown;
+    int n;
+
+    if (!nb_log_has_status())
+        return;
+    pthread_mutex_lock(&status_lock);
+    was_shown = status[0] != '\0';
+    snprintf(status, sizeof(status), "%s", text ? text : "");
+    nb_secret_redact(status, strlen(status));
+    n = snprintf(line, sizeof(line), STATUS_ERASE "%s", status);
+    if (was_shown || status[0])
+        write_bytes(line, (size_t)n);
+    pthread_mutex_unlock(&status_lock);
+}
+
+/* A message goes where the status line was, which moves down. */
+static void write_line(const struct nb_buf *line)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf all =
+        NB_BUF_INIT(LOG_LINE_MAX + sizeof(STATUS_ERASE) + NB_LOG_STATUS_MAX);
+
+    if (!nb_log_has_status()) {
+        write_bytes(line->data, line->len);
+        return;
+    }
+    pthread_mutex_lock(&status_lock);
+    if (status[0])
+        nb_buf_puts(&all, STATUS_ERASE);
+    nb_buf_append(&all, line->data, line->len);
+    nb_buf_puts(&all, status);
+    write_bytes(all.data, all.len);
+    pthread_mutex_unlock(&status_lock);
 }
 
 void nb_log_fields(enum nb_log_level level, const char *msg, const struct nb_field *fields)

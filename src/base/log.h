@@ -7,6 +7,9 @@
  *
  *   nb_log(NB_LOG_INFO, "backup finished", NB_F_STR("key", key), NB_F_INT("nodes", n), NB_F_END);
  *
+ * On a terminal there may be one status line below the last message, which is drawn anew after each
+ * message: a progress bar.
+ *
  * Safe from any thread: a line is one write(2).
  */
 
@@ -40,6 +43,16 @@ void nb_log(enum nb_log_level level, const char *msg, ...);
 void nb_log_fields(enum nb_log_level level, const char *msg, const struct nb_field *fields);
 /* The message with code, reason and text of err as fields "code", "reason", "error". */
 void nb_log_error(enum nb_log_level level, const char *msg, const struct nb_error *err);
+/* Whether the log goes to a terminal, as text: then a status line can be shown. */
+bool nb_log_has_status(void);
+/* The terminal cannot draw one (TERM is dumb). After nb_log_setup(). */
+void nb_log_no_status(void);
+/* How many columns it has; 0: unknown. */
+unsigned nb_log_columns(void);
+/* Shows or replaces the status line; NULL takes it away. Text of one line, at most
+ * NB_LOG_STATUS_MAX - 1 bytes. Nothing is done where there is none. */
+enum { NB_LOG_STATUS_MAX = 256 };
+void nb_log_status(const char *text);
 /* Key-value pairs added to every line of this thread until popped (at most 8; strings borrowed). */
 void nb_log_scope_push(const char *key, const char *value);
 void nb_log_scope_pop(void);

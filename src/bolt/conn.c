@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/pace.h"
 #include "bolt/handshake.h"
 
 enum {
@@ -132,6 +133,7 @@ static bool read_some(struct bolt_conn *conn, void *p, size_t n, size_t *ret, st
 {
     int64_t timeout_ms = wait_ms(conn);
 
+    nb_pace(conn->cancel);
     if (!net_stream_read(conn->stream, p, n, timeout_ms, conn->cancel, ret, err)) {
         if (err->code == NB_E_TIMEOUT)
             nb_fail(err, NB_E_TIMEOUT, "ReadTimeout", "no answer from '%s' port %u for %lld ms",

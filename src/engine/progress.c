@@ -21,6 +21,8 @@ enum {
     PERCENT_VERIFYING = 98
 };
 
+static const double RATE_SMOOTH_SECONDS = 4;
+
 const char *eng_stage_name(enum eng_stage stage)
 {
     return stage_names[stage];
@@ -62,12 +64,51 @@ void eng_meter_read(struct eng_meter *m, struct eng_progress *ret)
 {
     int waiting = atomic_load(&m->waiting);
     enum eng_stage stage = (enum eng_stage)atomic_load(&m->stage);
-    uint64_t total = atomic_load(&m->total_nodes) + atomic_load(&m->total_rels);
+    uint64_t total;
 
+    ret->total_nodes = atomic_load(&m->total_nodes);
+    ret->total_rels = atomic_load(&m->total_rels);
+    total = ret->total_nodes + ret->total_rels;
     ret->nodes = atomic_load(&m->nodes);
     ret->rels = atomic_load(&m->rels);
     ret->exported_bytes = atomic_load(&m->exported_bytes);
     ret->uploaded_bytes = atomic_load(&m->uploaded_bytes);
     ret->percent = percent_of(stage, ret->nodes + ret->rels, total);
     ret->stage = waiting ? (enum eng_stage)waiting : stage;
+    ret->rows_per_second = 0;
+    ret->eta_seconds = -1;
+}
+
+static void measure(struct eng_rate *r, int64_t now_ms, uint64_t rows)
+{
+    double seconds = (double)(now_ms - r->at_ms) / 1000;
+    double rate = (double)(rows - r->rows) / seconds;
+
+    if (r->known)
+        r->rows_per_second +=
+            (rate - r->rows_per_second) * (seconds / (seconds + RATE_SMOOTH_SECONDS));
+    else
+        r->rows_per_second = rate;
+    r->known = r->known || rows > r->rows;
+}
+
+void eng_rate_update(struct eng_rate *r, int64_t now_ms, struct eng_progress *p)
+{
+    uint64_t rows = p->nodes + p->rels, total = p->total_nodes + p->total_rels;
+
+    if (!r->started || rows < r->rows)
+        *r = (struct eng_rate){ .started = true };
+    else if (now_ms <= r->at_ms)
+        return; /* nothing to be learnt */
+    else
+        measure(r, now_ms, rows);
+    r->at_ms = now_ms;
+    r->rows = rows;
+    if (!r->known || (p->stage != ENG_EXPORTING_NODES && p->stage != ENG_EXPORTING_RELATIONSHIPS))
+        return;
+    p->rows_per_second = (uint64_t)r->rows_per_second;
+    /* A rate near nothing says nothing; the count store may be a little behind. */
+    if (total > 0 && r->rows_per_second >= 0.1)
+        p->eta_seconds =
+            rows >= total ? 0 : (int64_t)((double)(total - rows) / r->rows_per_second + 0.5);
 }

@@ -18,6 +18,7 @@ struct eng_pulse {
     int64_t refresh_at_ms;
     bool lost;
     struct nb_error lost_error;
+    struct eng_rate rate;
 };
 
 static void refresh(struct eng_pulse *p, int64_t now_ms)
@@ -49,6 +50,7 @@ static void report(struct eng_pulse *p)
     if (!p->opts.report)
         return;
     eng_meter_read(p->opts.meter, &progress);
+    eng_rate_update(&p->rate, nb_clock_mono_ms(), &progress);
     p->opts.report(p->opts.ctx, &progress);
 }
 

@@ -6,6 +6,7 @@
 #include <zlib.h>
 
 #include "base/mem.h"
+#include "base/pace.h"
 
 enum {
     OUT_BYTES = 256 << 10,
@@ -95,6 +96,7 @@ bool gz_reader_feed(struct gz_reader *r, const void *p, size_t n, struct nb_erro
 {
     const Bytef *at = p;
 
+    nb_pace(NULL);
     while (n > 0) {
         uInt k = n > INT_MAX ? INT_MAX : (uInt)n;
 

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/pace.h"
 #include "base/thread.h"
 #include "gz/adapt.h"
 #include "gz/block.h"
@@ -126,6 +127,7 @@ static void *work(void *arg)
         b->state = BLOCK_BUSY;
         level = w->level;
         pthread_mutex_unlock(&w->lock);
+        nb_pace(NULL);
         ok = set_level(self, level, &error);
         if (ok)
             b->packed_n =
@@ -251,6 +253,7 @@ static bool acquire(struct gz_writer *w, struct nb_error *err)
 static bool submit_inline(struct gz_writer *w, struct block *b, struct nb_error *err)
 {
     w->fill_seq++;
+    nb_pace(NULL);
     b->packed_n =
         gz_block_deflate(w->workers[0].deflater, b->plain, b->plain_n, b->packed, w->packed_cap);
     if (w->output(w->ctx, b->packed, b->packed_n, err))

@@ -10,6 +10,7 @@
 #include "main/command.h"
 #include "main/connect.h"
 #include "main/databases.h"
+#include "main/state_dir.h"
 
 struct backup {
     struct context *c;
@@ -114,6 +115,7 @@ static struct eng_backup_opts backup_opts(struct backup *b, const char *database
         .scheduled_unix_seconds = time,
         .cancel = b->c->cancel,
         .meter = &b->meter,
+        .report_interval_ms = report_progress_interval_ms(),
         .report = on_report,
         .waiting = on_waiting,
         .resolved = on_resolved,
@@ -334,13 +336,25 @@ static void free_names(struct nb_vec *v)
     nb_vec_done(v);
 }
 
+/* One at a time where a schedule runs; how it ends is written down for that one, if it is what the
+ * schedule would run. */
+static bool take_lock(struct context *c, int *ret_fd, struct nb_error *err)
+{
+    if (!state_lock_run(c->options, ret_fd, err))
+        return false;
+    if (*ret_fd >= 0 && !options_have_flags(c->options))
+        c->record = state_dir_file(c->options, STATE_LAST_RUN);
+    return true;
+}
+
 bool cmd_backup(struct context *c, struct nb_error *err)
 {
     struct backup b = { .c = c,
                         .neo4j = { .bolt = BOLT_CONN_OPTS_INIT },
                         .last_error = NB_ERROR_INIT };
     nb_auto_done(database_choices_done) struct database_choices databases = { .items = NULL };
-    bool ok = run(&b, &databases, err);
+    nb_auto_fd int lock = -1;
+    bool ok = take_lock(c, &lock, err) && run(&b, &databases, err);
 
     free_names(&b.done);
     free_names(&b.names);

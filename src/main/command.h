@@ -9,11 +9,14 @@
 struct context {
     const struct options *options;
     struct nb_cancel *cancel; /* set by SIGTERM and SIGINT */
+    char *const *envp;
+    char *record; /* a file where the end is written down too, whole; to be freed; NULL: none */
     struct report report;
 };
 
 struct command {
     enum command_bit bit;
+    bool local; /* talks to nobody: no library of the network is set up */
     const char *name, *args, *summary;
     const char *text; /* for --help, below the summary; may be NULL */
     /* True: the report's exit code counts. False: err's. */
@@ -28,6 +31,8 @@ bool cmd_list(struct context *c, struct nb_error *err);
 bool cmd_prune(struct context *c, struct nb_error *err);
 bool cmd_pin(struct context *c, struct nb_error *err);
 bool cmd_check(struct context *c, struct nb_error *err);
+bool cmd_schedule(struct context *c, struct nb_error *err);
+bool cmd_health(struct context *c, struct nb_error *err);
 bool cmd_version(struct context *c, struct nb_error *err);
 
 /* help.c. To stdout. */

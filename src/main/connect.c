@@ -286,6 +286,13 @@ static bool open_client(struct creds_load *load, const struct bucket_hooks *hook
     return find_endpoint(load, endpoint, err) && s3_client_new(&opts, ret, err);
 }
 
+static bool fail_no_bucket(struct nb_error *err)
+{
+    return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
+                   "R2_BUCKET_NAME is not set; hint: set it to the name of the bucket, or give "
+                   "--output FILE");
+}
+
 bool bucket_open(const struct options *o, const struct bucket_hooks *hooks,
                  const struct nb_cancel *cancel, struct bucket *ret, struct nb_error *err)
 {
@@ -294,9 +301,7 @@ bool bucket_open(const struct options *o, const struct bucket_hooks *hooks,
 
     memset(ret, 0, sizeof(*ret));
     if (!opt_text(o, OPT_R2_BUCKET_NAME))
-        return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
-                       "R2_BUCKET_NAME is not set; hint: set it to the name of the bucket, or give "
-                       "--output FILE");
+        return fail_no_bucket(err);
     if (opt_given(o, OPT_R2_CREDENTIALS_DIR))
         ok = secret_dir_wait(creds_from_dir, &load, SECRET_WAIT_SECONDS, cancel, err);
     else
@@ -317,6 +322,21 @@ bool bucket_open(const struct options *o, const struct bucket_hooks *hooks,
     free(load.account_id);
     if (!ok)
         bucket_close(ret);
+    return ok;
+}
+
+bool bucket_settings_check(const struct options *o, struct nb_error *err)
+{
+    struct creds_load load = { .o = o };
+    char endpoint[S3_ENDPOINT_MAX];
+    bool ok;
+
+    if (!opt_text(o, OPT_R2_BUCKET_NAME))
+        return fail_no_bucket(err);
+    if (opt_given(o, OPT_R2_CREDENTIALS_DIR))
+        return true; /* looked at by each run */
+    ok = creds_from_options(&load, err) && find_endpoint(&load, endpoint, err);
+    s3_creds_free(load.creds);
     return ok;
 }
 

@@ -32,6 +32,8 @@ struct bucket_hooks {
 };
 /* Whether any option names a bucket. */
 bool bucket_is_set(const struct options *o);
+/* What a bucket needs is set, as far as that can be seen without opening it. */
+NB_NODISCARD bool bucket_settings_check(const struct options *o, struct nb_error *err);
 /* No request is made. */
 NB_NODISCARD bool bucket_open(const struct options *o, const struct bucket_hooks *hooks,
                               const struct nb_cancel *cancel, struct bucket *ret,

@@ -7,7 +7,8 @@
 
 const struct exit_def exit_defs[] = {
     { EXIT_OK, false, "Succeeded", NULL, NULL, "done" },
-    { EXIT_INTERNAL, true, "InternalError", NULL, NULL, "a fault of the program" },
+    { EXIT_INTERNAL, true, "InternalError", NULL, NULL,
+      "a fault of the program; health: not well" },
     { EXIT_CONFIGURATION, false, "InvalidConfiguration", NULL, NULL,
       "usage or configuration is wrong; a Secret or a key of it is missing" },
     { EXIT_PARTIAL, false, "PartiallySucceeded", NULL, NULL,
@@ -34,6 +35,8 @@ const struct exit_def exit_defs[] = {
     { EXIT_RETENTION_BLOCKED, false, "RetentionBlocked", NULL,
       "if the two are one, set BACKUP_ADOPT=true; else give each an owner or a prefix of its own",
       "prune only: nothing was deleted, and why" },
+    { EXIT_ALREADY_RUNNING, true, "AlreadyRunning", NULL, NULL,
+      "another backup, or another schedule, runs with the same state directory" },
     { EXIT_NOT_CLOSED, true, "NotClosed", NULL,
       "run it when less is written, or with "
       "BACKUP_CONSISTENCY=BestEffort",
@@ -89,6 +92,9 @@ static const struct {
     { "ClaimHeld", EXIT_NAME_CONFLICT, false },
     { "ClaimLost", EXIT_NAME_CONFLICT, false },
     { "RetentionBlocked", EXIT_RETENTION_BLOCKED, false },
+    { "AlreadyRunning", EXIT_ALREADY_RUNNING, false },
+    { "InvalidSchedule", EXIT_CONFIGURATION, false },
+    { "UnknownTimeZone", EXIT_CONFIGURATION, false },
     { "NotClosed", EXIT_NOT_CLOSED, false },
     { "VerificationFailed", EXIT_VERIFICATION, false },
     { "ChecksumMismatch", EXIT_VERIFICATION, false },

@@ -10,26 +10,36 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/pace.h"
 #include "main/command.h"
 #include "net/http.h"
 
 const struct command commands[] = {
-    { CMD_BACKUP, "backup", NULL, "backs databases up into the bucket, or one into a file",
+    { CMD_BACKUP_ALONE, false, "backup", NULL,
+      "backs databases up into the bucket, or one into a file",
       "Claims a name in the bucket, exports, uploads, checks size and checksum there, writes the\n"
       "manifest, applies retention. With --output no bucket is needed.",
       cmd_backup },
-    { CMD_VERIFY, "verify", "[KEY…]", "checks backups in the bucket",
+    { CMD_VERIFY, false, "verify", "[KEY…]", "checks backups in the bucket",
       "Without keys: the newest backup of each database.", cmd_verify },
-    { CMD_LIST, "list", NULL, "lists what is in the bucket", NULL, cmd_list },
-    { CMD_PRUNE, "prune", NULL, "deletes what retention does not keep", NULL, cmd_prune },
-    { CMD_PIN, "pin", "KEY…", "keeps backups from retention, or (--pin=false) no longer", NULL,
-      cmd_pin },
-    { CMD_CHECK, "check", NULL,
+    { CMD_LIST, false, "list", NULL, "lists what is in the bucket", NULL, cmd_list },
+    { CMD_PRUNE, false, "prune", NULL, "deletes what retention does not keep", NULL, cmd_prune },
+    { CMD_PIN, false, "pin", "KEY…", "keeps backups from retention, or (--pin=false) no longer",
+      NULL, cmd_pin },
+    { CMD_CHECK, false, "check", NULL,
       "says what of Neo4j and the bucket can be reached, read and written",
       "One line each, with a hint where something is wrong. A small probe object is written and\n"
       "deleted again.",
       cmd_check },
-    { CMD_VERSION, "version", NULL, "prints the version", NULL, cmd_version },
+    { CMD_SCHEDULE, true, "schedule", NULL, "runs 'backup' by a schedule, until it is told to stop",
+      "The sidecar of docker-compose (docs/sidecar.md): no cron daemon, one process a run, each\n"
+      "time once, missed times within a deadline. Takes what 'backup' takes.",
+      cmd_schedule },
+    { CMD_HEALTH, true, "health", NULL, "says in a sentence whether the schedule is kept",
+      "Exit code 0: the schedule is alive, its last time was served and its last backup\n"
+      "succeeded, or none was due yet; 1: not so, and why.",
+      cmd_health },
+    { CMD_VERSION, true, "version", NULL, "prints the version", NULL, cmd_version },
 };
 const size_t commands_n = NB_ARRAY_LEN(commands);
 
@@ -83,7 +93,7 @@ static const struct command *find_command(const char *name)
 
 static void set_up_log(const struct options *o)
 {
-    const char *format = opt_text(o, OPT_LOG_FORMAT);
+    const char *format = opt_text(o, OPT_LOG_FORMAT), *terminal_type = getenv("TERM");
     enum nb_log_level level = NB_LOG_INFO;
 
     if (!nb_log_level_parse(opt_text(o, OPT_LOG_LEVEL), &level))
@@ -96,6 +106,8 @@ static void set_up_log(const struct options *o)
                  : nb_streq(format, "text") ? NB_LOG_TEXT
                                             : NB_LOG_AUTO,
                  STDERR_FILENO);
+    if (!terminal_type || nb_streq(terminal_type, "dumb"))
+        nb_log_no_status();
 }
 
 /* The termination message is written even where the options are wrong. */
@@ -103,7 +115,11 @@ static int end(struct context *c, const char *termination_path)
 {
     int code = (int)c->report.exit->code;
 
+    nb_log_status(NULL);
     report_write(&c->report, termination_path);
+    if (c->record)
+        report_record(&c->report, c->record);
+    free(c->record);
     report_done(&c->report);
     return code;
 }
@@ -112,7 +128,7 @@ static int run_command(const struct command *command, int argc, char *const *arg
                        char *const *envp)
 {
     nb_auto(options_free) struct options *options = NULL;
-    struct context c = { .cancel = cancel };
+    struct context c = { .cancel = cancel, .envp = envp };
     struct nb_error error = NB_ERROR_INIT;
     bool help;
 
@@ -131,8 +147,13 @@ static int run_command(const struct command *command, int argc, char *const *arg
     }
     c.options = options;
     set_up_log(options);
+    nb_pace_setup((unsigned)opt_int(options, OPT_BACKUP_MAX_CPU_PERCENT, 0));
+    if (!command->local)
+        http_global_init();
     if (!command->run(&c, &error))
         report_failure(&c.report, &error);
+    if (!command->local)
+        http_global_done();
     return end(&c, opt_text(options, OPT_TERMINATION_MESSAGE_FILE));
 }
 
@@ -175,9 +196,7 @@ int main(int argc, char **argv)
 
     harden();
     catch_signals();
-    http_global_init();
     code = dispatch(argc, argv, environ);
-    http_global_done();
     if (fflush(stdout) != 0 && code == EXIT_OK)
         code = EXIT_INTERNAL;
     return code;

@@ -548,3 +548,68 @@ const char *opt_origin(const struct options *o, enum option_id id)
         return o->values[id].origin;
     return def->env ? def->env : def->flag;
 }
+
+bool options_have_flags(const struct options *o)
+{
+    for (size_t i = 0; i < OPT_COUNT; i++) {
+        if (o->values[i].given && nb_starts_with(o->values[i].origin, "--"))
+            return true;
+    }
+    return false;
+}
+
+/* --- the environment of a program that we start ----------------------------------------------- */
+
+/* "NAME=..." or "NAME_FILE=..." where wanted begins with "NAME", then '=' or its end. */
+static bool is_about(const char *entry, const char *wanted)
+{
+    size_t n = strcspn(wanted, "=");
+
+    return strncmp(entry, wanted, n) == 0 &&
+           (entry[n] == '=' || nb_starts_with(entry + n, "_FILE="));
+}
+
+static bool is_changed(const char *entry, char *const *changes)
+{
+    for (; *changes; changes++) {
+        if (is_about(entry, *changes))
+            return true;
+    }
+    return false;
+}
+
+char **options_env_new(const struct options *o, char *const *envp, const char *const *changes,
+                       size_t changes_n)
+{
+    struct nb_vec all = { NULL, 0, 0 }, env = { NULL, 0, 0 };
+
+    for (size_t i = 0; i < changes_n; i++)
+        nb_vec_push(&all, nb_xstrdup(changes[i]));
+    for (size_t i = 0; i < OPT_COUNT; i++) {
+        const struct value *v = &o->values[i];
+
+        if (option_defs[i].env && v->given && v->text && nb_starts_with(v->origin, "--"))
+            nb_vec_push(&all, nb_xasprintf("%s=%s", option_defs[i].env, v->text));
+    }
+    nb_vec_push(&all, NULL);
+    for (; *envp; envp++) {
+        if (!is_changed(*envp, (char *const *)all.items))
+            nb_vec_push(&env, nb_xstrdup(*envp));
+    }
+    for (size_t i = 0; i + 1 < all.count; i++) {
+        if (strchr(all.items[i], '='))
+            nb_vec_push(&env, all.items[i]);
+        else
+            free(all.items[i]);
+    }
+    nb_vec_push(&env, NULL);
+    nb_vec_done(&all);
+    return (char **)env.items;
+}
+
+void options_env_free(char **env)
+{
+    for (size_t i = 0; env && env[i]; i++)
+        free(env[i]);
+    free(env);
+}

@@ -33,14 +33,18 @@ enum option_kind {
 };
 
 enum command_bit {
-    CMD_BACKUP = 1 << 0,
+    CMD_BACKUP_ALONE = 1 << 0,
     CMD_VERIFY = 1 << 1,
     CMD_LIST = 1 << 2,
     CMD_PRUNE = 1 << 3,
     CMD_PIN = 1 << 4,
     CMD_CHECK = 1 << 5,
     CMD_VERSION = 1 << 6,
-    CMD_ALL = (1 << 7) - 1,
+    CMD_SCHEDULE = 1 << 10,
+    CMD_HEALTH = 1 << 11,
+    CMD_ALL = (1 << 16) - 1,
+    /* The schedule's runs are backups: it takes what they take. */
+    CMD_BACKUP = CMD_BACKUP_ALONE | CMD_SCHEDULE,
     CMD_BUCKET = CMD_BACKUP | CMD_VERIFY | CMD_LIST | CMD_PRUNE | CMD_PIN | CMD_CHECK,
     CMD_NEO4J = CMD_BACKUP | CMD_CHECK,
 };
@@ -117,9 +121,15 @@ enum option_id {
     OPT_BACKUP_VERIFY_TIMEOUT_SECONDS,
     OPT_BACKUP_VERIFY_NEO4J_URI,
     OPT_BACKUP_RETRY_WINDOW_SECONDS,
+    OPT_BACKUP_MAX_CPU_PERCENT,
     OPT_BACKUP_KEYS,
     OPT_BACKUP_PIN,
     OPT_PRUNE_ALL,
+    OPT_BACKUP_SCHEDULE,
+    OPT_RUN_IMMEDIATE_BACKUP,
+    OPT_BACKUP_STARTING_DEADLINE_SECONDS,
+    OPT_BACKUP_STOP_GRACE_SECONDS,
+    OPT_BACKUP_STATE_DIR,
     OPT_DRY_RUN,
     OPT_JSON,
 
@@ -169,6 +179,17 @@ const char *opt_list_get(const struct options *o, enum option_id id, size_t i);
 /* Where the value came from, for messages: "--uri", "NEO4J_URI", "NEO4J_URI_FILE", "'neo4j_uri'
  * in 'x.yaml'". */
 const char *opt_origin(const struct options *o, enum option_id id);
+
+/* Something came by a flag. */
+bool options_have_flags(const struct options *o);
+/*
+ * The environment for a program of ours that is to take the same values: envp with what came by
+ * flags put in by name. changes: "NAME=value" replaces, "NAME" takes away (with its _FILE). Ends
+ * with NULL; options_env_free().
+ */
+char **options_env_new(const struct options *o, char *const *envp, const char *const *changes,
+                       size_t changes_n);
+void options_env_free(char **env);
 
 /* "InvalidConfiguration" about an option: "<origin> <text>; hint: <hint>". False. */
 bool opt_fail(const struct options *o, enum option_id id, struct nb_error *err, const char *hint,

@@ -13,12 +13,16 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "main/bar.h"
 
 enum {
     JSON_MAX = 256 << 10,
     INVENTORY_MAX_BYTES = 60 << 10, /* of the points: a line has at most 65,536 */
     FAILED_MAX_BYTES = 1024,
     MESSAGE_STEP = 32,
+    PROGRESS_FIELDS = 8,                       /* that are always there */
+    PROGRESS_FIELDS_MAX = PROGRESS_FIELDS + 5, /* and those that may be known */
+    BAR_INTERVAL_MS = 250,
 };
 
 void report_init(struct report *r)
@@ -47,11 +51,38 @@ void report_done(struct report *r)
 
 void report_progress(const char *database, const struct eng_progress *p)
 {
-    nb_log(NB_LOG_INFO, "progress", NB_F_STR("event", "progress"),
-           NB_F_STR("stage", eng_stage_name(p->stage)), NB_F_STR("database", database),
-           NB_F_INT("percent", p->percent), NB_F_INT("nodes", p->nodes),
-           NB_F_INT("relationships", p->rels), NB_F_INT("bytesExported", p->exported_bytes),
-           NB_F_INT("bytesUploaded", p->uploaded_bytes), NB_F_END);
+    struct nb_field fields[PROGRESS_FIELDS_MAX] = {
+        NB_F_STR("event", "progress"),
+        NB_F_STR("stage", eng_stage_name(p->stage)),
+        NB_F_STR("database", database),
+        NB_F_INT("percent", p->percent),
+        NB_F_INT("nodes", p->nodes),
+        NB_F_INT("relationships", p->rels),
+        NB_F_INT("bytesExported", p->exported_bytes),
+        NB_F_INT("bytesUploaded", p->uploaded_bytes),
+    };
+    size_t n = PROGRESS_FIELDS;
+    char bar[BAR_TEXT_MAX];
+
+    if (nb_log_has_status()) {
+        nb_log_status(bar_format(p, database, nb_log_columns(), bar));
+        return;
+    }
+    if (p->total_nodes + p->total_rels > 0) {
+        fields[n++] = NB_F_INT("totalNodes", p->total_nodes);
+        fields[n++] = NB_F_INT("totalRelationships", p->total_rels);
+    }
+    if (p->rows_per_second > 0)
+        fields[n++] = NB_F_INT("rowsPerSecond", p->rows_per_second);
+    if (p->eta_seconds >= 0)
+        fields[n++] = NB_F_INT("etaSeconds", p->eta_seconds);
+    fields[n] = NB_F_END;
+    nb_log_fields(NB_LOG_INFO, "progress", fields);
+}
+
+int64_t report_progress_interval_ms(void)
+{
+    return nb_log_has_status() ? BAR_INTERVAL_MS : 0;
 }
 
 static void take_first(struct report *r, const struct eng_backup_result *backup)
@@ -366,4 +397,15 @@ void report_write(const struct report *r, const char *path)
         nb_fail_errno(&error, errno, "open '%s'", path);
     if (fd < 0 || !nb_fd_write_all(fd, text.data, text.len, &error))
         nb_log_error(NB_LOG_WARN, "the termination message was not written", &error);
+}
+
+void report_record(const struct report *r, const char *path)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(JSON_MAX);
+    struct nb_error error = NB_ERROR_INIT;
+
+    report_format(r, &text);
+    nb_secret_redact(text.data, text.len);
+    if (!nb_file_write_atomic(path, text.data, text.len, 0600, &error))
+        nb_log_error(NB_LOG_WARN, "how the run ended was not written down", &error);
 }

@@ -43,8 +43,10 @@ void report_init(struct report *r);
 void report_done(struct report *r);
 NB_AUTO_DONE_DEFINE(struct report, report_done)
 
-/* Events. */
+/* Events. Progress is a bar where the log goes to a terminal, else a line. */
 void report_progress(const char *database, const struct eng_progress *p);
+/* How often it is to be called; 0: as eng_backup does by itself. */
+int64_t report_progress_interval_ms(void);
 void report_artifact(struct report *r, const struct eng_backup_result *backup);
 void report_database_failed(struct report *r, const char *database, const struct nb_error *err);
 void report_pruned(const struct repo_backup *b, enum retention_reason reason);
@@ -58,5 +60,7 @@ void report_set_exit(struct report *r, enum exit_code code, const char *message)
 void report_format(const struct report *r, struct nb_buf *out);
 /* path NULL: nothing to do. A failure is logged. */
 void report_write(const struct report *r, const char *path);
+/* The same text into a file that appears at once. */
+void report_record(const struct report *r, const char *path);
 
 #endif

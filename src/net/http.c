@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/fatal.h"
 #include "base/mem.h"
+#include "base/pace.h"
 #include "base/url.h"
 
 enum {
@@ -473,10 +474,12 @@ bool http_client_send(struct http_client *c, const struct http_request *req,
                       const struct nb_cancel *cancel, struct http_response *ret,
                       struct nb_error *err)
 {
-    int64_t now = nb_clock_mono_ms();
     struct transfer t = { .client = c, .req = req, .cancel = cancel, .ret = ret, .err = err };
+    int64_t now;
     bool ok;
 
+    nb_pace(cancel);
+    now = nb_clock_mono_ms();
     t.idle_ms = req->idle_timeout_ms > 0 ? req->idle_timeout_ms : c->idle_timeout_ms;
     t.deadline_ms = req->timeout_ms > 0 ? now + req->timeout_ms : INT64_MAX;
     t.last_active_ms = now;

@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -202,6 +203,40 @@ static void level_names_parse_in_any_case(void **state)
 
 #define LOG_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static void status_line_stays_below_the_messages_of_a_terminal(void **state)
+{
+    int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK), far;
+    const char *lines;
+    ssize_t n;
+
+    (void)state;
+    nb_log_status("to a pipe");
+    assert_string_equal(take(), "");
+    assert_true(terminal >= 0);
+    assert_int_equal(grantpt(terminal), 0);
+    assert_int_equal(unlockpt(terminal), 0);
+    far = open(ptsname(terminal), O_RDWR | O_NOCTTY);
+    assert_true(far >= 0);
+    nb_log_setup(NB_LOG_INFO, NB_LOG_AUTO, far);
+    assert_true(nb_log_has_status());
+    nb_log_status(NULL); /* none is shown */
+    nb_log_status("42 %");
+    nb_log(NB_LOG_INFO, "hello", NB_F_END);
+    nb_log_status(NULL);
+    nb_log(NB_LOG_INFO, "bye", NB_F_END);
+    n = read(terminal, seen, sizeof(seen) - 1);
+    assert_true(n > 0);
+    seen[n] = '\0';
+    lines = seen;
+    assert_int_equal(strncmp(lines, "\r\033[K42 %\r\033[K", 12), 0);
+    assert_non_null(strstr(lines, "INFO  hello\r\n42 %\r\033[K"));
+    assert_null(strstr(strstr(lines, "bye"), "42"));
+    nb_log_no_status();
+    assert_false(nb_log_has_status());
+    close(far);
+    close(terminal);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +249,7 @@ int main(void)
         LOG_TEST(line_too_long_stays_json),
         LOG_TEST(threads_write_whole_lines),
         cmocka_unit_test(level_names_parse_in_any_case),
+        LOG_TEST(status_line_stays_below_the_messages_of_a_terminal),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

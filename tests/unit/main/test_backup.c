@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 /* src/main is no part of the library. */
+#include "main/bar.c"
 #include "main/cmd_backup.c"
 #include "main/connect.c"
 #include "main/databases.c"
@@ -16,6 +17,7 @@
 #include "main/options_table.c"
 #include "main/report.c"
 #include "main/secret_dir.c"
+#include "main/state_dir.c"
 #include "s3/list.h"
 #include "tests/fakes/fake_graph.h"
 #include "tests/fakes/fake_s3.h"

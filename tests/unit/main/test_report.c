@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 /* src/main is no part of the library. */
+#include "main/bar.c"
 #include "main/exit_codes.c"
 #include "main/report.c"
 
@@ -127,6 +128,43 @@ static void termination_message_of_a_failure_says_why(void **state)
     nb_buf_done(&text);
 }
 
+static void progress_line_has_what_is_known_and_nothing_else(void **state)
+{
+    struct eng_progress p = { .stage = ENG_EXPORTING_NODES, .percent = 7, .nodes = 1 };
+    struct nb_json *root = NULL;
+    struct nb_buf line = NB_BUF_INIT(1 << 16);
+    int fds[2];
+
+    (void)state;
+    assert_int_equal(pipe(fds), 0);
+    nb_log_setup(NB_LOG_INFO, NB_LOG_JSON, fds[1]);
+    p.eta_seconds = -1;
+    report_progress("neo4j", &p);
+    line.len = (size_t)read(fds[0], nb_buf_reserve(&line, 4096), 4096);
+    parse(&line, &root);
+    assert_string_equal(nb_json_str(nb_json_get(root, "event"), ""), "progress");
+    assert_int_equal(nb_json_i64(nb_json_get(root, "percent"), -1), 7);
+    assert_null(nb_json_get(root, "etaSeconds"));
+    assert_null(nb_json_get(root, "rowsPerSecond"));
+    assert_null(nb_json_get(root, "totalNodes"));
+    nb_json_free(root);
+    p.total_nodes = 10;
+    p.rows_per_second = 3;
+    p.eta_seconds = 3;
+    report_progress("neo4j", &p);
+    nb_buf_clear(&line);
+    line.len = (size_t)read(fds[0], nb_buf_reserve(&line, 4096), 4096);
+    parse(&line, &root);
+    assert_int_equal(nb_json_i64(nb_json_get(root, "totalNodes"), -1), 10);
+    assert_int_equal(nb_json_i64(nb_json_get(root, "rowsPerSecond"), -1), 3);
+    assert_int_equal(nb_json_i64(nb_json_get(root, "etaSeconds"), -1), 3);
+    nb_json_free(root);
+    nb_log_setup(NB_LOG_INFO, NB_LOG_AUTO, STDERR_FILENO);
+    nb_buf_done(&line);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +172,7 @@ int main(void)
         cmocka_unit_test(explained_errors_have_headline_and_hint_once),
         cmocka_unit_test(termination_message_fits_and_keeps_what_counts),
         cmocka_unit_test(termination_message_of_a_failure_says_why),
+        cmocka_unit_test(progress_line_has_what_is_known_and_nothing_else),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
