@@ -131,7 +131,7 @@ class Round:
 def fill(uri):
     """More than one part of a multipart upload: some ten megabytes of script."""
     with neo4j.GraphDatabase.driver(uri, auth=("neo4j", os.environ["NEO4J_PASSWORD"])) as driver, driver.session() as session:
-        session.run("MATCH (n) CALL { WITH n DETACH DELETE n } IN TRANSACTIONS OF 10000 ROWS").consume()
+        session.run("MATCH (n) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 10000 ROWS").consume()
         session.run(
             "UNWIND range(1, 20000) AS i CREATE (a:Pad {i: i, text: reduce(s = '', k IN range(1, 12) | s + randomUUID())})"
             "-[:OF {i: i}]->(a)"
