@@ -28,7 +28,7 @@ nodes=${BENCH_NODES:-100000} kg=${BENCH_KG_NODES:-10000}
 for graph in ${BENCH_GRAPHS:-plain kg}; do
     NEO4J_HEAP=${NEO4J_HEAP:-2g} NEO4J_APOC=1 servers neo4j-up 5 "bench-$graph" 17679
     case $graph in
-    plain) "$E2E_PY" "$here/graphs/social_graph.py" bolt://127.0.0.1:17679 --people "$nodes" --rels $((nodes * 3)) ;;
+    plain) "$E2E_PY" "$here/graphs/social_graph.py" bolt://127.0.0.1:17679 --people "$nodes" --rels $((nodes * 3)) --no-odd-ones ;;
     kg) "$E2E_PY" "$here/graphs/graphiti_graph.py" bolt://127.0.0.1:17679 --entities $((kg * 9 / 10)) --episodes $((kg / 10)) --edges $((kg * 2)) ;;
     esac
     "$E2E_PY" tests/bench/bench.py --uri bolt://127.0.0.1:17679 --graph "$graph" --worker build/release/neo4j-backup \
@@ -40,7 +40,7 @@ done
 
 restore_nodes=${BENCH_RESTORE:-20000}
 [ "$restore_nodes" -gt 0 ] || exit 0
-social() { "$E2E_PY" "$here/graphs/social_graph.py" "bolt://127.0.0.1:$1" --people "$2" --rels $(($2 * 3)); }
+social() { "$E2E_PY" "$here/graphs/social_graph.py" "bolt://127.0.0.1:$1" --people "$2" --rels $(($2 * 3)) --no-odd-ones; }
 NEO4J_APOC=1 servers neo4j-up 5 bench-source 17680
 NEO4J_APOC=1 servers neo4j-up 5 bench-small 17681
 servers neo4j-up 5 bench-target 17682
