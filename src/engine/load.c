@@ -10,7 +10,7 @@
 
 enum {
     CONNECTIONS_DEFAULT = 2,
-    UNIT_ROWS_DEFAULT = 10000,
+    UNIT_ROWS_DEFAULT = 5000,
     UNIT_BYTES_DEFAULT = 2 << 20,
     ALONE_AFTER = 3, /* tries among others */
     MARK_PARAMS_MAX = 256,

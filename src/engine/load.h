@@ -37,7 +37,7 @@ enum { ENG_LOAD_CONNECTIONS_MAX = 32 };
 struct eng_load_opts {
     struct eng_dest_opts dest; /* on_wait: from any thread */
     unsigned connections;      /* 0: 2 */
-    unsigned unit_rows;        /* 0: 10,000 */
+    unsigned unit_rows;        /* 0: 5,000 */
     size_t unit_bytes;         /* 0: 2 MiB; one row alone may be more */
     bool vector_procedures;    /* the server has db.create.setNodeVectorProperty */
     struct eng_meter *meter;

@@ -27,6 +27,7 @@ struct restore {
     char database[sizeof(((struct eng_server *)0)->database)];
     uint64_t base_nodes, base_rels; /* before the first write */
     struct eng_needs needs;
+    struct eng_idset *ids;    /* of nodes, while the dump is checked */
     struct cyp_counts counts; /* of the dump */
     bool foreign;             /* no dump of ours */
     struct eng_dest *dest;    /* schema, and statements as they stand */
@@ -197,26 +198,51 @@ static bool fail_other(const struct restore *r, struct nb_str text, struct nb_er
     return nb_hint(err, "--allow-statements runs such statements as they stand");
 }
 
+static bool fail_node(struct nb_error *err, int64_t id, const char *what)
+{
+    return nb_fail(err, NB_E_CORRUPT, "BadDump", "node %lld %s", (long long)id, what);
+}
+
 static bool check_node(void *ctx, const struct cyp_node_row *row, struct nb_error *err)
 {
-    (void)err;
-    eng_needs_props(&((struct restore *)ctx)->needs, &row->props);
-    return true;
+    struct restore *r = ctx;
+    bool is_new;
+
+    eng_needs_props(&r->needs, &row->props);
+    return eng_idset_add(r->ids, row->id, &is_new, err) &&
+           (is_new || fail_node(err, row->id, "is in the dump twice"));
+}
+
+/* The digests know nothing of numbers. */
+static bool check_is_there(const struct restore *r, int64_t id, struct nb_error *err)
+{
+    return eng_idset_has(r->ids, id) || fail_node(err, id, "is spoken of and not in the dump");
 }
 
 static bool check_rel(void *ctx, const struct cyp_rel_row *row, struct nb_error *err)
 {
-    (void)err;
-    eng_needs_props(&((struct restore *)ctx)->needs, &row->props);
-    return true;
+    struct restore *r = ctx;
+
+    eng_needs_props(&r->needs, &row->props);
+    return check_is_there(r, row->start_id, err) && check_is_there(r, row->end_id, err);
 }
 
 static bool check_set(void *ctx, const struct cyp_node_row *row, const struct nb_str *old_labels,
                       size_t nold_labels, struct nb_error *err)
 {
+    struct restore *r = ctx;
+
     (void)old_labels;
     (void)nold_labels;
-    return check_node(ctx, row, err);
+    eng_needs_props(&r->needs, &row->props);
+    return check_is_there(r, row->id, err);
+}
+
+static bool check_delete(void *ctx, int64_t id, struct nb_error *err)
+{
+    struct restore *r = ctx;
+
+    return eng_idset_remove(r->ids, id) || fail_node(err, id, "is spoken of and not in the dump");
 }
 
 static bool check_schema(void *ctx, const struct cyp_schema *item, struct nb_error *err)
@@ -261,21 +287,25 @@ static bool check_dump(struct restore *r, struct nb_error *err)
     struct cyp_reader_ops ops = { .head = take_head,
                                   .node = check_node,
                                   .rel = check_rel,
+                                  .delete_node = check_delete,
                                   .set_node = check_set,
                                   .schema = check_schema,
                                   .other = check_other };
     nb_auto(cyp_reader_free) struct cyp_reader *reader = cyp_reader_new(&opts, &ops, r);
     nb_auto(eng_statements_free) struct eng_statements *statements = eng_statements_new(NULL);
+    nb_auto(eng_idset_free) struct eng_idset *ids = eng_idset_new(0);
 
     eng_meter_stage(r->meter, ENG_CHECKING);
     atomic_store(&r->meter->total_checked_bytes, eng_input_size(r->opts->input));
     eng_input_count(r->opts->input, &r->meter->checked_bytes);
     r->statements = statements;
+    r->ids = ids;
     r->foreign = true;
     if (!eng_input_read(r->opts->input, check_bytes, reader, eng_pulse_run(r->pulse), err) ||
         !cyp_reader_finish(reader, err) || !eng_statements_finish(statements, err))
         return explain_reading(r, err);
     r->statements = NULL;
+    r->ids = NULL;
     if (r->foreign && eng_statements_count(statements) == 0)
         return nb_fail(err, NB_E_INVALID, "NotADump", "'%s' holds no statement",
                        eng_input_name(r->opts->input));
@@ -334,9 +364,11 @@ static bool take_rel(void *ctx, const struct cyp_rel_row *row, struct nb_error *
 {
     struct restore *r = ctx;
 
+    if (!eng_load_rel(r->load, row, err))
+        return false;
     if (atomic_load_explicit(&r->meter->stage, memory_order_relaxed) == ENG_RESTORING_NODES)
         eng_meter_stage(r->meter, ENG_RESTORING_RELATIONSHIPS);
-    return eng_load_rel(r->load, row, err);
+    return true;
 }
 
 static bool take_delete(void *ctx, int64_t id, struct nb_error *err)
