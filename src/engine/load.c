@@ -26,7 +26,7 @@ struct worker {
 
 struct eng_load {
     struct eng_load_opts opts;
-    struct ps_encoder encoder;
+    struct eng_unit_opts unit_opts;
     struct worker *workers;
     unsigned nworkers;
     struct nb_queue *queue; /* struct eng_unit */
@@ -393,8 +393,7 @@ static bool find(struct eng_load *l, int64_t number, int64_t *ret, struct nb_err
 
 bool eng_load_node(struct eng_load *l, const struct cyp_node_row *row, struct nb_error *err)
 {
-    return unit_get(l, ENG_UNIT_NODES, err) &&
-           eng_unit_add_node(l->unit, &l->encoder, l->opts.vector_procedures, row, err);
+    return unit_get(l, ENG_UNIT_NODES, err) && eng_unit_add_node(l->unit, &l->unit_opts, row, err);
 }
 
 bool eng_load_rel(struct eng_load *l, const struct cyp_rel_row *row, struct nb_error *err)
@@ -403,7 +402,7 @@ bool eng_load_rel(struct eng_load *l, const struct cyp_rel_row *row, struct nb_e
 
     return unit_get(l, ENG_UNIT_RELS, err) && find(l, row->start_id, &start, err) &&
            find(l, row->end_id, &end, err) &&
-           eng_unit_add_rel(l->unit, &l->encoder, l->opts.vector_procedures, row, start, end, err);
+           eng_unit_add_rel(l->unit, &l->unit_opts, row, start, end, err);
 }
 
 bool eng_load_set_node(struct eng_load *l, const struct cyp_node_row *row,
@@ -412,8 +411,7 @@ bool eng_load_set_node(struct eng_load *l, const struct cyp_node_row *row,
     int64_t id;
 
     return unit_get(l, ENG_UNIT_SET, err) && find(l, row->id, &id, err) &&
-           eng_unit_add_set(l->unit, &l->encoder, l->opts.vector_procedures, row, id, old_labels,
-                            nold_labels, err);
+           eng_unit_add_set(l->unit, &l->unit_opts, row, id, old_labels, nold_labels, err);
 }
 
 bool eng_load_delete_node(struct eng_load *l, int64_t number, struct nb_error *err)
@@ -421,7 +419,7 @@ bool eng_load_delete_node(struct eng_load *l, int64_t number, struct nb_error *e
     int64_t id;
 
     if (!unit_get(l, ENG_UNIT_DELETE, err) || !find(l, number, &id, err) ||
-        !eng_unit_add_delete(l->unit, &l->encoder, id, err))
+        !eng_unit_add_delete(l->unit, &l->unit_opts, id, err))
         return false;
     (void)eng_idmap_remove(l->ids, number);
     return true;
@@ -447,7 +445,11 @@ static bool connect_first(struct eng_load *l, struct nb_error *err)
 
     if (!eng_dest_conn(l->workers[0].dest, &patience, &conn, err))
         return false;
-    l->encoder = bolt_conn_encoder(conn, NULL);
+    l->unit_opts = (struct eng_unit_opts){
+        .encoder = bolt_conn_encoder(conn, NULL),
+        .floats32 = l->opts.vector_procedures,
+        .zones_as_numbers = bolt_conn_version(conn).major < 5,
+    };
     return true;
 }
 

@@ -10,6 +10,9 @@ enum { QUERY_MAX_BYTES = 64 << 20, PARAMS_MAX_BYTES = 1 << 30, STATEMENTS_MIN = 
 struct shape {
     const struct nb_str *names, *old_names, *float32_keys;
     size_t nnames, nold_names, nfloat32_keys;
+    /* Points in time with a zone, and lists with one, that go as numbers. */
+    const struct nb_str *zoned, *zoned_lists;
+    size_t nzoned, nzoned_lists;
 };
 
 struct eng_unit *eng_unit_new(enum eng_unit_kind kind)
@@ -30,6 +33,7 @@ void eng_unit_free(struct eng_unit *u)
         free(u->statements[i].query);
     }
     free(u->statements);
+    free(u->scratch);
     free(u->ids);
     free(u);
 }
@@ -55,6 +59,27 @@ static void calls_append(struct nb_buf *out, const char *with, const struct shap
     }
 }
 
+#define ZONED(x) "datetime({epochSeconds:" x "[0],nanosecond:" x "[1],timezone:" x "[2]})"
+
+/* ,n.`key`=datetime(...): these come after the 32-bit lists. */
+static void zoned_append(struct nb_buf *out, const char *element, const struct shape *shape,
+                         unsigned first)
+{
+    first += (unsigned)shape->nfloat32_keys;
+    for (size_t i = 0; i < shape->nzoned + shape->nzoned_lists; i++) {
+        bool list = i >= shape->nzoned;
+        unsigned at = first + (unsigned)i;
+
+        nb_buf_printf(out, ",%s.", element);
+        cyp_ident_append(out, list ? shape->zoned_lists[i - shape->nzoned] : shape->zoned[i]);
+        if (list)
+            nb_buf_printf(
+                out, "=[x IN r[%u]|CASE WHEN size(x)=1 THEN x[0] ELSE " ZONED("x") " END]", at);
+        else
+            nb_buf_printf(out, "=" ZONED("r[%u]"), at, at, at);
+    }
+}
+
 #define NODE_CALL " WITH n,r CALL db.create.setNodeVectorProperty(n,"
 #define REL_CALL  " WITH x,r CALL db.create.setRelationshipVectorProperty(x,"
 
@@ -63,6 +88,7 @@ static void nodes_query(struct nb_buf *out, const struct shape *shape)
     nb_buf_puts(out, "UNWIND $rows AS r CREATE (n");
     labels_append(out, shape->names, shape->nnames);
     nb_buf_puts(out, ") SET n=r[1]");
+    zoned_append(out, "n", shape, 2);
     calls_append(out, NODE_CALL, shape, 2);
     nb_buf_puts(out, " RETURN r[0],id(n)");
 }
@@ -73,12 +99,14 @@ static void rels_query(struct nb_buf *out, const struct shape *shape)
                      "CREATE (a)-[x");
     labels_append(out, shape->names, shape->nnames);
     nb_buf_puts(out, "]->(b) SET x=r[2]");
+    zoned_append(out, "x", shape, 3);
     calls_append(out, REL_CALL, shape, 3);
 }
 
 static void set_query(struct nb_buf *out, const struct shape *shape)
 {
     nb_buf_puts(out, "UNWIND $rows AS r MATCH (n) WHERE id(n)=r[0] SET n=r[1]");
+    zoned_append(out, "n", shape, 2);
     if (shape->nold_names) {
         nb_buf_puts(out, " REMOVE n");
         labels_append(out, shape->old_names, shape->nold_names);
@@ -151,7 +179,9 @@ static bool is_shape(const struct eng_unit_statement *s, const struct shape *sha
 
     return is_names(&id, shape->names, shape->nnames) &&
            is_names(&id, shape->old_names, shape->nold_names) &&
-           is_names(&id, shape->float32_keys, shape->nfloat32_keys) && id.n == 0;
+           is_names(&id, shape->float32_keys, shape->nfloat32_keys) &&
+           is_names(&id, shape->zoned, shape->nzoned) &&
+           is_names(&id, shape->zoned_lists, shape->nzoned_lists) && id.n == 0;
 }
 
 static struct ps_encoder encoder_to(const struct ps_encoder *encoder, struct nb_buf *out)
@@ -188,6 +218,8 @@ static bool statement_get(struct eng_unit *u, const struct ps_encoder *encoder,
     names_id(&s->id, shape->names, shape->nnames);
     names_id(&s->id, shape->old_names, shape->nold_names);
     names_id(&s->id, shape->float32_keys, shape->nfloat32_keys);
+    names_id(&s->id, shape->zoned, shape->nzoned);
+    names_id(&s->id, shape->zoned_lists, shape->nzoned_lists);
     e = encoder_to(encoder, &s->params);
     ps_put_map(&e, 1);
     ps_put_cstr(&e, "rows");
@@ -199,10 +231,10 @@ static bool statement_get(struct eng_unit *u, const struct ps_encoder *encoder,
 
 /* --- rows ------------------------------------------------------------------------------------- */
 
-static bool is_float32(const struct shape *shape, struct nb_str key)
+static bool is_among(const struct nb_str *keys, size_t n, struct nb_str key)
 {
-    for (size_t i = 0; i < shape->nfloat32_keys; i++)
-        if (nb_str_equal(shape->float32_keys[i], key))
+    for (size_t i = 0; i < n; i++)
+        if (nb_str_equal(keys[i], key))
             return true;
     return false;
 }
@@ -215,18 +247,88 @@ static const struct ps_value *value_of(const struct ps_map *props, struct nb_str
     return NULL;
 }
 
-/* The map of what SET takes, then the 32-bit lists. */
+static bool is_zoned(const struct ps_value *v)
+{
+    return v->type == PS_DATETIME && v->datetime.zone.n > 0 && !v->datetime.local;
+}
+
+static bool has_zoned(const struct ps_value *v)
+{
+    for (size_t i = 0; v->type == PS_LIST && i < v->list.n; i++)
+        if (is_zoned(&v->list.items[i]))
+            return true;
+    return false;
+}
+
+/* Fills zoned and zoned_lists, from both ends of the scratch. */
+static void zoned_find(struct eng_unit *u, const struct ps_map *props, struct shape *shape)
+{
+    if (u->scratch_cap < props->n) {
+        u->scratch_cap = props->n;
+        u->scratch = nb_xreallocarray(u->scratch, u->scratch_cap, sizeof(*u->scratch));
+    }
+    for (size_t i = 0; i < props->n; i++) {
+        const struct ps_pair *pair = &props->pairs[i];
+
+        if (is_zoned(&pair->value))
+            u->scratch[shape->nzoned++] = pair->key;
+        else if (has_zoned(&pair->value))
+            u->scratch[u->scratch_cap - ++shape->nzoned_lists] = pair->key;
+    }
+    shape->zoned = u->scratch;
+    shape->zoned_lists = u->scratch + (u->scratch_cap - shape->nzoned_lists);
+}
+
+static void zoned_put(struct ps_encoder *e, const struct ps_value *v)
+{
+    if (!is_zoned(v)) {
+        ps_put_list(e, 1);
+        ps_put_value(e, v);
+        return;
+    }
+    ps_put_list(e, 3);
+    ps_put_int(e, v->datetime.seconds);
+    ps_put_int(e, v->datetime.nanos);
+    ps_put_str(e, v->datetime.zone);
+}
+
+static void zoned_list_put(struct ps_encoder *e, const struct ps_value *v)
+{
+    ps_put_list(e, v->list.n);
+    for (size_t i = 0; i < v->list.n; i++)
+        zoned_put(e, &v->list.items[i]);
+}
+
+static size_t extras(const struct shape *shape)
+{
+    return shape->nfloat32_keys + shape->nzoned + shape->nzoned_lists;
+}
+
+static bool is_extra(const struct shape *shape, struct nb_str key)
+{
+    return is_among(shape->float32_keys, shape->nfloat32_keys, key) ||
+           is_among(shape->zoned, shape->nzoned, key) ||
+           is_among(shape->zoned_lists, shape->nzoned_lists, key);
+}
+
+/* The map of what SET takes, then what goes another way. */
 static void props_put(struct ps_encoder *e, const struct shape *shape, const struct ps_map *props)
 {
-    ps_put_map(e, props->n - shape->nfloat32_keys);
+    size_t others = extras(shape);
+
+    ps_put_map(e, props->n - others);
     for (size_t i = 0; i < props->n; i++) {
-        if (shape->nfloat32_keys && is_float32(shape, props->pairs[i].key))
+        if (others && is_extra(shape, props->pairs[i].key))
             continue;
         ps_put_str(e, props->pairs[i].key);
         ps_put_value(e, &props->pairs[i].value);
     }
     for (size_t i = 0; i < shape->nfloat32_keys; i++)
         ps_put_value(e, value_of(props, shape->float32_keys[i]));
+    for (size_t i = 0; i < shape->nzoned; i++)
+        zoned_put(e, value_of(props, shape->zoned[i]));
+    for (size_t i = 0; i < shape->nzoned_lists; i++)
+        zoned_list_put(e, value_of(props, shape->zoned_lists[i]));
 }
 
 static bool row_end(struct eng_unit *u, struct eng_unit_statement *s, struct ps_encoder *e,
@@ -250,44 +352,50 @@ static bool floats_check(const struct shape *shape, const struct ps_map *props,
     return true;
 }
 
-bool eng_unit_add_node(struct eng_unit *u, const struct ps_encoder *encoder, bool floats32,
+bool eng_unit_add_node(struct eng_unit *u, const struct eng_unit_opts *opts,
                        const struct cyp_node_row *row, struct nb_error *err)
 {
     struct shape shape = { .names = row->labels,
                            .nnames = row->nlabels,
                            .float32_keys = row->float32_keys,
-                           .nfloat32_keys = floats32 ? row->nfloat32_keys : 0 };
+                           .nfloat32_keys = opts->floats32 ? row->nfloat32_keys : 0 };
     struct eng_unit_statement *s;
     struct ps_encoder e;
     size_t before;
 
-    if (!floats_check(&shape, &row->props, err) || !statement_get(u, encoder, &shape, &s, err))
+    if (opts->zones_as_numbers)
+        zoned_find(u, &row->props, &shape);
+    if (!floats_check(&shape, &row->props, err) ||
+        !statement_get(u, &opts->encoder, &shape, &s, err))
         return false;
     before = s->params.len;
-    e = encoder_to(encoder, &s->params);
-    ps_put_list(&e, 2 + shape.nfloat32_keys);
+    e = encoder_to(&opts->encoder, &s->params);
+    ps_put_list(&e, 2 + extras(&shape));
     ps_put_int(&e, row->id);
     props_put(&e, &shape, &row->props);
     return row_end(u, s, &e, before, err) || nb_wrap(err, "node %lld", (long long)row->id);
 }
 
-bool eng_unit_add_rel(struct eng_unit *u, const struct ps_encoder *encoder, bool floats32,
+bool eng_unit_add_rel(struct eng_unit *u, const struct eng_unit_opts *opts,
                       const struct cyp_rel_row *row, int64_t start, int64_t end,
                       struct nb_error *err)
 {
     struct shape shape = { .names = &row->type,
                            .nnames = 1,
                            .float32_keys = row->float32_keys,
-                           .nfloat32_keys = floats32 ? row->nfloat32_keys : 0 };
+                           .nfloat32_keys = opts->floats32 ? row->nfloat32_keys : 0 };
     struct eng_unit_statement *s;
     struct ps_encoder e;
     size_t before;
 
-    if (!floats_check(&shape, &row->props, err) || !statement_get(u, encoder, &shape, &s, err))
+    if (opts->zones_as_numbers)
+        zoned_find(u, &row->props, &shape);
+    if (!floats_check(&shape, &row->props, err) ||
+        !statement_get(u, &opts->encoder, &shape, &s, err))
         return false;
     before = s->params.len;
-    e = encoder_to(encoder, &s->params);
-    ps_put_list(&e, 3 + shape.nfloat32_keys);
+    e = encoder_to(&opts->encoder, &s->params);
+    ps_put_list(&e, 3 + extras(&shape));
     ps_put_int(&e, start);
     ps_put_int(&e, end);
     props_put(&e, &shape, &row->props);
@@ -295,7 +403,7 @@ bool eng_unit_add_rel(struct eng_unit *u, const struct ps_encoder *encoder, bool
            nb_wrap(err, "a relationship of node %lld", (long long)row->start_id);
 }
 
-bool eng_unit_add_set(struct eng_unit *u, const struct ps_encoder *encoder, bool floats32,
+bool eng_unit_add_set(struct eng_unit *u, const struct eng_unit_opts *opts,
                       const struct cyp_node_row *row, int64_t id, const struct nb_str *old_labels,
                       size_t nold_labels, struct nb_error *err)
 {
@@ -304,22 +412,25 @@ bool eng_unit_add_set(struct eng_unit *u, const struct ps_encoder *encoder, bool
                            .old_names = old_labels,
                            .nold_names = nold_labels,
                            .float32_keys = row->float32_keys,
-                           .nfloat32_keys = floats32 ? row->nfloat32_keys : 0 };
+                           .nfloat32_keys = opts->floats32 ? row->nfloat32_keys : 0 };
     struct eng_unit_statement *s;
     struct ps_encoder e;
     size_t before;
 
-    if (!floats_check(&shape, &row->props, err) || !statement_get(u, encoder, &shape, &s, err))
+    if (opts->zones_as_numbers)
+        zoned_find(u, &row->props, &shape);
+    if (!floats_check(&shape, &row->props, err) ||
+        !statement_get(u, &opts->encoder, &shape, &s, err))
         return false;
     before = s->params.len;
-    e = encoder_to(encoder, &s->params);
-    ps_put_list(&e, 2 + shape.nfloat32_keys);
+    e = encoder_to(&opts->encoder, &s->params);
+    ps_put_list(&e, 2 + extras(&shape));
     ps_put_int(&e, id);
     props_put(&e, &shape, &row->props);
     return row_end(u, s, &e, before, err) || nb_wrap(err, "node %lld", (long long)row->id);
 }
 
-bool eng_unit_add_delete(struct eng_unit *u, const struct ps_encoder *encoder, int64_t id,
+bool eng_unit_add_delete(struct eng_unit *u, const struct eng_unit_opts *opts, int64_t id,
                          struct nb_error *err)
 {
     static const struct shape none = { .nnames = 0 };
@@ -327,10 +438,10 @@ bool eng_unit_add_delete(struct eng_unit *u, const struct ps_encoder *encoder, i
     struct ps_encoder e;
     size_t before;
 
-    if (!statement_get(u, encoder, &none, &s, err))
+    if (!statement_get(u, &opts->encoder, &none, &s, err))
         return false;
     before = s->params.len;
-    e = encoder_to(encoder, &s->params);
+    e = encoder_to(&opts->encoder, &s->params);
     ps_put_int(&e, id);
     return row_end(u, s, &e, before, err);
 }

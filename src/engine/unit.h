@@ -29,26 +29,36 @@ struct eng_unit {
     int64_t (*ids)[2]; /* nodes: number in the dump, id */
     size_t ids_n;
     uint64_t made, deleted_nodes, deleted_rels;
+
+    struct nb_str *scratch; /* keys of the row at hand */
+    size_t scratch_cap;
+};
+
+/* What the server at hand is like. */
+struct eng_unit_opts {
+    struct ps_encoder encoder; /* of its protocol; where it writes to is not looked at */
+    bool floats32;             /* it has procedures for 32-bit lists */
+    /* It takes a point in time with a zone, sent as a parameter, for the earlier one of the hour
+     * that is there twice: seconds and zone are sent, and put together by datetime(). (4.4) */
+    bool zones_as_numbers;
 };
 
 struct eng_unit *eng_unit_new(enum eng_unit_kind kind);
 void eng_unit_free(struct eng_unit *u);
 NB_AUTO_DEFINE(struct eng_unit *, eng_unit_free)
 
-/* encoder: of the protocol at hand; where it writes to is not looked at. floats32: whether the
- * server has procedures for them. NB_E_INVALID for values that the protocol cannot carry. */
-NB_NODISCARD bool eng_unit_add_node(struct eng_unit *u, const struct ps_encoder *encoder,
-                                    bool floats32, const struct cyp_node_row *row,
-                                    struct nb_error *err);
+/* NB_E_INVALID for values that the protocol cannot carry. */
+NB_NODISCARD bool eng_unit_add_node(struct eng_unit *u, const struct eng_unit_opts *opts,
+                                    const struct cyp_node_row *row, struct nb_error *err);
 /* start, end: ids in the database. */
-NB_NODISCARD bool eng_unit_add_rel(struct eng_unit *u, const struct ps_encoder *encoder,
-                                   bool floats32, const struct cyp_rel_row *row, int64_t start,
-                                   int64_t end, struct nb_error *err);
-NB_NODISCARD bool eng_unit_add_set(struct eng_unit *u, const struct ps_encoder *encoder,
-                                   bool floats32, const struct cyp_node_row *row, int64_t id,
+NB_NODISCARD bool eng_unit_add_rel(struct eng_unit *u, const struct eng_unit_opts *opts,
+                                   const struct cyp_rel_row *row, int64_t start, int64_t end,
+                                   struct nb_error *err);
+NB_NODISCARD bool eng_unit_add_set(struct eng_unit *u, const struct eng_unit_opts *opts,
+                                   const struct cyp_node_row *row, int64_t id,
                                    const struct nb_str *old_labels, size_t nold_labels,
                                    struct nb_error *err);
-NB_NODISCARD bool eng_unit_add_delete(struct eng_unit *u, const struct ps_encoder *encoder,
+NB_NODISCARD bool eng_unit_add_delete(struct eng_unit *u, const struct eng_unit_opts *opts,
                                       int64_t id, struct nb_error *err);
 /* No more rows: the parameters are whole. */
 void eng_unit_close(struct eng_unit *u);

@@ -9,6 +9,8 @@
 # ROUNDTRIP_NODES    nodes, and as many relationships (300)
 # ROUNDTRIP_BIN      where neo4j-backup and tests/tools are (build/release)
 # Ends with "N passed, N failed".
+# backticks in single quotes are names in Cypher
+# shellcheck disable=SC2016
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 bin=${ROUNDTRIP_BIN:-$here/../../build/release}
@@ -91,6 +93,37 @@ changed_is_refused() {
         is_refused 50 VerificationFailed --input "$work/changed" --overwrite Wipe --confirm neo4j || return 1
     done
 }
+# packed ROWS CLOSING: one statement of packed rows. In both, ~ is the helper in backticks, @ the node's number; in ROWS
+# , is between cells and / between rows.
+packed() {
+    local h='`_nb_1a2b3c4d`' rows=$1 closing=$2
+    rows=${rows//,/$'\x1f'}
+    rows=${rows//\//$'\x1e\n'}
+    closing=${closing//@/'~:toInteger(c[0])'}
+    printf '%s' "UNWIND split('$rows" "','\\u001e\\n') AS r WITH split(r,'\\u001f') AS c ${closing//\~/$h};"
+    echo
+}
+# A dump that changes, deletes and makes anew what it has made: node 2 goes with its relationship and comes back as another.
+fixups_are_done() {
+    local node='CREATE (n:~:`A` {@,`x`:CASE WHEN c[1]<>'"''"' THEN c[1] END})'
+    local rel='OPTIONAL MATCH (a:~ {~:toInteger(c[0])}) OPTIONAL MATCH (b:~ {~:toInteger(c[1])}) CREATE (a)-[x:`R` {}]->(b)'
+    {
+        printf '%s\n' '// neo4j-backup dump, format 1' '// helper: _nb_1a2b3c4d'
+        packed 1,a/2,b/3,c "$node"
+        packed 1,2/1,3 "$rel"
+        packed 2 'MATCH (n:~ {@}) DETACH DELETE n'
+        packed 3,C 'MATCH (n:~ {@}) SET n={@,`x`:CASE WHEN c[1]<>'"''"' THEN c[1] END} REMOVE n:`A` SET n:`B`'
+        packed 2,again "$node"
+        packed 2,3 "$rel"
+        printf '// %s\n' 'tail of the dump' 'nodes: 3' 'relationships: 3' 'properties: 4' 'constraints: 0' 'indexes: 0' \
+            'deleted nodes: 1' 'end of neo4j-backup dump'
+    } >"$work/fixups"
+    wipe_and_restore --input "$work/fixups" --verify || return 1
+    grep -q 'changes elements after it has made them' "$work/log" || return 1
+    servers shell "$uri" >"$work/out" <<<'MATCH (n) OPTIONAL MATCH (n)-[:R]->(m)
+        RETURN labels(n)[0] + "." + n.x + coalesce(">" + m.x, "") AS s ORDER BY s;'
+    [ "$(tail -n +2 "$work/out" | tr -d '"' | paste -sd ' ')" = 'A.a>C A.again>C B.C' ]
+}
 # A foreign script: as cypher-shell would run it.
 foreign_runs() {
     printf '%s\n' ':begin' 'CREATE (:A {x: "a;b"})-[:R]->(:B); // one' ':commit' \
@@ -122,6 +155,7 @@ for version in "${versions[@]}"; do
     check "Neo4j $version: a cut dump is refused before the first write" cut_is_refused
     check "Neo4j $version: a changed dump is refused before the first write" changed_is_refused
     check "Neo4j $version: a merge adds" merge_adds
+    check "Neo4j $version: fix-ups are done" fixups_are_done
     check "Neo4j $version: a foreign script runs as cypher-shell runs it" foreign_runs
     servers neo4j-down "restore-$version"
 done
