@@ -583,7 +583,7 @@ static void write_meta(struct writer *j)
 static void write_failure_policy(struct writer *j)
 {
     /* What another try cannot mend; 10 and 22 too where the worker has waited already. */
-    static const int codes[] = { 2, 3, 10, 11, 12, 20, 21, 22, 31, 40, 50 };
+    static const int codes[] = { 2, 3, 10, 11, 12, 20, 21, 22, 31, 40, 50, 51 };
     bool waited = j->spec->job->retry_window_seconds > 0;
 
     nb_jw_key(j->w, "podFailurePolicy");

@@ -26,6 +26,7 @@ static const struct exit_text exit_texts[] = {
     { "RetentionBlocked", "retention deleted nothing", 31, false },
     { "NotClosed", "no consistent export was had", 40, true },
     { "VerificationFailed", "what was stored is not what should be", 50, false },
+    { "RestoreIncomplete", "the restore failed half way; the target holds a part", 51, false },
     { "Interrupted", "the worker was told to stop", 75, true },
 };
 

@@ -11,6 +11,12 @@ static const char *const stage_names[] = {
     [ENG_UPLOADING] = "Uploading",
     [ENG_VERIFYING] = "Verifying",
     [ENG_PRUNING] = "Pruning",
+    [ENG_CHECKING] = "Checking",
+    [ENG_WIPING] = "Wiping",
+    [ENG_RESTORING_NODES] = "RestoringNodes",
+    [ENG_RESTORING_RELATIONSHIPS] = "RestoringRelationships",
+    [ENG_RESTORING_SCHEMA] = "RestoringSchema",
+    [ENG_COMPARING] = "Verifying",
 };
 
 /* What the elements are of the whole; the rest is closing, upload and verification. */
@@ -18,7 +24,10 @@ enum {
     PERCENT_ELEMENTS = 92,
     PERCENT_CLOSING = 93,
     PERCENT_UPLOADING = 95,
-    PERCENT_VERIFYING = 98
+    PERCENT_VERIFYING = 98,
+    /* of a restore: */
+    PERCENT_CHECKED = 10,
+    PERCENT_RESTORED = 85,
 };
 
 static const double RATE_SMOOTH_SECONDS = 4;
@@ -34,6 +43,14 @@ void eng_meter_stage(struct eng_meter *m, enum eng_stage stage)
     atomic_store(&m->stage, (int)stage);
 }
 
+/* From `from` to `to` as done becomes total. */
+static int share(uint64_t done, uint64_t total, int from, int to)
+{
+    if (total == 0)
+        return from;
+    return done >= total ? to : from + (int)((double)done / (double)total * (to - from));
+}
+
 static int percent_of(enum eng_stage stage, uint64_t done, uint64_t total)
 {
     switch (stage) {
@@ -43,14 +60,20 @@ static int percent_of(enum eng_stage stage, uint64_t done, uint64_t total)
         return 0;
     case ENG_EXPORTING_NODES:
     case ENG_EXPORTING_RELATIONSHIPS:
-        if (total == 0)
-            return 0;
-        return done >= total ? PERCENT_ELEMENTS
-                             : (int)((double)done / (double)total * PERCENT_ELEMENTS);
+        return share(done, total, 0, PERCENT_ELEMENTS);
+    case ENG_CHECKING:
+        return share(done, total, 0, PERCENT_CHECKED);
+    case ENG_WIPING:
+        return PERCENT_CHECKED;
+    case ENG_RESTORING_NODES:
+    case ENG_RESTORING_RELATIONSHIPS:
+        return share(done, total, PERCENT_CHECKED, PERCENT_RESTORED);
     case ENG_CLOSING_GRAPH:
     case ENG_EXPORTING_SCHEMA:
+    case ENG_RESTORING_SCHEMA:
         return PERCENT_CLOSING;
     case ENG_UPLOADING:
+    case ENG_COMPARING:
         return PERCENT_UPLOADING;
     case ENG_VERIFYING:
         return PERCENT_VERIFYING;
@@ -73,7 +96,9 @@ void eng_meter_read(struct eng_meter *m, struct eng_progress *ret)
     ret->rels = atomic_load(&m->rels);
     ret->exported_bytes = atomic_load(&m->exported_bytes);
     ret->uploaded_bytes = atomic_load(&m->uploaded_bytes);
-    ret->percent = percent_of(stage, ret->nodes + ret->rels, total);
+    ret->percent = stage == ENG_CHECKING ? percent_of(stage, atomic_load(&m->checked_bytes),
+                                                      atomic_load(&m->total_checked_bytes))
+                                         : percent_of(stage, ret->nodes + ret->rels, total);
     ret->stage = waiting ? (enum eng_stage)waiting : stage;
     ret->rows_per_second = 0;
     ret->eta_seconds = -1;

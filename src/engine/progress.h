@@ -22,6 +22,13 @@ enum eng_stage {
     ENG_UPLOADING,
     ENG_VERIFYING,
     ENG_PRUNING,
+    /* of a restore: */
+    ENG_CHECKING,
+    ENG_WIPING,
+    ENG_RESTORING_NODES,
+    ENG_RESTORING_RELATIONSHIPS,
+    ENG_RESTORING_SCHEMA,
+    ENG_COMPARING, /* said as Verifying */
 };
 const char *eng_stage_name(enum eng_stage stage); /* "ExportingNodes", ... */
 
@@ -33,6 +40,7 @@ struct eng_meter {
     _Atomic uint64_t total_nodes, total_rels; /* as the count store has them; 0: not known yet */
     _Atomic uint64_t exported_bytes;          /* of script */
     _Atomic uint64_t uploaded_bytes;
+    _Atomic uint64_t checked_bytes, total_checked_bytes; /* of a dump before its restore, stored */
 };
 
 struct eng_progress {

@@ -290,7 +290,7 @@ static bool fail_no_bucket(struct nb_error *err)
 {
     return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
                    "R2_BUCKET_NAME is not set; hint: set it to the name of the bucket, or give "
-                   "--output FILE");
+                   "a file (backup: --output FILE, restore: --input FILE)");
 }
 
 bool bucket_open(const struct options *o, const struct bucket_hooks *hooks,
@@ -311,7 +311,8 @@ bool bucket_open(const struct options *o, const struct bucket_hooks *hooks,
         struct repo_opts opts = {
             .client = ret->client,
             .prefix = opt_text(o, OPT_BACKUP_PREFIX),
-            .owner = opt_text(o, OPT_BACKUP_OWNER),
+            .owner = opt_given(o, OPT_RESTORE_OWNER) ? opt_text(o, OPT_RESTORE_OWNER)
+                                                     : opt_text(o, OPT_BACKUP_OWNER),
             .owner_uid = opt_text(o, OPT_BACKUP_OWNER_UID),
             .run_id = opt_text(o, OPT_BACKUP_RUN_ID),
         };

@@ -10,9 +10,9 @@ const struct exit_def exit_defs[] = {
     { EXIT_INTERNAL, true, "InternalError", NULL, NULL,
       "a fault of the program; health: not well" },
     { EXIT_CONFIGURATION, false, "InvalidConfiguration", NULL, NULL,
-      "usage or configuration is wrong; a Secret or a key of it is missing" },
+      "usage or configuration is wrong; a Secret or a key of it is missing; a restore is refused" },
     { EXIT_PARTIAL, false, "PartiallySucceeded", NULL, NULL,
-      "some databases are backed up, some are not" },
+      "some databases are backed up (restored), some are not" },
     { EXIT_NEO4J_UNAVAILABLE, true, "Neo4jUnavailable", "Neo4j connection failed",
       "check NEO4J_URI, and that Neo4j has started and can be reached from here",
       "Neo4j is still away after the retry window" },
@@ -43,6 +43,8 @@ const struct exit_def exit_defs[] = {
       "no consistent export within the bounded number of passes" },
     { EXIT_VERIFICATION, false, "VerificationFailed", NULL, NULL,
       "stored bytes, counts or digests are not what they should be" },
+    { EXIT_RESTORE_INCOMPLETE, false, "RestoreIncomplete", NULL, NULL,
+      "a restore failed after its first write: the target holds a part of the backup" },
     { EXIT_INTERRUPTED, true, "Interrupted", NULL, NULL, "SIGTERM or SIGINT" },
 };
 const size_t exit_defs_n = NB_ARRAY_LEN(exit_defs);
@@ -64,6 +66,14 @@ static const struct {
     { "InvalidUri", EXIT_CONFIGURATION, false },
     { "InvalidUrl", EXIT_CONFIGURATION, false },
     { "NoBackup", EXIT_CONFIGURATION, true },
+    { "InvalidInput", EXIT_CONFIGURATION, false },
+    { "TargetNotEmpty", EXIT_CONFIGURATION, true },
+    { "ConfirmMismatch", EXIT_CONFIGURATION, true },
+    { "TargetLacksFeature", EXIT_CONFIGURATION, true },
+    { "UnsupportedStatement", EXIT_CONFIGURATION, true },
+    { "NotADump", EXIT_CONFIGURATION, true },
+    { "NewerFormat", EXIT_CONFIGURATION, true },
+    { "UnsupportedManifest", EXIT_CONFIGURATION, false },
     { "TlsVerificationFailed", EXIT_CONFIGURATION, true },
     { "Neo4jConnectionFailed", EXIT_NEO4J_UNAVAILABLE, false },
     { "Neo4jTransient", EXIT_NEO4J_UNAVAILABLE, false },
@@ -99,6 +109,7 @@ static const struct {
     { "VerificationFailed", EXIT_VERIFICATION, false },
     { "ChecksumMismatch", EXIT_VERIFICATION, false },
     { "ObjectMissing", EXIT_VERIFICATION, false },
+    { "RestoreIncomplete", EXIT_RESTORE_INCOMPLETE, false },
 };
 
 const struct exit_def *exit_def_get(enum exit_code code)

@@ -20,6 +20,15 @@ const struct command commands[] = {
       "Claims a name in the bucket, exports, uploads, checks size and checksum there, writes the\n"
       "manifest, applies retention. With --output no bucket is needed.",
       cmd_backup },
+    { CMD_RESTORE, false, "restore", "[KEY…]",
+      "restores databases from the bucket, or one from a file",
+      "Without keys: the newest backup of each database. The dump is read twice: first it is "
+      "checked\n"
+      "from end to end against its manifest and its own counts and digests, and the target is "
+      "looked\n"
+      "at; nothing is written before both are as they should be. The target must be empty unless\n"
+      "--overwrite says otherwise.",
+      cmd_restore },
     { CMD_VERIFY, false, "verify", "[KEY…]", "checks backups in the bucket",
       "Without keys: the newest backup of each database.", cmd_verify },
     { CMD_LIST, false, "list", NULL, "lists what is in the bucket", NULL, cmd_list },
@@ -99,7 +108,7 @@ static void set_up_log(const struct options *o)
     if (!nb_log_level_parse(opt_text(o, OPT_LOG_LEVEL), &level))
         level = NB_LOG_INFO;
     /* The controller reads events out of the log. */
-    if (opt_text(o, OPT_BACKUP_RUN_ID) && level > NB_LOG_INFO)
+    if ((opt_text(o, OPT_BACKUP_RUN_ID) || opt_text(o, OPT_RESTORE_ID)) && level > NB_LOG_INFO)
         level = NB_LOG_INFO;
     nb_log_setup(level,
                  nb_streq(format, "json")   ? NB_LOG_JSON

@@ -102,15 +102,19 @@ static bool is_secret(const struct option_def *def)
 
 /* --- flags ------------------------------------------------------------------------------------ */
 
-static const struct option_def *find_flag(const char *name, size_t n)
+/* The command's own, if two options of different commands share a flag. */
+static const struct option_def *find_flag(const char *name, size_t n, enum command_bit command)
 {
+    const struct option_def *found = NULL;
+
     for (size_t i = 0; i < OPT_COUNT; i++) {
         const char *flag = option_defs[i].flag;
 
-        if (flag && strlen(flag) == n && memcmp(flag, name, n) == 0)
-            return &option_defs[i];
+        if (flag && strlen(flag) == n && memcmp(flag, name, n) == 0 &&
+            (!found || (option_defs[i].commands & command)))
+            found = &option_defs[i];
     }
-    return NULL;
+    return found;
 }
 
 /* Words under which people look for a flag that must not be. */
@@ -148,7 +152,7 @@ static bool take_flag(struct options *o, int argc, char *const *argv, int *i, st
 {
     const char *name = argv[*i] + 2, *equals = strchr(name, '='), *text;
     size_t n = equals ? (size_t)(equals - name) : strlen(name);
-    const struct option_def *def = find_flag(name, n);
+    const struct option_def *def = find_flag(name, n, o->command);
     char origin[ORIGIN_MAX];
     struct value *v;
 

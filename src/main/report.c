@@ -254,6 +254,53 @@ void report_inventory(struct report *r, const struct repo_backups *backups)
     nb_vec_done(&ours);
 }
 
+/* --- restores --------------------------------------------------------------------------------- */
+
+void report_source(const char *database, const char *manifest_key, const char *key,
+                   int64_t time_unix_seconds, uint64_t size_bytes)
+{
+    char time[NB_TIME_TEXT_MAX] = "";
+
+    if (time_unix_seconds)
+        nb_time_format(time_unix_seconds, time);
+    nb_log(NB_LOG_INFO, "source", NB_F_STR("event", "source"), NB_F_STR("database", database),
+           NB_F_STR("manifestKey", manifest_key), NB_F_STR("key", key), NB_F_STR("time", time),
+           NB_F_INT("sizeBytes", size_bytes), NB_F_END);
+}
+
+static void sum_restored(struct report *r, const struct report_restore *d)
+{
+    if (!r->has_restore) {
+        r->key = nb_xstrdup_null(d->key);
+        r->manifest_key = nb_xstrdup_null(d->manifest_key);
+        r->database = nb_xstrdup_null(d->target);
+        r->server_version = nb_xstrdup_null(d->server_version);
+    }
+    r->has_restore = true;
+    r->nodes += (int64_t)d->nodes;
+    r->relationships += (int64_t)d->relationships;
+    r->indexes += (int64_t)d->indexes;
+    r->constraints += (int64_t)d->constraints;
+}
+
+void report_restored(struct report *r, const struct report_restore *d)
+{
+    const char *reason = d->error ? exit_reason(exit_of(d->error), d->error) : "Succeeded";
+
+    r->databases++;
+    if (d->error)
+        repo_strings_add(&r->failed_databases, d->target);
+    else
+        sum_restored(r, d);
+    nb_log(d->error ? NB_LOG_ERROR : NB_LOG_INFO,
+           d->error ? "restore of a database failed" : "database restored",
+           NB_F_STR("event", "databaseResult"), NB_F_STR("database", d->database),
+           NB_F_STR("target", d->target), NB_F_STR("result", d->error ? "Failed" : "Succeeded"),
+           NB_F_STR("reason", reason), NB_F_STR("message", d->error ? d->error->text : ""),
+           NB_F_INT("nodes", d->nodes), NB_F_INT("relationships", d->relationships),
+           NB_F_INT("durationSeconds", d->seconds), NB_F_END);
+}
+
 /* --- the end ---------------------------------------------------------------------------------- */
 
 void report_set_exit(struct report *r, enum exit_code code, const char *message)
@@ -307,6 +354,20 @@ static void format_artifact(struct nb_jw *w, const struct report *r)
         nb_jw_kv_str(w, "expiryTime", nb_time_format(r->expiry_unix_seconds, time));
 }
 
+static void format_restore(struct nb_jw *w, const struct report *r)
+{
+    if (!r->has_restore)
+        return;
+    nb_jw_kv_str(w, "manifestKey", r->manifest_key);
+    nb_jw_kv_str(w, "key", r->key);
+    nb_jw_kv_str(w, "database", r->database);
+    nb_jw_kv_i64(w, "nodes", r->nodes);
+    nb_jw_kv_i64(w, "relationships", r->relationships);
+    nb_jw_kv_i64(w, "indexes", r->indexes);
+    nb_jw_kv_i64(w, "constraints", r->constraints);
+    nb_jw_kv_str(w, "serverVersion", r->server_version);
+}
+
 static void format_retention(struct nb_jw *w, const struct report *r)
 {
     if (!r->has_retention)
@@ -356,6 +417,7 @@ static void format_with_message(const struct report *r, size_t message_n, struct
     nb_jw_kv_i64(&w, "exitCode", r->exit->code);
     nb_jw_kv_bool(&w, "retriable", r->exit->retriable);
     format_artifact(&w, r);
+    format_restore(&w, r);
     nb_jw_kv_i64(&w, "databases", r->databases);
     format_failed(&w, r);
     nb_jw_kv_i64(&w, "durationSeconds", (nb_clock_mono_ms() - r->start_mono_ms) / 1000);

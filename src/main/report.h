@@ -17,7 +17,7 @@ struct report {
     char message[NB_TEXT_MAX];
     int64_t start_mono_ms;
     unsigned databases, pruned;
-    bool has_artifact, has_stored, has_retention, retention_healthy, verification_ok;
+    bool has_artifact, has_restore, has_stored, has_retention, retention_healthy, verification_ok;
 
     /* Of the first database; sums over all. */
     char sha256[NB_SHA256_HEX];
@@ -52,6 +52,20 @@ void report_database_failed(struct report *r, const char *database, const struct
 void report_pruned(const struct repo_backup *b, enum retention_reason reason);
 /* Our own backups; fills stored. */
 void report_inventory(struct report *r, const struct repo_backups *backups);
+
+/* A restore's. What was chosen, before the first write; time_unix_seconds 0: not known. */
+void report_source(const char *database, const char *manifest_key, const char *key,
+                   int64_t time_unix_seconds, uint64_t size_bytes);
+struct report_restore {
+    const char *database, *target; /* from, to */
+    const char *key, *manifest_key;
+    uint64_t nodes, relationships, indexes, constraints;
+    const char *server_version;
+    int64_t seconds;
+    const struct nb_error *error; /* NULL: it succeeded */
+};
+/* One database; sums go into the termination message. */
+void report_restored(struct report *r, const struct report_restore *d);
 
 /* The run failed with err: explained and logged; sets exit, reason and message. */
 void report_failure(struct report *r, struct nb_error *err);

@@ -272,6 +272,24 @@ static bool answer_handshake(struct fake_bolt *f)
            trouble(f, "another version was expected", choice[2], f->opts->version.minor);
 }
 
+static bool take_client(struct fake_bolt *f)
+{
+    struct pollfd poller = { .fd = f->listener, .events = POLLIN };
+
+    if (poll(&poller, 1, CLIENT_TIMEOUT_MS) <= 0)
+        return trouble(f, "no client came", 0, 0);
+    f->fd = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
+    must(f->fd >= 0, "accept");
+    return true;
+}
+
+static bool next_client(struct fake_bolt *f)
+{
+    close(f->fd);
+    f->fd = -1;
+    return take_client(f) && answer_handshake(f);
+}
+
 static bool follow_script(struct fake_bolt *f)
 {
     nb_auto_done(nb_buf_done) struct nb_buf out = NB_BUF_INIT(SIDE_MAX);
@@ -283,6 +301,8 @@ static bool follow_script(struct fake_bolt *f)
             return true;
         if (s->kind == FAKE_KIND_STALL)
             stall(f);
+        if (s->kind == FAKE_KIND_AGAIN && !next_client(f))
+            return false;
         if (s->kind == FAKE_KIND_EXPECT && !expect(f, s->tag))
             return false;
         nb_buf_clear(&out);
@@ -295,16 +315,12 @@ static bool follow_script(struct fake_bolt *f)
 static void *serve(void *arg)
 {
     struct fake_bolt *f = arg;
-    struct pollfd poller = { .fd = f->listener, .events = POLLIN };
 
-    if (poll(&poller, 1, CLIENT_TIMEOUT_MS) <= 0) {
-        trouble(f, "no client came", 0, 0);
+    if (!take_client(f))
         return NULL;
-    }
-    f->fd = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
-    must(f->fd >= 0, "accept");
     (void)follow_script(f);
-    close(f->fd);
+    if (f->fd >= 0)
+        close(f->fd);
     return NULL;
 }
 

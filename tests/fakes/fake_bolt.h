@@ -3,7 +3,7 @@
 
 /*
  * fake_bolt: a Bolt server that follows a script, over a real socket on 127.0.0.1 or as plain bytes
- * for a net_mem stream. One connection; a thread of its own. Faults of the fake itself end the
+ * for a net_mem stream. One connection, and after FAKE_AGAIN another; a thread of its own. Faults of the fake itself end the
  * process.
  *
  *   static const struct fake_bolt_step steps[] = {
@@ -31,6 +31,7 @@ struct fake_bolt_step {
         FAKE_KIND_NOOP,
         FAKE_KIND_CLOSE,
         FAKE_KIND_STALL, /* until the client closes */
+        FAKE_KIND_AGAIN, /* close; the script goes on with the next connection */
     } kind;
     unsigned tag;
     const char *json;
@@ -54,6 +55,7 @@ struct fake_bolt_step {
 #define FAKE_NOOP               FAKE_STEP(FAKE_KIND_NOOP, 0, NULL, NULL, 0, 0)
 #define FAKE_CLOSE              FAKE_STEP(FAKE_KIND_CLOSE, 0, NULL, NULL, 0, 0)
 #define FAKE_STALL              FAKE_STEP(FAKE_KIND_STALL, 0, NULL, NULL, 0, 0)
+#define FAKE_AGAIN              FAKE_STEP(FAKE_KIND_AGAIN, 0, NULL, NULL, 0, 0)
 #define FAKE_END                FAKE_STEP(FAKE_KIND_END, 0, NULL, NULL, 0, 0)
 
 struct fake_bolt_opts {

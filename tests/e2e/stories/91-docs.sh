@@ -74,6 +74,7 @@ read_and_run README.md "Use it" 2
 wait_until 20 "README's policy is scheduled" condition_is neo4jbackup graphiti ScheduleValid "True Valid"
 kubectl delete neo4jbackup graphiti >/dev/null
 kubectl apply --dry-run=server -f "$root/docs/examples/any-s3.yaml" >/dev/null || fail "docs/examples/any-s3.yaml is not taken"
+kubectl apply --dry-run=server -f "$root/docs/examples/restore.yaml" >/dev/null || fail "docs/examples/restore.yaml is not taken"
 sed -n '/^```yaml/,/^```/p' "$root/README.md" | sed '/^```/d' | kubectl apply --dry-run=server -f - >/dev/null ||
     fail "README's manifest is not taken"
 

@@ -209,7 +209,7 @@ static void job_is_hardened_and_owned(void **state)
         "\"DisruptionTarget\","
         "\"status\":\"True\"}]},{\"action\":\"FailJob\",\"onExitCodes\":{\"containerName\":"
         "\"worker\",\"operator\":\"In\","
-        "\"values\":[2,3,11,12,20,21,31,40,50]}}]}",
+        "\"values\":[2,3,11,12,20,21,31,40,50,51]}}]}",
         "{\"name\":\"neo4j\",\"secret\":{\"secretName\":\"auth\",\"defaultMode\":288,\"optional\":"
         "true}}",
         "{\"name\":\"neo4j-ca\",\"secret\":{\"secretName\":\"ca\",\"defaultMode\":288,\"optional\":"
@@ -245,7 +245,7 @@ static void job_that_waited_is_not_tried_again_for_outages(void **state)
                "", &text);
 
     (void)state;
-    assert_non_null(strstr(text.data, "[2,3,10,11,12,20,21,22,31,40,50]"));
+    assert_non_null(strstr(text.data, "[2,3,10,11,12,20,21,22,31,40,50,51]"));
     assert_string_equal(env_of(job, "NEO4J_AUTH"), "none");
     assert_string_equal(env_of(job, "NEO4J_AUTH_DIR"), "(unset)");
     assert_string_equal(env_of(job, "R2_REGION"), "(unset)"); /* the worker's default is R2's */

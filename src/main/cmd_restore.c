@@ -1,0 +1,475 @@
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "engine/restore.h"
+#include "main/command.h"
+#include "main/connect.h"
+
+/* One dump, and where it goes. */
+struct source {
+    char *database;           /* in the backup; "": not known */
+    char *target;             /* NULL: the home database */
+    char *key, *manifest_key; /* NULL: a file; a dump without a manifest */
+    struct repo_manifest *manifest;
+    struct eng_input *input;
+};
+
+struct restore {
+    struct context *c;
+    struct neo4j_settings neo4j;
+    struct bucket bucket;
+    struct eng_meter meter;
+    _Atomic(char *) database; /* the target at hand; every name lives until the end */
+    struct nb_vec names;
+    struct nb_vec sources; /* struct source */
+    struct nb_error last_error;
+    unsigned done;
+};
+
+/* --- hooks of the engine: from threads of its own --------------------------------------------- */
+
+static void on_report(void *ctx, const struct eng_progress *p)
+{
+    report_progress(atomic_load(&((struct restore *)ctx)->database), p);
+}
+
+static void on_waiting(void *ctx, const struct nb_error *why)
+{
+    (void)ctx;
+    nb_log_error(NB_LOG_WARN, "trying again", why);
+}
+
+static void on_resolved(void *ctx, const char *database)
+{
+    struct restore *r = ctx;
+    char *copy = nb_xstrdup(database);
+
+    nb_vec_push(&r->names, copy);
+    atomic_store(&r->database, copy);
+}
+
+static void on_s3_retry(void *ctx, const struct nb_error *why, int64_t wait_ms)
+{
+    struct restore *r = ctx;
+
+    atomic_store(&r->meter.waiting, (int)ENG_WAITING_FOR_STORAGE);
+    nb_log(NB_LOG_WARN, "the bucket does not answer as it should, trying again",
+           NB_F_STR("error", why->text), NB_F_INT("waitMs", wait_ms), NB_F_END);
+}
+
+/* --- what is restored ------------------------------------------------------------------------- */
+
+static void free_source(struct source *s)
+{
+    eng_input_close(s->input);
+    repo_manifest_free(s->manifest);
+    free(s->database);
+    free(s->target);
+    free(s->key);
+    free(s->manifest_key);
+    free(s);
+}
+
+static void remove_source(struct restore *r, size_t i)
+{
+    free_source(r->sources.items[i]);
+    memmove(r->sources.items + i, r->sources.items + i + 1,
+            (r->sources.count - i - 1) * sizeof(*r->sources.items));
+    r->sources.count--;
+}
+
+/* From a file: nothing is known of its database but what a manifest beside it says. */
+static bool add_input(struct restore *r, const char *path, struct nb_error *err)
+{
+    const struct options *o = r->c->options;
+    bool once = opt_bool(o, OPT_RESTORE_NO_PRECHECK);
+    struct source *s = NB_NEW(struct source);
+    const struct repo_manifest *m;
+
+    nb_vec_push(&r->sources, s);
+    if (nb_streq(path, "-")) {
+        if (!eng_input_open_fd(STDIN_FILENO, "standard input",
+                               once ? NULL : opt_text(o, OPT_RESTORE_SPOOL_DIR), r->c->cancel,
+                               &s->input, err))
+            return false;
+    } else if (!eng_input_open_file(path, &s->input, err)) {
+        return false;
+    }
+    if (!once && !eng_input_can_repeat(s->input))
+        return opt_fail(o, OPT_RESTORE_INPUT, err,
+                        "give it as standard input (--input -), or add --no-precheck",
+                        "can be read only once");
+    m = eng_input_manifest(s->input);
+    s->database = nb_xstrdup(m ? m->database : "");
+    s->key = nb_xstrdup(path);
+    return true;
+}
+
+static bool add_manifest(struct restore *r, struct repo_manifest *take_manifest,
+                         const char *manifest_key, struct nb_error *err)
+{
+    struct source *s = NB_NEW(struct source);
+
+    nb_vec_push(&r->sources, s);
+    s->manifest = take_manifest;
+    s->manifest_key = nb_xstrdup(manifest_key);
+    s->database = nb_xstrdup(take_manifest->database);
+    if (!eng_input_open_manifest(r->bucket.repo, take_manifest, &s->input, err))
+        return false;
+    s->key = nb_xstrdup(take_manifest->objects[0].key);
+    return true;
+}
+
+/* A dump that nobody wrote a manifest for. */
+static bool add_object(struct restore *r, const char *key, struct nb_error *err)
+{
+    struct source *s = NB_NEW(struct source);
+    struct repo_name name;
+
+    nb_vec_push(&r->sources, s);
+    if (!eng_input_open_object(r->bucket.repo, key, r->c->cancel, &s->input, err))
+        return false;
+    nb_log(NB_LOG_WARN, "the dump has no manifest: nothing is known of its size and checksum",
+           NB_F_STR("key", key), NB_F_END);
+    s->database =
+        nb_xstrdup(repo_name_parse(repo_prefix(r->bucket.repo), key, &name) ? name.database : "");
+    s->key = nb_xstrdup(key);
+    return true;
+}
+
+static bool add_key(struct restore *r, const char *key, struct nb_error *err)
+{
+    nb_auto(repo_manifest_free) struct repo_manifest *m = NULL;
+    char manifest_key[REPO_KEY_MAX + 1];
+
+    if (repo_manifest_get(r->bucket.repo, key, r->c->cancel, &m, manifest_key, err))
+        return add_manifest(r, nb_steal(m), manifest_key, err);
+    if (nb_ends_with(key, ".manifest.json") ||
+        !(nb_streq(err->reason, "NoBackup") || nb_streq(err->reason, "InvalidName")))
+        return false;
+    nb_error_clear(err);
+    return add_object(r, key, err);
+}
+
+static bool is_old_enough(const struct repo_backup *b, int64_t before)
+{
+    return b->state == REPO_COMPLETE && b->manifest &&
+           (before == 0 || b->manifest->start_unix_seconds <= before);
+}
+
+/* The newest complete one of each database. Backups come by database, oldest first. */
+static bool add_newest(struct restore *r, struct nb_error *err)
+{
+    nb_auto_done(repo_backups_done) struct repo_backups all = REPO_BACKUPS_INIT;
+    struct repo_list_opts opts = { .ours_only = true, .with_chunks = true };
+    int64_t before = opt_time(r->c->options, OPT_RESTORE_BEFORE_TIME, 0);
+
+    if (!repo_list(r->bucket.repo, &opts, r->c->cancel, &all, err))
+        return false;
+    for (size_t i = 0, k; i < all.n; i = k) {
+        struct repo_backup *newest = NULL;
+
+        for (k = i; k < all.n && nb_streq(all.items[k].name.database, all.items[i].name.database);
+             k++) {
+            if (is_old_enough(&all.items[k], before))
+                newest = &all.items[k];
+        }
+        if (newest && !add_manifest(r, nb_steal(newest->manifest), newest->manifest_key, err))
+            return false;
+    }
+    if (r->sources.count == 0)
+        return nb_fail(err, NB_E_NOT_FOUND, "NoBackup",
+                       "owner '%s' has no complete %sbackup under '%s' in bucket '%s'",
+                       repo_owner(r->bucket.repo), before ? "old enough " : "",
+                       repo_prefix(r->bucket.repo), s3_client_bucket(repo_client(r->bucket.repo)));
+    return true;
+}
+
+static bool add_from_bucket(struct restore *r, struct nb_error *err)
+{
+    const struct options *o = r->c->options;
+    struct bucket_hooks hooks = { .on_retry = on_s3_retry, .ctx = r };
+    size_t args_n, listed = opt_list_count(o, OPT_RESTORE_KEYS);
+    const char *const *args = options_args(o, &args_n);
+
+    if (!bucket_open(o, &hooks, r->c->cancel, &r->bucket, err))
+        return false;
+    for (size_t i = 0; i < listed; i++) {
+        if (!add_key(r, opt_list_get(o, OPT_RESTORE_KEYS, i), err))
+            return false;
+    }
+    for (size_t i = 0; i < args_n; i++) {
+        if (!add_key(r, args[i], err))
+            return false;
+    }
+    return args_n + listed > 0 || add_newest(r, err);
+}
+
+/* RESTORE_DATABASES: others are left out, one that is not there is an error. */
+static bool choose_databases(struct restore *r, struct nb_error *err)
+{
+    const struct options *o = r->c->options;
+    size_t n = opt_list_count(o, OPT_RESTORE_DATABASES);
+
+    for (size_t i = 0; i < n; i++) {
+        const char *name = opt_list_get(o, OPT_RESTORE_DATABASES, i);
+        bool found = false;
+
+        for (size_t k = 0; k < r->sources.count; k++)
+            found = found || nb_streq(((struct source *)r->sources.items[k])->database, name);
+        if (!found)
+            return nb_fail(err, NB_E_NOT_FOUND, "NoBackup",
+                           "database '%s' is not in what is to be restored", name);
+    }
+    for (size_t k = r->sources.count; n > 0 && k-- > 0;) {
+        bool wanted = false;
+
+        for (size_t i = 0; i < n; i++)
+            wanted = wanted || nb_streq(((struct source *)r->sources.items[k])->database,
+                                        opt_list_get(o, OPT_RESTORE_DATABASES, i));
+        if (!wanted)
+            remove_source(r, k);
+    }
+    return true;
+}
+
+/* --- where it goes ---------------------------------------------------------------------------- */
+
+static bool map_target(const struct restore *r, struct source *s, struct nb_error *err)
+{
+    const struct options *o = r->c->options;
+    const char *one = opt_text(o, OPT_NEO4J_DATABASE);
+
+    for (size_t i = 0; i < opt_list_count(o, OPT_RESTORE_MAPPING); i++) {
+        const char *pair = opt_list_get(o, OPT_RESTORE_MAPPING, i), *equals = strchr(pair, '=');
+
+        if (!equals || equals == pair || !equals[1])
+            return opt_fail(o, OPT_RESTORE_MAPPING, err, "write from=to", "has the item '%.60s'",
+                            pair);
+        if (strlen(s->database) == (size_t)(equals - pair) &&
+            memcmp(s->database, pair, (size_t)(equals - pair)) == 0) {
+            free(s->target);
+            s->target = nb_xstrdup(equals + 1);
+        }
+    }
+    if (s->target)
+        return true;
+    if (one)
+        s->target = nb_xstrdup(one);
+    else if (!opt_given(o, OPT_RESTORE_INPUT) && s->database[0])
+        s->target = nb_xstrdup(s->database);
+    return true;
+}
+
+static bool map_targets(struct restore *r, struct nb_error *err)
+{
+    for (size_t i = 0; i < r->sources.count; i++) {
+        struct source *s = r->sources.items[i];
+
+        if (!map_target(r, s, err))
+            return false;
+        for (size_t k = 0; k < i; k++) {
+            const struct source *before = r->sources.items[k];
+
+            if (nb_streq(before->target, s->target))
+                return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
+                               "'%s' and '%s' would both be restored into database '%s'; hint: "
+                               "give one key a database, or RESTORE_MAPPING",
+                               before->key, s->key, s->target ? s->target : "(home)");
+        }
+    }
+    return true;
+}
+
+static void tell_sources(const struct restore *r)
+{
+    for (size_t i = 0; i < r->sources.count; i++) {
+        const struct source *s = r->sources.items[i];
+        const struct repo_manifest *m = s->manifest;
+
+        report_source(s->database, s->manifest_key ? s->manifest_key : "", s->key,
+                      !m                          ? 0
+                      : m->scheduled_unix_seconds ? m->scheduled_unix_seconds
+                                                  : m->start_unix_seconds,
+                      eng_input_size(s->input));
+    }
+}
+
+/* --- one database ----------------------------------------------------------------------------- */
+
+static enum eng_overwrite overwrite_policy(const struct options *o)
+{
+    const char *text = opt_text(o, OPT_RESTORE_OVERWRITE_POLICY);
+
+    return nb_streq(text, "Wipe")    ? ENG_OVERWRITE_WIPE
+           : nb_streq(text, "Merge") ? ENG_OVERWRITE_MERGE
+                                     : ENG_OVERWRITE_FAIL;
+}
+
+static struct eng_restore_opts restore_opts(struct restore *r, const struct source *s)
+{
+    const struct options *o = r->c->options;
+
+    return (struct eng_restore_opts){
+        .neo4j = r->neo4j.bolt,
+        .database = s->target,
+        .retry_window_ms = opt_int(o, OPT_BACKUP_RETRY_WINDOW_SECONDS, 0) * 1000,
+        .input = s->input,
+        .overwrite = overwrite_policy(o),
+        .confirm = opt_text(o, OPT_RESTORE_CONFIRM),
+        .verify = opt_bool(o, OPT_RESTORE_VERIFY),
+        .no_precheck = opt_bool(o, OPT_RESTORE_NO_PRECHECK),
+        .allow_statements = opt_bool(o, OPT_RESTORE_ALLOW_STATEMENTS),
+        .connections = (unsigned)opt_int(o, OPT_RESTORE_PARALLELISM, 0),
+        .cancel = r->c->cancel,
+        .meter = &r->meter,
+        .report = on_report,
+        .waiting = on_waiting,
+        .resolved = on_resolved,
+        .ctx = r,
+    };
+}
+
+/* Half a restore is not to be tried again by itself, but where the next try wipes it. */
+static void explain_part(enum eng_overwrite policy, struct nb_error *err)
+{
+    bool again = policy == ENG_OVERWRITE_WIPE && nb_error_is_transient(err);
+
+    nb_hint(err, policy == ENG_OVERWRITE_MERGE
+                     ? "the target holds a part of the backup: take out what was added"
+                     : "the target holds a part of the backup: restore again with the overwrite "
+                       "policy Wipe");
+    if (err->code == NB_E_CANCELLED || err->code == NB_E_CORRUPT || again)
+        return;
+    err->code = NB_E_INTERNAL;
+    snprintf(err->reason, sizeof(err->reason), "RestoreIncomplete");
+}
+
+static void tell_verified(struct restore *r, const struct eng_restore_result *result, bool ok,
+                          int64_t seconds, const struct nb_error *err)
+{
+    struct report *report = &r->c->report;
+    const char *text = ok ? result->not_compared : err->text;
+
+    if (!opt_bool(r->c->options, OPT_RESTORE_VERIFY) || (!ok && err->code != NB_E_CORRUPT))
+        return;
+    report->verification_ok = ok && (report->verification_ok || !report->verification_level);
+    report->verification_level = repo_verification_name(REPO_VERIFIED_RESTORE);
+    report->verification_seconds += seconds;
+    if (text)
+        snprintf(report->verification_message, sizeof(report->verification_message), "%s", text);
+    if (ok && result->not_compared)
+        nb_log(NB_LOG_WARN, result->not_compared, NB_F_END);
+}
+
+static bool restore_one(struct restore *r, const struct source *s, struct nb_error *err)
+{
+    struct eng_restore_opts opts = restore_opts(r, s);
+    struct eng_restore_result result;
+    int64_t start = nb_clock_mono_ms(), seconds;
+    bool ok;
+
+    memset(&r->meter, 0, sizeof(r->meter));
+    on_resolved(r, s->target ? s->target : "");
+    ok = eng_restore_run(&opts, &result, err);
+    seconds = (nb_clock_mono_ms() - start) / 1000;
+    if (!ok) {
+        if (result.wrote)
+            explain_part(opts.overwrite, err);
+        exit_explain(exit_of(err), err);
+    }
+    tell_verified(r, &result, ok, seconds, err);
+    report_restored(&r->c->report,
+                    &(struct report_restore){
+                        .database = s->database[0] ? s->database : atomic_load(&r->database),
+                        .target = atomic_load(&r->database),
+                        .key = s->key,
+                        .manifest_key = s->manifest_key,
+                        .nodes = result.nodes,
+                        .relationships = result.relationships,
+                        .indexes = result.indexes,
+                        .constraints = result.constraints,
+                        .server_version = result.server_version,
+                        .seconds = seconds,
+                        .error = ok ? NULL : err,
+                    });
+    return ok;
+}
+
+static bool restore_all(struct restore *r, struct nb_error *err)
+{
+    for (size_t i = 0; i < r->sources.count; i++) {
+        struct nb_error error = NB_ERROR_INIT;
+
+        if (restore_one(r, r->sources.items[i], &error)) {
+            r->done++;
+            continue;
+        }
+        r->last_error = error;
+        if (error.code == NB_E_CANCELLED)
+            break;
+    }
+    if (r->done == r->sources.count)
+        return true;
+    if (r->done == 0 || r->last_error.code == NB_E_CANCELLED) {
+        *err = r->last_error;
+        return false;
+    }
+    report_set_exit(&r->c->report, EXIT_PARTIAL, r->last_error.text);
+    return true;
+}
+
+static bool check_options(const struct options *o, struct nb_error *err)
+{
+    size_t args_n;
+
+    (void)options_args(o, &args_n);
+    if (opt_given(o, OPT_RESTORE_INPUT) && (opt_given(o, OPT_RESTORE_KEYS) || args_n > 0))
+        return opt_fail(o, OPT_RESTORE_INPUT, err, "give one of them",
+                        "and keys of a bucket are both given");
+    if (overwrite_policy(o) == ENG_OVERWRITE_WIPE && !opt_text(o, OPT_RESTORE_CONFIRM))
+        return opt_fail(o, OPT_RESTORE_OVERWRITE_POLICY, err,
+                        "give the database's name with --confirm (RESTORE_CONFIRM)",
+                        "is 'Wipe', which deletes everything in the target, and is not confirmed");
+    return true;
+}
+
+static bool run(struct restore *r, struct nb_error *err)
+{
+    const struct options *o = r->c->options;
+
+    if (!check_options(o, err))
+        return false;
+    if (!(opt_text(o, OPT_RESTORE_INPUT) ? add_input(r, opt_text(o, OPT_RESTORE_INPUT), err)
+                                         : add_from_bucket(r, err)))
+        return false;
+    if (!choose_databases(r, err) || !map_targets(r, err) ||
+        !neo4j_settings_load(o, r->c->cancel, &r->neo4j, err))
+        return false;
+    tell_sources(r);
+    return restore_all(r, err);
+}
+
+bool cmd_restore(struct context *c, struct nb_error *err)
+{
+    struct restore r = { .c = c,
+                         .neo4j = { .bolt = BOLT_CONN_OPTS_INIT },
+                         .last_error = NB_ERROR_INIT };
+    bool ok = run(&r, err);
+
+    for (size_t i = 0; i < r.sources.count; i++)
+        free_source(r.sources.items[i]);
+    nb_vec_done(&r.sources);
+    for (size_t i = 0; i < r.names.count; i++)
+        free(r.names.items[i]);
+    nb_vec_done(&r.names);
+    bucket_close(&r.bucket);
+    neo4j_settings_done(&r.neo4j);
+    return ok;
+}

@@ -1,0 +1,163 @@
+#!/usr/bin/env bash
+# Dumps of random graphs, with every type and name that is trouble, through neo4j-backup restore into real
+# servers, and back over Bolt: the digests must be equal. And what a restore refuses, with nothing written.
+# Needs no cluster and no bucket.
+#
+#   restore-roundtrip.sh [VERSION...]     5 4 2026 unless said
+#
+# ROUNDTRIP_SEEDS    seeds of the graphs (default: one of the time)
+# ROUNDTRIP_NODES    nodes, and as many relationships (300)
+# ROUNDTRIP_BIN      where neo4j-backup and tests/tools are (build/release)
+# Ends with "N passed, N failed".
+# backticks in single quotes are names in Cypher
+# shellcheck disable=SC2016
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+bin=${ROUNDTRIP_BIN:-$here/../../build/release}
+tools=$bin/tests/tools
+versions=("$@")
+[ $# -gt 0 ] || versions=(5 4 2026)
+seeds=${ROUNDTRIP_SEEDS:-$(date +%s)}
+nodes=${ROUNDTRIP_NODES:-300}
+export E2E_NEO4J_PASSWORD=${E2E_NEO4J_PASSWORD:-correct-horse-7}
+work=$(mktemp -d)
+passed=0 failed=0
+
+servers() { "$here/servers.sh" "$@"; }
+clean_up() {
+    rm -rf "$work"
+    for version in "${versions[@]}"; do servers neo4j-wipe "restore-$version" >/dev/null 2>&1 || true; done
+}
+trap clean_up EXIT
+
+check() { # WHAT COMMAND...
+    local what=$1
+    shift
+    if "$@"; then
+        passed=$((passed + 1))
+        echo "ok   $what"
+    else
+        failed=$((failed + 1))
+        echo "FAIL $what"
+        tail -n 3 "$work/log" 2>/dev/null || true
+    fi
+}
+
+# restore OPTION...: into $uri; the log is in $work/log
+restore() {
+    NEO4J_URI=$uri NEO4J_PASSWORD=$E2E_NEO4J_PASSWORD LOG_FORMAT=json \
+        "$bin/neo4j-backup" restore "$@" 2>"$work/log"
+}
+wipe_and_restore() { restore --overwrite Wipe --confirm neo4j "$@"; }
+digest() { "$tools/graph-digest" "$uri" neo4j "$E2E_NEO4J_PASSWORD" | tail -n 1; }
+# is_refused CODE REASON OPTION...: it ends so, and the target is what it was
+is_refused() {
+    local want=$1 reason=$2 code=0 before
+    shift 2
+    before=$(digest)
+    restore "$@" || code=$?
+    [ "$code" = "$want" ] || { echo "exit code $code, not $want"; return 1; }
+    grep -q "\"reason\":\"$reason\"" "$work/log" || { echo "the reason is not $reason"; return 1; }
+    [ "$(digest)" = "$before" ] || { echo "something was written"; return 1; }
+}
+
+# make SEED VERSION: $work/dump and its digests in $work/want
+make() {
+    local form=()
+    [ "$2" != 4 ] || form=(4.4)
+    "$tools/dump-random" "$1" "$nodes" "$nodes" "${form[@]}" >"$work/dump" 2>"$work/want"
+}
+# same SEED VERSION: the graph of that seed, restored and read back
+same() {
+    make "$1" "$2"
+    wipe_and_restore --input "$work/dump" --verify || return 1
+    [ "$(digest)" = "$(tail -n 1 "$work/want")" ] || return 1
+    # once more, compressed and from standard input, over more connections
+    gzip -c "$work/dump" | wipe_and_restore --input - --parallelism 4 || return 1
+    [ "$(digest)" = "$(tail -n 1 "$work/want")" ]
+}
+cut_is_refused() {
+    local size at
+    size=$(stat -c %s "$work/dump")
+    for at in 40 $((size / 7)) $((size / 2)) $((size - 2)); do
+        head -c "$at" "$work/dump" >"$work/cut"
+        is_refused 50 VerificationFailed --input "$work/cut" --overwrite Wipe --confirm neo4j || return 1
+    done
+}
+# The number of a node, which no digest knows; then one letter of a label.
+changed_is_refused() {
+    local change
+    for change in "s/UNWIND split('\([1-9]\)/UNWIND split('9\1/" 's/CREATE (n:`\(_nb_[0-9a-f]*\)`:`./&X/'; do
+        sed "$change" "$work/dump" >"$work/changed"
+        ! cmp -s "$work/dump" "$work/changed" || return 1
+        is_refused 50 VerificationFailed --input "$work/changed" --overwrite Wipe --confirm neo4j || return 1
+    done
+}
+# packed ROWS CLOSING: one statement of packed rows. In both, ~ is the helper in backticks, @ the node's number; in ROWS
+# , is between cells and / between rows.
+packed() {
+    local h='`_nb_1a2b3c4d`' rows=$1 closing=$2
+    rows=${rows//,/$'\x1f'}
+    rows=${rows//\//$'\x1e\n'}
+    closing=${closing//@/'~:toInteger(c[0])'}
+    printf '%s' "UNWIND split('$rows" "','\\u001e\\n') AS r WITH split(r,'\\u001f') AS c ${closing//\~/$h};"
+    echo
+}
+# A dump that changes, deletes and makes anew what it has made: node 2 goes with its relationship and comes back as another.
+fixups_are_done() {
+    local node='CREATE (n:~:`A` {@,`x`:CASE WHEN c[1]<>'"''"' THEN c[1] END})'
+    local rel='OPTIONAL MATCH (a:~ {~:toInteger(c[0])}) OPTIONAL MATCH (b:~ {~:toInteger(c[1])}) CREATE (a)-[x:`R` {}]->(b)'
+    {
+        printf '%s\n' '// neo4j-backup dump, format 1' '// helper: _nb_1a2b3c4d'
+        packed 1,a/2,b/3,c "$node"
+        packed 1,2/1,3 "$rel"
+        packed 2 'MATCH (n:~ {@}) DETACH DELETE n'
+        packed 3,C 'MATCH (n:~ {@}) SET n={@,`x`:CASE WHEN c[1]<>'"''"' THEN c[1] END} REMOVE n:`A` SET n:`B`'
+        packed 2,again "$node"
+        packed 2,3 "$rel"
+        printf '// %s\n' 'tail of the dump' 'nodes: 3' 'relationships: 3' 'properties: 4' 'constraints: 0' 'indexes: 0' \
+            'deleted nodes: 1' 'end of neo4j-backup dump'
+    } >"$work/fixups"
+    wipe_and_restore --input "$work/fixups" --verify || return 1
+    grep -q 'changes elements after it has made them' "$work/log" || return 1
+    servers shell "$uri" >"$work/out" <<<'MATCH (n) OPTIONAL MATCH (n)-[:R]->(m)
+        RETURN labels(n)[0] + "." + n.x + coalesce(">" + m.x, "") AS s ORDER BY s;'
+    [ "$(tail -n +2 "$work/out" | tr -d '"' | paste -sd ' ')" = 'A.a>C A.again>C B.C' ]
+}
+# A foreign script: as cypher-shell would run it.
+foreign_runs() {
+    printf '%s\n' ':begin' 'CREATE (:A {x: "a;b"})-[:R]->(:B); // one' ':commit' \
+        '/* two */ MATCH (a:A) SET a.y = 1;' ':begin' 'CREATE (:Lost);' ':rollback' >"$work/foreign"
+    is_refused 2 NotADump --input "$work/foreign" --overwrite Wipe --confirm neo4j || return 1
+    wipe_and_restore --input "$work/foreign" --allow-statements || return 1
+    [ "$("$tools/graph-digest" "$uri" neo4j "$E2E_NEO4J_PASSWORD" | head -n 1)" = "nodes 2 rels 1" ] || return 1
+    printf '%s\n' ':param x => 1' 'CREATE (:A);' >"$work/foreign"
+    is_refused 2 UnsupportedStatement --input "$work/foreign" --allow-statements --overwrite Merge
+}
+# Merged into a graph: twice the dump (its constraints are there already).
+merge_adds() {
+    wipe_and_restore --input "$work/dump" || return 1
+    restore --input "$work/dump" --overwrite Merge || return 1
+    [ "$("$tools/graph-digest" "$uri" neo4j "$E2E_NEO4J_PASSWORD" | head -n 1)" = "nodes $((2 * nodes)) rels $((2 * nodes))" ]
+}
+
+port=7830
+for version in "${versions[@]}"; do
+    port=$((port + 1))
+    uri=bolt://127.0.0.1:$port
+    servers neo4j-up "$version" "restore-$version" "$port"
+    for seed in $seeds; do
+        check "Neo4j $version, seed $seed: the same graph comes back" same "$seed" "$version"
+    done
+    check "Neo4j $version: a target that is not empty is refused" is_refused 2 TargetNotEmpty --input "$work/dump"
+    check "Neo4j $version: a wipe that is not confirmed is refused" \
+        is_refused 2 ConfirmMismatch --input "$work/dump" --overwrite Wipe --confirm other
+    check "Neo4j $version: a cut dump is refused before the first write" cut_is_refused
+    check "Neo4j $version: a changed dump is refused before the first write" changed_is_refused
+    check "Neo4j $version: a merge adds" merge_adds
+    check "Neo4j $version: fix-ups are done" fixups_are_done
+    check "Neo4j $version: a foreign script runs as cypher-shell runs it" foreign_runs
+    servers neo4j-down "restore-$version"
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,258 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/cancel.h"
+#include "engine/load.h"
+#include "tests/fakes/fake_bolt.h"
+
+/* Units against a scripted server: what is run again, what is not, and what is never done twice. */
+
+#define HELLO                                                                                      \
+    FAKE_EXPECT(BOLT_HELLO), FAKE_EXPECT(BOLT_LOGON),                                              \
+        FAKE_SUCCESS("{'server':'Neo4j/5.26.0','connection_id':'bolt-1','hints':{}}"),             \
+        FAKE_SUCCESS("{}")
+#define RUN_PULL    FAKE_EXPECT(BOLT_RUN), FAKE_EXPECT(BOLT_PULL)
+#define RUN_DISCARD FAKE_EXPECT(BOLT_RUN), FAKE_EXPECT(BOLT_DISCARD)
+#define BEGIN       FAKE_EXPECT(BOLT_BEGIN), FAKE_SUCCESS("{}")
+#define COMMIT      FAKE_EXPECT(BOLT_COMMIT), FAKE_SUCCESS("{'bookmark':'b'}")
+/* The connection's own node. */
+#define MAKE_MARK                                                                                  \
+    RUN_PULL, FAKE_SUCCESS("{'fields':['i']}"), FAKE_RECORD("[100]"), FAKE_SUCCESS("{}")
+#define SET_MARK                                                                                   \
+    RUN_DISCARD, FAKE_SUCCESS("{'fields':[]}"), FAKE_SUCCESS("{'stats':{'properties-set':1}}")
+#define ASK_MARK(answer)                                                                           \
+    BEGIN, SET_MARK, FAKE_EXPECT(BOLT_ROLLBACK), FAKE_SUCCESS("{}"), RUN_PULL,                     \
+        FAKE_SUCCESS("{'fields':['s']}"), FAKE_RECORD(answer), FAKE_SUCCESS("{}")
+/* One node: number 7 of the dump becomes 55. */
+#define NODE_ROWS                                                                                  \
+    RUN_PULL, FAKE_SUCCESS("{'fields':['o','i']}"), FAKE_RECORD("[7,55]"),                         \
+        FAKE_SUCCESS("{'stats':{'nodes-created':1}}")
+#define DROP_MARKS RUN_DISCARD, FAKE_SUCCESS("{'fields':[]}"), FAKE_SUCCESS("{}")
+#define BYE        FAKE_EXPECT(BOLT_GOODBYE), FAKE_END
+
+struct bench {
+    struct fake_bolt_opts fake_opts;
+    struct fake_bolt *fake;
+    struct eng_meter meter;
+    struct eng_load *load;
+    struct nb_error err;
+};
+
+static void open_bench(struct bench *b, const struct fake_bolt_step *steps, int64_t window_ms)
+{
+    struct eng_load_opts opts = { .connections = 1, .meter = &b->meter };
+
+    memset(b, 0, sizeof(*b));
+    b->err = (struct nb_error)NB_ERROR_INIT;
+    b->fake_opts = (struct fake_bolt_opts){ .steps = steps, .version = { 5, 4 } };
+    b->fake = fake_bolt_start(&b->fake_opts);
+    opts.dest.bolt = (struct bolt_conn_opts)BOLT_CONN_OPTS_INIT;
+    opts.dest.bolt.uri = fake_bolt_uri(b->fake);
+    opts.dest.bolt.connect_timeout_ms = opts.dest.bolt.read_timeout_ms = 10000;
+    opts.dest.retry_window_ms = window_ms;
+    if (!eng_load_open(&opts, &b->load, &b->err))
+        fail_msg("%s", b->err.text);
+}
+
+static void close_bench(struct bench *b)
+{
+    eng_load_free(b->load);
+    assert_null(fake_bolt_wait(b->fake));
+    fake_bolt_free(b->fake);
+}
+
+static void add_node(struct bench *b, int64_t number)
+{
+    struct nb_str labels[] = { NB_STR("A") };
+    struct cyp_node_row row = { .id = number, .labels = labels, .nlabels = 1 };
+
+    assert_true(eng_load_node(b->load, &row, &b->err));
+}
+
+static void finish_with_one_node(struct bench *b)
+{
+    struct eng_load_counts counts;
+
+    add_node(b, 7);
+    if (!eng_load_finish(b->load, &b->err))
+        fail_msg("%s", b->err.text);
+    eng_load_counts(b->load, &counts);
+    assert_int_equal(counts.nodes, 1);
+    assert_int_equal(counts.units, 1);
+}
+
+static void unit_is_one_transaction_with_its_number(void **state)
+{
+    static const struct fake_bolt_step steps[] = { HELLO,    MAKE_MARK, BEGIN,      NODE_ROWS,
+                                                   SET_MARK, COMMIT,    DROP_MARKS, BYE };
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, steps, 0);
+    finish_with_one_node(&b);
+    close_bench(&b);
+}
+
+static void lost_commit_that_is_in_is_not_run_again(void **state)
+{
+    static const struct fake_bolt_step steps[] = { HELLO,      MAKE_MARK, BEGIN,
+                                                   NODE_ROWS,  SET_MARK,  FAKE_EXPECT(BOLT_COMMIT),
+                                                   FAKE_AGAIN, HELLO,     ASK_MARK("[1]"),
+                                                   DROP_MARKS, BYE };
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, steps, 10000);
+    finish_with_one_node(&b);
+    close_bench(&b);
+}
+
+static void lost_commit_that_is_not_in_is_run_again(void **state)
+{
+    static const struct fake_bolt_step steps[] = { HELLO,      MAKE_MARK,  BEGIN,
+                                                   NODE_ROWS,  SET_MARK,   FAKE_EXPECT(BOLT_COMMIT),
+                                                   FAKE_AGAIN, HELLO,      ASK_MARK("[0]"),
+                                                   BEGIN,      NODE_ROWS,  SET_MARK,
+                                                   COMMIT,     DROP_MARKS, BYE };
+    struct eng_load_counts counts;
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, steps, 10000);
+    finish_with_one_node(&b);
+    eng_load_counts(b.load, &counts);
+    assert_int_equal(counts.again, 1);
+    close_bench(&b);
+}
+
+static void lost_commit_without_a_retry_window_ends_the_load(void **state)
+{
+    static const struct fake_bolt_step steps[] = { HELLO,      MAKE_MARK, BEGIN,
+                                                   NODE_ROWS,  SET_MARK,  FAKE_EXPECT(BOLT_COMMIT),
+                                                   FAKE_CLOSE, FAKE_END };
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, steps, 0);
+    add_node(&b, 7);
+    assert_false(eng_load_finish(b.load, &b.err));
+    assert_string_equal(b.err.reason, "Neo4jConnectionFailed");
+    close_bench(&b);
+}
+
+static void connection_lost_before_commit_is_run_again(void **state)
+{
+    static const struct fake_bolt_step steps[] = { HELLO,      MAKE_MARK, BEGIN,      RUN_PULL,
+                                                   FAKE_AGAIN, HELLO,     BEGIN,      NODE_ROWS,
+                                                   SET_MARK,   COMMIT,    DROP_MARKS, BYE };
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, steps, 10000);
+    finish_with_one_node(&b);
+    close_bench(&b);
+}
+
+static void deadlock_is_run_again_without_a_retry_window(void **state)
+{
+    static const struct fake_bolt_step steps[] = {
+        HELLO,
+        MAKE_MARK,
+        BEGIN,
+        RUN_PULL,
+        FAKE_SUCCESS("{'fields':['o','i']}"),
+        FAKE_FAILURE("{'code':'Neo.TransientError.Transaction.DeadlockDetected','message':'m'}"),
+        FAKE_EXPECT(BOLT_RESET),
+        FAKE_EXPECT(BOLT_BEGIN),
+        FAKE_SUCCESS("{}"),
+        FAKE_SUCCESS("{}"),
+        NODE_ROWS,
+        SET_MARK,
+        COMMIT,
+        DROP_MARKS,
+        BYE
+    };
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, steps, 0);
+    finish_with_one_node(&b);
+    close_bench(&b);
+}
+
+static void failure_that_is_not_transient_ends_the_load(void **state)
+{
+    static const struct fake_bolt_step steps[] = {
+        HELLO,
+        MAKE_MARK,
+        BEGIN,
+        RUN_PULL,
+        FAKE_SUCCESS("{'fields':['o','i']}"),
+        FAKE_FAILURE("{'code':'Neo.ClientError.Schema.ConstraintValidationFailed','message':'m'}"),
+        BYE
+    };
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, steps, 10000);
+    add_node(&b, 7);
+    assert_false(eng_load_drain(b.load, &b.err));
+    assert_non_null(strstr(b.err.text, "ConstraintValidationFailed"));
+    /* And every call after it says so. */
+    assert_false(eng_load_drain(b.load, &b.err));
+    close_bench(&b);
+}
+
+static void fewer_nodes_than_rows_is_not_committed(void **state)
+{
+    static const struct fake_bolt_step steps[] = { HELLO,
+                                                   MAKE_MARK,
+                                                   BEGIN,
+                                                   RUN_PULL,
+                                                   FAKE_SUCCESS("{'fields':['o','i']}"),
+                                                   FAKE_SUCCESS("{'stats':{'nodes-created':0}}"),
+                                                   BYE };
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, steps, 0);
+    add_node(&b, 7);
+    assert_false(eng_load_drain(b.load, &b.err));
+    assert_string_equal(b.err.reason, "RestoreDisturbed");
+    close_bench(&b);
+}
+
+static void relationship_of_an_unknown_node_is_refused(void **state)
+{
+    static const struct fake_bolt_step steps[] = { HELLO, BYE };
+    struct cyp_rel_row row = { .start_id = 1, .end_id = 2, .type = NB_STR("T") };
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, steps, 0);
+    assert_false(eng_load_rel(b.load, &row, &b.err));
+    assert_string_equal(b.err.reason, "BadDump");
+    close_bench(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(unit_is_one_transaction_with_its_number),
+        cmocka_unit_test(lost_commit_that_is_in_is_not_run_again),
+        cmocka_unit_test(lost_commit_that_is_not_in_is_run_again),
+        cmocka_unit_test(lost_commit_without_a_retry_window_ends_the_load),
+        cmocka_unit_test(connection_lost_before_commit_is_run_again),
+        cmocka_unit_test(deadlock_is_run_again_without_a_retry_window),
+        cmocka_unit_test(failure_that_is_not_transient_ends_the_load),
+        cmocka_unit_test(fewer_nodes_than_rows_is_not_committed),
+        cmocka_unit_test(relationship_of_an_unknown_node_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
