@@ -24,6 +24,8 @@ struct eng_dest *eng_dest_new(const struct eng_dest_opts *opts)
     struct eng_dest *d = NB_NEW(struct eng_dest);
 
     d->opts = *opts;
+    d->opts.bolt.db = opts->database; /* a cluster has its own leader for each database */
+    d->opts.bolt.mode = BOLT_MODE_WRITE;
     return d;
 }
 
