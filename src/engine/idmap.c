@@ -1,5 +1,6 @@
 #include "engine/idmap.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -127,6 +128,7 @@ static void page_grow(struct eng_idmap *m, struct page *page)
     } else {
         ids = nb_xmalloc(block_bytes(cap));
         if (page->n) {
+            assert(page->ids && page->lows);
             memcpy(ids, page->ids, page->n * sizeof(*ids));
             memcpy(ids + cap, page->lows, page->n);
         }
@@ -163,6 +165,7 @@ static void page_put(struct page *page, uint8_t low, int64_t id)
 {
     unsigned i;
 
+    assert(page->ids); /* page_grow() comes first */
     if (page->lows) {
         i = list_find(page, low);
         memmove(page->ids + i + 1, page->ids + i, (page->n - i) * sizeof(*page->ids));
