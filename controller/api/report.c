@@ -293,7 +293,7 @@ static bool feed_inventory(struct api_log *l, const struct nb_json *v)
             .time = api_time(c, "time"),
             .size_bytes = api_i64(c, "sizeBytes", 0, INT64_MAX, 0),
             .pinned = api_bool(c, "pinned", false),
-            .verified = api_bool(c, "verified", false),
+            .verified = nb_json_str(nb_json_get(c, "verified"), "")[0] != '\0',
         };
     return true;
 }

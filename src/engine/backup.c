@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "engine/target.h"
+#include "engine/verify.h"
 
 enum { EXPORTS_DEFAULT = 3, MANIFEST_FILE_MODE = 0600, RUN_ID_BYTES = 8 };
 
@@ -148,10 +149,25 @@ static bool export_all(struct backup *b, struct repo_manifest **ret, struct nb_e
     }
 }
 
+static bool read_back(struct backup *b, struct nb_error *err)
+{
+    struct repo_manifest *m = b->result->manifest;
+    int64_t start_ms = nb_clock_mono_ms();
+
+    if (b->opts->verify != REPO_VERIFIED_READBACK)
+        return true;
+    if (!eng_verify_run(b->opts->repo, m, REPO_VERIFIED_READBACK, eng_pulse_run(b->pulse), err))
+        return false;
+    m->verification = REPO_VERIFIED_READBACK;
+    b->result->readback_ms = nb_clock_mono_ms() - start_ms;
+    return true;
+}
+
 static bool commit_bucket(struct backup *b, struct nb_error *err)
 {
     eng_meter_stage(b->meter, ENG_VERIFYING);
-    if (!repo_commit(b->claim, b->result->manifest, eng_pulse_run(b->pulse), err))
+    if (!read_back(b, err) ||
+        !repo_commit(b->claim, b->result->manifest, eng_pulse_run(b->pulse), err))
         return false;
     b->result->key = nb_xstrdup(repo_claim_dump_key(b->claim));
     b->result->manifest_key = nb_xstrdup(repo_claim_manifest_key(b->claim));

@@ -39,6 +39,9 @@ struct eng_backup_opts { /* all borrowed for the call */
     unsigned gzip_threads;         /* 0: by the number of CPUs, at most 4 */
     uint64_t max_bytes_per_second; /* of script; 0: no limit */
     bool no_digest;
+    /* READBACK: everything that was stored is downloaded and read again before the manifest is
+     * written, so that what cannot be read back never was a backup. */
+    enum repo_verification verify;
 
     int64_t scheduled_unix_seconds;
     const struct nb_cancel *cancel;
@@ -56,6 +59,7 @@ struct eng_backup_result {
     struct repo_manifest *manifest; /* NULL: nothing was made */
     char *key, *manifest_key;       /* of the dump; "-" has no manifest: NULL */
     bool already;                   /* an earlier try of the same run had made it */
+    int64_t readback_ms;
 };
 void eng_backup_result_done(struct eng_backup_result *r);
 NB_AUTO_DONE_DEFINE(struct eng_backup_result, eng_backup_result_done)

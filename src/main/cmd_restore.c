@@ -222,7 +222,8 @@ static bool choose_databases(struct restore *r, struct nb_error *err)
         bool found = false;
 
         for (size_t k = 0; k < r->sources.count; k++)
-            found = found || nb_streq(((struct source *)r->sources.items[k])->database, name);
+            found =
+                found || nb_strcaseeq_ascii(((struct source *)r->sources.items[k])->database, name);
         if (!found)
             return nb_fail(err, NB_E_NOT_FOUND, "NoBackup",
                            "database '%s' is not in what is to be restored", name);
@@ -231,8 +232,8 @@ static bool choose_databases(struct restore *r, struct nb_error *err)
         bool wanted = false;
 
         for (size_t i = 0; i < n; i++)
-            wanted = wanted || nb_streq(((struct source *)r->sources.items[k])->database,
-                                        opt_list_get(o, OPT_RESTORE_DATABASES, i));
+            wanted = wanted || nb_strcaseeq_ascii(((struct source *)r->sources.items[k])->database,
+                                                  opt_list_get(o, OPT_RESTORE_DATABASES, i));
         if (!wanted)
             remove_source(r, k);
     }
@@ -240,6 +241,15 @@ static bool choose_databases(struct restore *r, struct nb_error *err)
 }
 
 /* --- where it goes ---------------------------------------------------------------------------- */
+
+/* Names of databases do not tell case. */
+static bool is_mapped(const char *pair, const struct source *s)
+{
+    const char *equals = strchr(pair, '=');
+    nb_auto(nb_free) char *from = nb_xstrndup(pair, equals ? (size_t)(equals - pair) : 0);
+
+    return nb_strcaseeq_ascii(from, s->database);
+}
 
 static bool map_target(const struct restore *r, struct source *s, struct nb_error *err)
 {
@@ -252,8 +262,7 @@ static bool map_target(const struct restore *r, struct source *s, struct nb_erro
         if (!equals || equals == pair || !equals[1])
             return opt_fail(o, OPT_RESTORE_MAPPING, err, "write from=to", "has the item '%.60s'",
                             pair);
-        if (strlen(s->database) == (size_t)(equals - pair) &&
-            memcmp(s->database, pair, (size_t)(equals - pair)) == 0) {
+        if (is_mapped(pair, s)) {
             free(s->target);
             s->target = nb_xstrdup(equals + 1);
         }
@@ -267,8 +276,30 @@ static bool map_target(const struct restore *r, struct source *s, struct nb_erro
     return true;
 }
 
+/* A name that is mapped but not there is a slip of the pen, and its dump would go where nobody wants
+ * it. */
+static bool check_mapping(const struct restore *r, struct nb_error *err)
+{
+    const struct options *o = r->c->options;
+
+    for (size_t i = 0; i < opt_list_count(o, OPT_RESTORE_MAPPING); i++) {
+        const char *pair = opt_list_get(o, OPT_RESTORE_MAPPING, i);
+        bool found = false;
+
+        for (size_t k = 0; k < r->sources.count; k++)
+            found = found || is_mapped(pair, r->sources.items[k]);
+        if (!found)
+            return opt_fail(
+                o, OPT_RESTORE_MAPPING, err, "name a database of the backup before the equals sign",
+                "maps '%.60s', but no such database is in what is to be restored", pair);
+    }
+    return true;
+}
+
 static bool map_targets(struct restore *r, struct nb_error *err)
 {
+    if (!check_mapping(r, err))
+        return false;
     for (size_t i = 0; i < r->sources.count; i++) {
         struct source *s = r->sources.items[i];
 

@@ -26,7 +26,8 @@ const struct command commands[] = {
       "checked\n"
       "from end to end against its manifest and its own counts and digests, and the target is "
       "looked\n"
-      "at; nothing is written before both are as they should be. The target must be empty unless\n"
+      "at; nothing is written to a database before both are as they should be. The target must be "
+      "empty unless\n"
       "--overwrite says otherwise.",
       cmd_restore },
     { CMD_VERIFY, false, "verify", "[KEY…]", "checks backups in the bucket",
@@ -133,6 +134,20 @@ static int end(struct context *c, const char *termination_path)
     return code;
 }
 
+static bool takes_arguments(const struct command *command, const struct options *o,
+                            struct nb_error *err)
+{
+    size_t n;
+    const char *const *args = options_args(o, &n);
+
+    if (command->args || n == 0)
+        return true;
+    return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
+                   "'%s' takes no argument, but there is '%.100s'; hint: see 'neo4j-backup %s "
+                   "--help'",
+                   command->name, args[0], command->name);
+}
+
 static int run_command(const struct command *command, int argc, char *const *argv,
                        char *const *envp)
 {
@@ -156,6 +171,10 @@ static int run_command(const struct command *command, int argc, char *const *arg
     }
     c.options = options;
     set_up_log(options);
+    if (!takes_arguments(command, options, &error)) {
+        report_failure(&c.report, &error);
+        return end(&c, opt_text(options, OPT_TERMINATION_MESSAGE_FILE));
+    }
     nb_pace_setup((unsigned)opt_int(options, OPT_BACKUP_MAX_CPU_PERCENT, 0));
     if (!command->local)
         http_global_init();
@@ -183,6 +202,8 @@ static int dispatch(int argc, char **argv, char *const *envp)
             help_print_markdown();
         else if (argc > 2 && find_command(argv[2]))
             help_print_command(find_command(argv[2]));
+        else if (argc > 2)
+            return usage("there is no such command");
         else
             help_print();
         return EXIT_OK;

@@ -18,6 +18,7 @@ struct value {
     struct nb_vec items; /* OPTION_LIST */
     char origin[ORIGIN_MAX];
     bool given;
+    bool from_file; /* it may be anything, a secret too: never shown */
     int64_t number; /* OPTION_INT, OPTION_BOOL, OPTION_TIME */
 };
 
@@ -90,6 +91,7 @@ static bool set_from_file(struct value *v, const char *path, bool secret, const 
         ok = refuse(err, "%s: '%s' holds a NUL byte", origin, path);
     else
         set_value(v, nb_buf_cstr(&content), n, secret, origin);
+    v->from_file = true;
     if (secret && content.data)
         nb_wipe(content.data, content.len);
     return ok;
@@ -344,6 +346,11 @@ static bool take_yaml(struct options *o, struct nb_error *err)
 
 /* --- what values mean ------------------------------------------------------------------------- */
 
+static const char *shown(const struct value *v)
+{
+    return v->from_file ? "(the content of a file)" : v->text;
+}
+
 static bool parse_choice(struct options *o, const struct option_def *def, struct value *v,
                          struct nb_error *err)
 {
@@ -362,7 +369,7 @@ static bool parse_choice(struct options *o, const struct option_def *def, struct
         p = bar ? bar + 1 : NULL;
     }
     nb_fail(err, NB_E_INVALID, "InvalidConfiguration", "%s is '%.100s', not one of %s",
-            opt_origin(o, def->id), v->text, def->values);
+            opt_origin(o, def->id), shown(v), def->values);
     return false;
 }
 
@@ -399,23 +406,23 @@ static bool parse_value(struct options *o, const struct option_def *def, struct 
         v->number = nb_strcaseeq_ascii(v->text, "true");
         if (!v->number && !nb_strcaseeq_ascii(v->text, "false"))
             return opt_fail(o, def->id, err, "write true or false", "is '%.100s', no truth value",
-                            v->text);
+                            shown(v));
         return true;
     case OPTION_INT:
         if (!nb_parse_i64(v->text, def->min, def->max, &v->number)) {
             if (def->max == INT64_MAX)
                 return opt_fail(o, def->id, err, NULL,
-                                "is '%.100s', not a whole number of at least %lld", v->text,
+                                "is '%.100s', not a whole number of at least %lld", shown(v),
                                 (long long)def->min);
             return opt_fail(o, def->id, err, NULL,
-                            "is '%.100s', not a whole number from %lld to %lld", v->text,
+                            "is '%.100s', not a whole number from %lld to %lld", shown(v),
                             (long long)def->min, (long long)def->max);
         }
         return true;
     case OPTION_TIME:
         if (!nb_time_parse(v->text, &v->number))
             return opt_fail(o, def->id, err, "write it like 2025-10-08T02:00:00Z",
-                            "is '%.100s', no time", v->text);
+                            "is '%.100s', no time", shown(v));
         return true;
     case OPTION_CHOICE:
         return parse_choice(o, def, v, err);

@@ -44,7 +44,7 @@ const struct option_def option_defs[OPT_COUNT] = {
         CMD_NEO4J | CMD_LIST | CMD_PRUNE,
         "the database; default: the user's home database (list, prune: all; restore from a bucket: "
         "the one of the same name)", ),
-    ROW(OPT_NEO4J_DATABASES, "NEO4J_DATABASES", "databases", OPTION_LIST, CMD_BACKUP | CMD_VERIFY,
+    ROW(OPT_NEO4J_DATABASES, "NEO4J_DATABASES", "databases", OPTION_LIST, CMD_BACKUP,
         "several: names, or globs with * and ?", ),
     ROW(OPT_NEO4J_EXCLUDE_DATABASES, "NEO4J_EXCLUDE_DATABASES", "exclude-databases", OPTION_LIST,
         CMD_BACKUP, "names or globs to leave out of those", ),
@@ -88,7 +88,7 @@ const struct option_def option_defs[OPT_COUNT] = {
     ROW(OPT_BACKUP_PREFIX, "BACKUP_PREFIX", "prefix", OPTION_TEXT, CMD_BUCKET,
         "what all keys in the bucket begin with", .dflt = "neo4j-backup"),
 
-    ROW(OPT_BACKUP_OUTPUT, "BACKUP_OUTPUT", "output", OPTION_PATH, CMD_BACKUP,
+    ROW(OPT_BACKUP_OUTPUT, "BACKUP_OUTPUT", "output", OPTION_PATH, CMD_BACKUP_ALONE,
         "a file instead of a bucket, with its manifest beside it; -: standard output", ),
     ROW(OPT_BACKUP_OWNER, "BACKUP_OWNER", "owner", OPTION_TEXT, CMD_BUCKET,
         "whose backups these are: retention and lists look at no others", .dflt = "sidecar"),

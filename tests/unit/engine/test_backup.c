@@ -29,6 +29,7 @@ struct bench {
     struct nb_cancel *cancel;
     struct eng_backup_result result;
     struct nb_error err;
+    enum repo_verification verify;
 };
 
 static void short_retries(struct s3_client_opts *o)
@@ -82,6 +83,7 @@ static bool run(struct bench *b, const char *output, enum eng_consistency consis
         .gzip_level = 1,
         .gzip_threads = 2,
         .scheduled_unix_seconds = SCHEDULED,
+        .verify = b->verify,
         .cancel = b->cancel,
     };
 
@@ -151,6 +153,34 @@ static void readback_finds_one_changed_byte(void **state)
     assert_false(eng_verify_run(b.repo, b.result.manifest, REPO_VERIFIED_CHECKSUM, NULL, &b.err));
     assert_string_equal(b.err.reason, "VerificationFailed");
     nb_buf_done(&dump);
+    close_bench(&b);
+}
+
+static void refuse_reading(void *ctx, const struct fake_s3_op *op, struct fake_s3_fault *fault)
+{
+    (void)ctx;
+    if (strcmp(op->name, "GetObject") == 0 && strstr(op->key, ".cypher")) {
+        fault->status = 403;
+        fault->code = "AccessDenied";
+    }
+}
+
+/* Else it would count as a good one, and older ones be deleted for it. */
+static void what_cannot_be_read_back_gets_no_manifest(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, NULL, NULL);
+    b.verify = REPO_VERIFIED_READBACK;
+    fake_s3_set_hook(b.s3, refuse_reading, NULL);
+    assert_false(run(&b, NULL, ENG_CONSISTENCY_CLOSED));
+    assert_string_equal(b.err.reason, "AccessDenied");
+    assert_bucket_empty(&b);
+    fake_s3_set_hook(b.s3, NULL, NULL);
+    if (!run(&b, NULL, ENG_CONSISTENCY_CLOSED))
+        fail_msg("%s", b.err.text);
+    assert_int_equal(b.result.manifest->verification, REPO_VERIFIED_READBACK);
     close_bench(&b);
 }
 
@@ -305,6 +335,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(backup_ends_with_dump_and_manifest),
         cmocka_unit_test(readback_finds_one_changed_byte),
+        cmocka_unit_test(what_cannot_be_read_back_gets_no_manifest),
         cmocka_unit_test(neo4j_fails_half_way_nothing_is_left),
         cmocka_unit_test(cancelled_half_way_nothing_is_left),
         cmocka_unit_test(bucket_refuses_any_one_request_no_lie_is_told),

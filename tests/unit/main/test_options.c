@@ -117,6 +117,28 @@ static void secret_comes_from_file_without_new_line(void **state)
     unlink(path);
 }
 
+/* Whoever may name a file must not get to see what is in it. */
+static void content_of_a_file_is_never_shown(void **state)
+{
+    char path[] = "/tmp/nb-options-XXXXXX", env[64];
+    const char *envp[] = { env, NULL };
+    int fd = mkstemp(path);
+    struct nb_error err = NB_ERROR_INIT;
+    struct options *o = NULL;
+    bool help;
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "s3cret\n", 7), 7);
+    close(fd);
+    snprintf(env, sizeof(env), "BACKUP_ENGINE_FILE=%s", path);
+    assert_false(options_load(CMD_BACKUP, "backup", 0, NULL, (char *const *)(uintptr_t)envp, &o,
+                              &help, &err));
+    assert_null(strstr(err.text, "s3cret"));
+    assert_non_null(strstr(err.text, "BACKUP_ENGINE_FILE"));
+    unlink(path);
+}
+
 static void yaml_is_the_last_and_lists_join(void **state)
 {
     static const char text[] = "backup_prefix: from-file\nr2_region: from-file\n"
@@ -210,6 +232,7 @@ int main(void)
         cmocka_unit_test(defaults_hold_where_nothing_is_given),
         cmocka_unit_test(flag_beats_environment),
         cmocka_unit_test(secret_comes_from_file_without_new_line),
+        cmocka_unit_test(content_of_a_file_is_never_shown),
         cmocka_unit_test(yaml_is_the_last_and_lists_join),
         cmocka_unit_test(bad_input_names_field_fault_and_mend),
         cmocka_unit_test(twice_given_is_refused),

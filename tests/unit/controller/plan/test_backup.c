@@ -441,7 +441,7 @@ static void artifacts_and_inventory_come_from_the_log(void **state)
         "{\"event\":\"inventory\",\"stored\":{\"count\":7,\"totalBytes\":2000000000,\"newestTime\":"
         "\"2026-01-02T02:00:00Z\"},\"points\":[{\"database\":\"a\",\"time\":\"2026-01-02T02:00:"
         "00Z\","
-        "\"manifestKey\":\"p/a.manifest.json\",\"sizeBytes\":100,\"verified\":true}]}");
+        "\"manifestKey\":\"p/a.manifest.json\",\"sizeBytes\":100,\"verified\":\"Checksum\"}]}");
     world_pod_ends(w, SLOT, 0, "{\"result\":\"Succeeded\",\"databases\":2,\"exitCode\":0}");
     world_settle(w);
     assert_text(world_get(w, PLAN_OBJ_RUN, SLOT, "status.sizeBytes"), "150");
