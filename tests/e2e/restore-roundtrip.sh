@@ -84,10 +84,10 @@ cut_is_refused() {
         is_refused 50 VerificationFailed --input "$work/cut" --overwrite Wipe --confirm neo4j || return 1
     done
 }
-# The number of a node, which no digest knows; then one letter of a label.
+# The numbers of nodes, which no digest knows; then the digest.
 changed_is_refused() {
-    local change
-    for change in "s/UNWIND split('\([1-9]\)/UNWIND split('9\1/" 's/CREATE (n:`\(_nb_[0-9a-f]*\)`:`./&X/'; do
+    local change digest='s#^\(// digest of nodes: \)'
+    for change in "s/UNWIND split('\([1-9]\)/UNWIND split('9\1/" "${digest}0#\1f#;t;${digest}.#\10#"; do
         sed "$change" "$work/dump" >"$work/changed"
         ! cmp -s "$work/dump" "$work/changed" || return 1
         is_refused 50 VerificationFailed --input "$work/changed" --overwrite Wipe --confirm neo4j || return 1
