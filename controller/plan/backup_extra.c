@@ -87,6 +87,10 @@ static enum extra_state look(struct bk *k, const struct extra *x, struct plan_re
         plan_add(k->out, PLAN_FOLLOW_LOG, PLAN_OBJ_POD, res->pod->meta.name, res->pod->meta.uid);
     if (res->progress != PLAN_JOB_DONE)
         return EXTRA_PENDING;
+    if (plan_result_lacks_pod(res) && !bk_fact(k, PLAN_OBJ_POD, x->name)) {
+        plan_add(k->out, PLAN_LOOK, PLAN_OBJ_POD, x->name, "");
+        return EXTRA_PENDING;
+    }
     wait_until = (res->completed ? res->completed : k->now) + LOG_WAIT_SECONDS;
     if (res->pod && res->pod->terminated && k->now < wait_until &&
         !api_log_is_done(*ret_log, res->pod->meta.name)) {

@@ -280,6 +280,10 @@ static void step_with_job(struct bk *k, struct bk_run *r, const struct api_job *
         condition(k, r, API_COND_PROGRESSING, API_TRUE, "Running", "");
         break;
     case PLAN_JOB_DONE:
+        if (plan_result_lacks_pod(&r->result) && !bk_fact(k, PLAN_OBJ_POD, job->meta.name)) {
+            plan_add(k->out, PLAN_LOOK, PLAN_OBJ_POD, job->meta.name, "");
+            break;
+        }
         wait_until = (r->result.completed ? r->result.completed : k->now) + LOG_WAIT_SECONDS;
         if (r->result.pod && r->result.pod->terminated && !log_is_done(r) && k->now < wait_until) {
             follow_log(k, r); /* artifacts and inventory are in it */

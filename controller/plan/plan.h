@@ -19,7 +19,8 @@
  *       PLAN_CREATE that meets AlreadyExists: GET the object and ask plan_adopt(). ADOPT means
  *       success (the store will bring it); WAIT and FOREIGN: add a plan_fact and go to again.
  *       PLAN_LOOK: GET. Found: add it to runs/jobs/pods by hand, else add a fact
- *       PLAN_FACT_GONE; go to again.
+ *       PLAN_FACT_GONE; go to again. Of a pod, `name` is its Job's: list that Job's pods, append
+ *       what is found to pods, add a fact PLAN_FACT_LOOKED in either case.
  *     put the key back at out.requeue_at_ms (0: no need).
  *
  * The stores must have seen the controller's own last writes before a plan is made of them.
@@ -47,7 +48,7 @@ enum plan_kind {
     PLAN_FOLLOW_LOG,   /* read the log of pod `name` from its start until its end (nothing if that
                           goes on already), feeding the api_log of its Job; plan again when that
                           changes */
-    PLAN_LOOK,         /* GET name: is it really gone? */
+    PLAN_LOOK,         /* GET name: is it really gone? Of a pod: list those of Job `name` */
 };
 extern const char *const plan_kind_names[];
 
@@ -77,6 +78,7 @@ NB_AUTO_DONE_DEFINE(struct plan_actions, plan_actions_done)
 /* What live look-ups told. */
 enum plan_fact_kind {
     PLAN_FACT_GONE,    /* a look-up found nothing */
+    PLAN_FACT_LOOKED,  /* the pods of Job `name` were listed: there are no others, nor newer ones */
     PLAN_FACT_WAIT,    /* the name is taken by one that is being deleted */
     PLAN_FACT_FOREIGN, /* the name is taken by one that is not ours */
 };

@@ -47,10 +47,11 @@ static void patch(struct rs *k)
     a->body = plan_take_text(k->out, &body);
 }
 
-static const struct plan_fact *fact_of(const struct rs *k, const char *name)
+static const struct plan_fact *fact_of(const struct rs *k, enum plan_object object,
+                                       const char *name)
 {
     for (size_t i = 0; i < k->in->fact_count; i++)
-        if (k->in->facts[i].object == PLAN_OBJ_JOB && strcmp(k->in->facts[i].name, name) == 0)
+        if (k->in->facts[i].object == object && strcmp(k->in->facts[i].name, name) == 0)
             return &k->in->facts[i];
     return NULL;
 }
@@ -185,6 +186,8 @@ static void step_job(struct rs *k, const struct api_job *job)
         follow_log(k, &res);
         set_progress(k);
         condition(k, API_COND_PROGRESSING, API_TRUE, "Running", "");
+    } else if (plan_result_lacks_pod(&res) && !fact_of(k, PLAN_OBJ_POD, job->meta.name)) {
+        plan_add(k->out, PLAN_LOOK, PLAN_OBJ_POD, job->meta.name, "");
     } else {
         wait_until = (res.completed ? res.completed : k->now) + LOG_WAIT_SECONDS;
         if (res.pod && res.pod->terminated && !log_is_done(k, &res) && k->now < wait_until) {
@@ -345,7 +348,7 @@ static void create(struct rs *k)
 
 static void step_without_job(struct rs *k)
 {
-    const struct plan_fact *fact = fact_of(k, k->job);
+    const struct plan_fact *fact = fact_of(k, PLAN_OBJ_JOB, k->job);
 
     if (fact && fact->kind == PLAN_FACT_FOREIGN) {
         end(k, API_RESULT_FAILED, "NameCollision",

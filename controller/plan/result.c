@@ -49,9 +49,10 @@ static const struct api_pod *newest_pod(const struct api_job *job,
         if (*pods[i]->meta.owner_uid && *job->meta.uid &&
             strcmp(pods[i]->meta.owner_uid, job->meta.uid) != 0)
             continue; /* of an earlier Job of this name */
+        /* Of one name the last is taken: a live look appends to what the store had. */
         if (!best || pods[i]->meta.created > best->meta.created ||
             (pods[i]->meta.created == best->meta.created &&
-             strcmp(pods[i]->meta.name, best->meta.name) > 0))
+             strcmp(pods[i]->meta.name, best->meta.name) >= 0))
             best = pods[i];
     }
     return best;
@@ -248,6 +249,11 @@ void plan_result_read(const struct api_job *job, const struct api_pod *const *po
     }
     ret->progress = PLAN_JOB_WAITING;
     read_waiting(job, ret->pod, now, a, ret);
+}
+
+bool plan_result_lacks_pod(const struct plan_result *r)
+{
+    return r->progress == PLAN_JOB_DONE && (!r->pod || !r->pod->terminated);
 }
 
 void plan_result_done(struct plan_result *r)

@@ -27,6 +27,9 @@ struct plan_result {
  * inputs). */
 void plan_result_read(const struct api_job *job, const struct api_pod *const *pods,
                       size_t pod_count, int64_t now, struct nb_arena *a, struct plan_result *ret);
+/* The Job has ended and how its worker ended is not known: the store of pods may be behind that of
+ * Jobs, so a live look is needed before anything is concluded from it. */
+bool plan_result_lacks_pod(const struct plan_result *r);
 void plan_result_done(struct plan_result *r);
 NB_AUTO_DONE_DEFINE(struct plan_result, plan_result_done)
 

@@ -61,11 +61,38 @@ static void note_written(struct rec_act *act, enum plan_object object, const str
 
 /* --- one action each --- */
 
+static bool note_look(struct rec_act *act, enum plan_fact_kind kind, const struct plan_action *a,
+                      struct nb_error *err)
+{
+    return rec_view_add_fact(act->view, kind, a->object, a->name) ||
+           nb_fail(err, NB_E_LIMIT, "TooManyFacts", "too many look-ups in one plan");
+}
+
+/* A Job makes one pod for each of its few tries: one page holds them all. */
+static bool look_pods(struct rec_act *act, const struct plan_action *a, struct nb_error *err)
+{
+    nb_auto(nb_free) char *selector = nb_xasprintf("batch.kubernetes.io/job-name=%s", a->name);
+    const struct kube_list_opts opts = { .label_selector = selector };
+    nb_auto(nb_json_free) struct nb_json *page = NULL;
+
+    if (!kube_list_page(act->work->client, &KUBE_PODS, act->ns, &opts, act->work->cancel, &page,
+                        err))
+        return false;
+    for (const struct nb_json *pod = nb_json_first(nb_json_at(page, "items")); pod;
+         pod = nb_json_next(pod))
+        rec_view_add(act->view, PLAN_OBJ_POD, pod);
+    return note_look(act, PLAN_FACT_LOOKED, a, err);
+}
+
 static bool look(struct rec_act *act, const struct plan_action *a, struct nb_error *err)
 {
     nb_auto(nb_json_free) struct nb_json *found = NULL;
-    bool ok = kube_get(act->work->client, resource_of(a->object), act->ns, a->name,
-                       act->work->cancel, &found, err);
+    bool ok;
+
+    if (a->object == PLAN_OBJ_POD)
+        return look_pods(act, a, err);
+    ok = kube_get(act->work->client, resource_of(a->object), act->ns, a->name, act->work->cancel,
+                  &found, err);
 
     if (!ok && err->code != NB_E_NOT_FOUND)
         return false;
@@ -73,8 +100,7 @@ static bool look(struct rec_act *act, const struct plan_action *a, struct nb_err
         nb_error_clear(err);
     if (ok && rec_view_add(act->view, a->object, found))
         return true;
-    return rec_view_add_fact(act->view, PLAN_FACT_GONE, a->object, a->name) ||
-           nb_fail(err, NB_E_LIMIT, "TooManyFacts", "too many look-ups in one plan");
+    return note_look(act, PLAN_FACT_GONE, a, err);
 }
 
 /* The name is taken: by our own earlier self (fine), by one on its way out, or by a stranger. */

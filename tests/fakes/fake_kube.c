@@ -47,6 +47,7 @@ struct fake_kube {
     size_t fault_count;
     unsigned ended, bookmarks;
     bool cut, expire_inside, held, stop;
+    const char *held_plural; /* or NULL */
     char *token;
     unsigned uids;
     uint64_t ticks; /* moves with every change or request */
@@ -321,14 +322,20 @@ static bool refuse(struct fake_http_reply *reply, int code, const char *reason)
     return true;
 }
 
+/* selector: "key", "key=value" or nothing */
 static bool selected(const char *json, const char *selector)
 {
+    const char *value = selector ? strchr(selector, '=') : NULL;
+    nb_auto(nb_free) char *key = NULL;
     nb_auto(nb_json_free) struct nb_json *j = NULL;
+    const struct nb_json *label;
 
     if (!selector || selector[0] == '\0')
         return true;
+    key = value ? nb_xstrndup(selector, (size_t)(value - selector)) : nb_xstrdup(selector);
     j = parse(json);
-    return nb_json_get(nb_json_at(j, "metadata.labels"), selector) != NULL;
+    label = nb_json_get(nb_json_at(j, "metadata.labels"), key);
+    return label && (!value || nb_streq(nb_json_str(label, ""), value + 1));
 }
 
 static char *param(const struct fake_http_request *req, const char *name)
@@ -458,7 +465,7 @@ static bool watch_more(void *ctx, struct nb_buf *more)
             w->told_expired = true; /* and the stream breaks off */
             break;
         }
-        if (!k->held && put_changes(w, &p, more))
+        if (!k->held && !nb_streq(k->held_plural, p.plural) && put_changes(w, &p, more))
             break;
         if (w->bookmarks_seen != k->bookmarks) {
             w->bookmarks_seen = k->bookmarks;
@@ -906,6 +913,14 @@ void fake_kube_hold(struct fake_kube *k, bool on)
 {
     pthread_mutex_lock(&k->lock);
     k->held = on;
+    tick(k);
+    pthread_mutex_unlock(&k->lock);
+}
+
+void fake_kube_hold_only(struct fake_kube *k, const char *plural)
+{
+    pthread_mutex_lock(&k->lock);
+    k->held_plural = plural;
     tick(k);
     pthread_mutex_unlock(&k->lock);
 }

@@ -67,6 +67,8 @@ void fake_kube_end_watches(struct fake_kube *k, bool cut);
 void fake_kube_bookmark(struct fake_kube *k);
 /* Watches deliver nothing while held. */
 void fake_kube_hold(struct fake_kube *k, bool on);
+/* Nor do those of this plural until another is named; NULL: none. Static text. */
+void fake_kube_hold_only(struct fake_kube *k, const char *plural);
 /* Tokens: when not NULL, requests must bring exactly this one, else 401. Copied. */
 void fake_kube_require_token(struct fake_kube *k, const char *token);
 

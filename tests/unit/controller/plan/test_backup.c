@@ -78,6 +78,35 @@ static void due_run_is_made_followed_and_recorded(void **state)
     assert_int_equal(world_step(w), 0);
 }
 
+/* The store of Jobs brings the end before that of pods brings how it ended. */
+static void job_that_ends_before_its_pod_is_seen_is_looked_at(void **state)
+{
+    (void)state;
+    start("2026-01-01T12:00:00Z", WORLD_BACKUP(",\"schedule\":\"0 2 * * *\""));
+    world_at(w, "2026-01-02T02:00:00Z");
+    world_settle(w);
+    world_pod_ends(w, SLOT, 0, WORLD_GOOD);
+    w->pods_are_hidden = true;
+    world_settle(w);
+    assert_int_equal(world_count_said(w, "look " SLOT), 1);
+    assert_text(world_get(w, PLAN_OBJ_RUN, SLOT, "status.size"), "1.2 GiB");
+    assert_text(world_get(w, PLAN_OBJ_RUN, SLOT, "status.manifestKey"), "p/neo4j_x.manifest.json");
+}
+
+static void job_whose_pod_is_gone_succeeds_without_details(void **state)
+{
+    (void)state;
+    start("2026-01-01T12:00:00Z", WORLD_BACKUP(",\"schedule\":\"0 2 * * *\""));
+    world_at(w, "2026-01-02T02:00:00Z");
+    world_settle(w);
+    world_pod_ends(w, SLOT, 0, WORLD_GOOD);
+    world_delete(w, PLAN_OBJ_POD, SLOT "-x");
+    world_settle(w);
+    assert_int_equal(world_count_said(w, "look " SLOT), 1);
+    assert_text(world_condition(w, PLAN_OBJ_RUN, SLOT, "Succeeded"), "True/Succeeded");
+    assert_text(world_get(w, PLAN_OBJ_RUN, SLOT, "status.size"), "(none)");
+}
+
 /* Stops after the n-th write, for every n, and goes on as a new controller would: never two runs or
  * Jobs. */
 static void crash_after_any_write_changes_nothing(void **state)
@@ -680,6 +709,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(due_run_is_made_followed_and_recorded, teardown),
+        cmocka_unit_test_teardown(job_that_ends_before_its_pod_is_seen_is_looked_at, teardown),
+        cmocka_unit_test_teardown(job_whose_pod_is_gone_succeeds_without_details, teardown),
         cmocka_unit_test_teardown(crash_after_any_write_changes_nothing, teardown),
         cmocka_unit_test_teardown(failures_are_counted_and_recovery_is_told, teardown),
         cmocka_unit_test_teardown(forbid_skips_and_runs_later, teardown),

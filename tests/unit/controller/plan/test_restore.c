@@ -139,6 +139,18 @@ static void restore_never_starts_twice(void **state)
     assert_int_equal(world_count_said(w, "create-job"), 1);
 }
 
+static void restore_that_ends_before_its_pod_is_seen_is_looked_at(void **state)
+{
+    (void)state;
+    start(RESTORE(KEY, ""));
+    world_pod_ends(w, "r-r", 51, "{\"result\":\"Failed\",\"reason\":\"RestoreIncomplete\"}");
+    w->pods_are_hidden = true;
+    world_settle(w);
+    assert_int_equal(world_count_said(w, "look r-r"), 1);
+    assert_string_equal(world_condition(w, PLAN_OBJ_RESTORE, "r", "Succeeded"),
+                        "False/RestoreIncomplete");
+}
+
 static void restore_of_a_backup_names_owner_and_time(void **state)
 {
     (void)state;
@@ -162,6 +174,7 @@ int main(void)
         cmocka_unit_test_teardown(restore_waits_for_its_source, teardown),
         cmocka_unit_test_teardown(restore_of_a_failed_run_fails, teardown),
         cmocka_unit_test_teardown(restore_failure_is_told, teardown),
+        cmocka_unit_test_teardown(restore_that_ends_before_its_pod_is_seen_is_looked_at, teardown),
         cmocka_unit_test_teardown(restore_never_starts_twice, teardown),
         cmocka_unit_test_teardown(restore_of_a_backup_names_owner_and_time, teardown),
     };

@@ -41,6 +41,7 @@ struct world {
     int64_t requeue_at_ms;
     int writes, stop_after; /* stop_after: -1 never */
     bool namespace_terminating;
+    bool pods_are_hidden; /* until a look: the store of pods is behind */
 };
 
 static inline const struct cron_zone *world_zone(void *ctx, const char *name, struct nb_error *err)
@@ -324,7 +325,8 @@ static inline void world_view_fill(struct world *w, struct world_view *v)
             ok = ok && api_job_parse(j, &v->jobs[v->job_count++], &err);
             break;
         case PLAN_OBJ_POD:
-            ok = ok && api_pod_parse(j, &v->pods[v->pod_count++], &err);
+            if (!w->pods_are_hidden)
+                ok = ok && api_pod_parse(j, &v->pods[v->pod_count++], &err);
             break;
         }
     }
@@ -408,13 +410,15 @@ static inline bool world_act(struct world *w, const struct plan_action *a)
     case PLAN_FOLLOW_LOG:
         world_note(w, "follow", a->name);
         break;
-    case PLAN_LOOK:
-        if (!o) {
-            char *name =
-                nb_xstrdup(a->name); /* lives as long as the test: facts are cleared below */
-
-            world_note(w, "look", a->name);
-            w->facts[w->fact_count++] = (struct plan_fact){ PLAN_FACT_GONE, a->object, name };
+    case PLAN_LOOK: /* the name lives until facts are cleared below */
+        world_note(w, "look", a->name);
+        if (a->object == PLAN_OBJ_POD) {
+            w->pods_are_hidden = false;
+            w->facts[w->fact_count++] =
+                (struct plan_fact){ PLAN_FACT_LOOKED, a->object, nb_xstrdup(a->name) };
+        } else if (!o) {
+            w->facts[w->fact_count++] =
+                (struct plan_fact){ PLAN_FACT_GONE, a->object, nb_xstrdup(a->name) };
         }
         return false;
     }
@@ -424,7 +428,7 @@ static inline bool world_act(struct world *w, const struct plan_action *a)
 static inline void world_facts_clear(struct world *w)
 {
     for (size_t i = 0; i < w->fact_count; i++)
-        if (w->facts[i].kind == PLAN_FACT_GONE) {
+        if (w->facts[i].kind == PLAN_FACT_GONE || w->facts[i].kind == PLAN_FACT_LOOKED) {
             void *p;
 
             memcpy(&p, &w->facts[i].name, sizeof(p));

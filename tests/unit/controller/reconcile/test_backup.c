@@ -160,15 +160,17 @@ static void run_job(struct fake_kube *k, size_t i, int exit_code, const char *me
 
     if (!old || started[0])
         return;
+    labels[strlen(labels) - 1] = '\0'; /* the Job controller adds one of its own */
     pod = nb_xasprintf(
         "{\"metadata\":{\"name\":\"%s-p\",\"ownerReferences\":[{\"apiVersion\":\"batch/"
         "v1\",\"kind\":\"Job\","
-        "\"name\":\"%s\",\"uid\":\"%s\",\"controller\":true}],\"labels\":%s},\"status\":{\"phase\":"
+        "\"name\":\"%s\",\"uid\":\"%s\",\"controller\":true}],\"labels\":%s,"
+        "\"batch.kubernetes.io/job-name\":\"%s\"}},\"status\":{\"phase\":"
         "\"%s\","
         "\"containerStatuses\":[{\"name\":\"worker\",\"state\":{\"terminated\":{\"exitCode\":%d,"
         "\"startedAt\":\"2025-10-08T02:00:00Z\",\"finishedAt\":\"2025-10-08T02:00:05Z\","
         "\"message\":\"%s\"}}}]}}",
-        name, name, uid, labels, exit_code ? "Failed" : "Succeeded", exit_code, message);
+        name, name, uid, labels, name, exit_code ? "Failed" : "Succeeded", exit_code, message);
     job = nb_xasprintf(
         "{\"metadata\":{\"name\":\"%s\"},\"status\":{\"startTime\":\"2025-10-08T02:00:00Z\",%s"
         "\"conditions\":[{\"type\":\"%s\",\"status\":\"True\",\"lastTransitionTime\":"
@@ -229,6 +231,12 @@ static void check_end(struct fake_kube *k, const struct story *s, const char *wh
                  fake_kube_count(k, JOBS));
     if (!nb_streq(result, s->exit_code ? "Failed" : "Succeeded"))
         fail_msg("%s: run has result '%s'", what, result);
+    if (s->exit_code == 0) {
+        nb_auto(nb_free) char *size = text_at(k, RUNS, run, "status.sizeBytes");
+
+        if (!nb_streq(size, "77"))
+            fail_msg("%s: run has size '%s'", what, size);
+    }
 }
 
 /* Nothing more is written once the story is over. */
@@ -394,6 +402,23 @@ static const char restore[] =
     "\"uri\":"
     "\"bolt://neo4j:7687\"}}}}";
 
+/* The end of the Job is seen, that of its pod is not: what the worker said is not lost. */
+static void watch_of_pods_that_is_behind_loses_nothing(void **state)
+{
+    struct fake_kube *k = fake_kube_new();
+    struct controller *c;
+
+    (void)state;
+    fake_kube_put(k, BACKUPS, backup);
+    fake_kube_hold_only(k, "pods");
+    c = controller_start(k, 1000000);
+    assert_true(go_on(k, &good, c));
+    check_end(k, &good, "pods unseen");
+    fake_kube_hold_only(k, NULL);
+    controller_stop(c);
+    fake_kube_free(k);
+}
+
 /* Asked for before the backup exists: it waits for the run, then reads it. */
 static void restore_waits_for_its_run_and_succeeds(void **state)
 {
@@ -453,6 +478,7 @@ int main(void)
         cmocka_unit_test(kill_before_any_write_loses_and_doubles_nothing),
         cmocka_unit_test(any_write_may_fail_in_any_way),
         cmocka_unit_test(unreliable_watches_change_nothing),
+        cmocka_unit_test(watch_of_pods_that_is_behind_loses_nothing),
         cmocka_unit_test(two_controllers_make_one_run),
         cmocka_unit_test(restore_waits_for_its_run_and_succeeds),
     };
