@@ -23,6 +23,9 @@ import time
 
 import neo4j
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "e2e"))
+from graphs.common import empty  # noqa: E402
+
 BATCH = 1000
 
 
@@ -40,11 +43,7 @@ class Bench:
 
     def empty(self):
         with self.target.session() as session:
-            for kind in ("CONSTRAINTS", "INDEXES"):
-                for row in list(session.run(f"SHOW {kind} YIELD name, type WHERE type <> 'LOOKUP'")):
-                    session.run(f"DROP {kind.rstrip('S').removesuffix('E')} `{row['name'].replace('`', '``')}`").consume()
-            while session.run("MATCH (n) WITH n LIMIT 20000 DETACH DELETE n RETURN count(*) AS n").single()["n"]:
-                pass
+            empty(session)
 
     def rows(self, driver):
         with driver.session() as session:

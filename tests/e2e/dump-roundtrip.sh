@@ -2,42 +2,13 @@
 # Dumps of random graphs, with every type and name that is trouble, through the real cypher-shell into
 # real servers, and back over Bolt: the digests must be equal. Needs no cluster and no bucket.
 #
-#   dump-roundtrip.sh [VERSION...]        5 4 2026 unless said
+#   dump-roundtrip.sh [VERSION...]        5 4 2026 unless said; roundtrip-lib.sh has the environment
 #
-# ROUNDTRIP_SEEDS    seeds of the graphs (default: one of the time)
-# ROUNDTRIP_NODES    nodes, and as many relationships (300)
-# ROUNDTRIP_TOOLS    where dump-random and graph-digest are (build/release/tests/tools)
 # Ends with "N passed, N failed".
-set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-tools=${ROUNDTRIP_TOOLS:-$here/../../build/release/tests/tools}
-versions=("$@")
-[ $# -gt 0 ] || versions=(5 4 2026)
-seeds=${ROUNDTRIP_SEEDS:-$(date +%s)}
-nodes=${ROUNDTRIP_NODES:-300}
-export E2E_NEO4J_PASSWORD=${E2E_NEO4J_PASSWORD:-correct-horse-7} E2E_HOST=127.0.0.1
-work=$(mktemp -d)
-passed=0 failed=0
+# shellcheck source=tests/e2e/roundtrip-lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/roundtrip-lib.sh"
 
-servers() { "$here/servers.sh" "$@"; }
 shell() { servers shell "bolt://127.0.0.1:$1"; }
-clean_up() {
-    rm -rf "$work"
-    for version in "${versions[@]}"; do servers neo4j-wipe "roundtrip-$version" >/dev/null 2>&1 || true; done
-}
-trap clean_up EXIT
-
-check() { # WHAT COMMAND...
-    local what=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-        echo "ok   $what"
-    else
-        failed=$((failed + 1))
-        echo "FAIL $what"
-    fi
-}
 
 # empty PORT: no nodes, no constraints, no indexes
 empty() {
@@ -58,9 +29,8 @@ helpers_are_gone() {
 
 # same PORT SEED VERSION: the graph of that seed, restored and read back
 same() {
-    local port=$1 seed=$2 form=()
-    [ "$3" != 4 ] || form=(4.4)
-    "$tools/dump-random" "$seed" "$nodes" "$nodes" "${form[@]}" >"$work/dump" 2>"$work/want"
+    local port=$1
+    make_dump "$2" "$3"
     empty "$port"
     shell "$port" <"$work/dump" >"$work/out" 2>&1 || { tail -c 600 "$work/out"; return 1; }
     helpers_are_gone "$port" || { echo "the helper is not gone"; return 1; }
@@ -79,15 +49,10 @@ cut_is_seen() {
     done
 }
 
-port=7787
-for version in "${versions[@]}"; do
-    port=$((port + 1))
-    servers neo4j-up "$version" "roundtrip-$version" "$port"
+checks() { # VERSION PORT
     for seed in $seeds; do
-        check "Neo4j $version, seed $seed: the same graph comes back" same "$port" "$seed" "$version"
+        check "Neo4j $1, seed $seed: the same graph comes back" same "$2" "$seed" "$1"
     done
-    check "Neo4j $version: a cut dump fails" cut_is_seen "$port"
-    servers neo4j-down "roundtrip-$version"
-done
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+    check "Neo4j $1: a cut dump fails" cut_is_seen "$2"
+}
+on_each_version 7787 checks

@@ -23,9 +23,9 @@ import subprocess
 import sys
 import time
 
-import boto3
 import neo4j
-from botocore.config import Config
+
+import s3
 
 PREFIX = "kill"
 
@@ -33,16 +33,10 @@ PREFIX = "kill"
 class Bucket:
     def __init__(self, name):
         self.name = name
-        self.s3 = boto3.client(
-            "s3", endpoint_url=os.environ["S3_ENDPOINT"], aws_access_key_id=os.environ["S3_ACCESS_KEY"],
-            aws_secret_access_key=os.environ["S3_SECRET_KEY"], region_name="us-east-1",
-            config=Config(s3={"addressing_style": "path"}, request_checksum_calculation="when_required",
-                          response_checksum_validation="when_required"),
-        )
+        self.s3 = s3.client()
 
     def keys(self):
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=PREFIX + "/")
-        return [o["Key"] for p in pages for o in p.get("Contents", [])]
+        return [o["Key"] for o in s3.keys(self.s3, self.name, PREFIX + "/")]
 
     def uploads(self, keys):
         """Half-done uploads; asked key by key as well, for services that list by the whole key only."""
@@ -61,7 +55,7 @@ def whole(bucket, manifest_key):
     manifest = json.loads(bucket.read(manifest_key))
     for part in manifest["objects"]:
         data = bucket.read(part["key"])
-        assert len(data) == part["size"], f"{part['key']} has {len(data)} bytes, the manifest says {part['sizeBytes']}"
+        assert len(data) == part["size"], f"{part['key']} has {len(data)} bytes, the manifest says {part['size']}"
         digest = hashlib.sha256(data).hexdigest()
         assert digest == part["sha256"], f"{part['key']} is not what its manifest says"
     return manifest

@@ -26,6 +26,8 @@ import time
 from neo4j import GraphDatabase
 from neo4j.exceptions import Neo4jError
 
+from graphs.common import empty
+
 BUNCH = 25
 stop = threading.Event()
 
@@ -156,14 +158,6 @@ def check(session, before, after):
     if faults:
         sys.exit("; ".join(faults))
     print(f"{len(have['nodes'])} nodes, {len(have['rels'])} relationships")
-
-
-def empty(session):
-    for kind in ("CONSTRAINT", "INDEX"):
-        for row in list(session.run(f"SHOW {kind}{'S' if kind == 'CONSTRAINT' else 'ES'} YIELD name, type WHERE type <> 'LOOKUP'")):
-            session.run(f"DROP {kind} `{row['name'].replace('`', '``')}`").consume()
-    while session.run("MATCH (n) WITH n LIMIT 10000 DETACH DELETE n RETURN count(*) AS n").single()["n"]:
-        pass
 
 
 def main():

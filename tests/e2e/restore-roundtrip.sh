@@ -3,45 +3,13 @@
 # servers, and back over Bolt: the digests must be equal. And what a restore refuses, with nothing written.
 # Needs no cluster and no bucket.
 #
-#   restore-roundtrip.sh [VERSION...]     5 4 2026 unless said
+#   restore-roundtrip.sh [VERSION...]     5 4 2026 unless said; roundtrip-lib.sh has the environment
 #
-# ROUNDTRIP_SEEDS    seeds of the graphs (default: one of the time)
-# ROUNDTRIP_NODES    nodes, and as many relationships (300)
-# ROUNDTRIP_BIN      where neo4j-backup and tests/tools are (build/release)
 # Ends with "N passed, N failed".
 # backticks in single quotes are names in Cypher
 # shellcheck disable=SC2016
-set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-bin=${ROUNDTRIP_BIN:-$here/../../build/release}
-tools=$bin/tests/tools
-versions=("$@")
-[ $# -gt 0 ] || versions=(5 4 2026)
-seeds=${ROUNDTRIP_SEEDS:-$(date +%s)}
-nodes=${ROUNDTRIP_NODES:-300}
-export E2E_NEO4J_PASSWORD=${E2E_NEO4J_PASSWORD:-correct-horse-7}
-work=$(mktemp -d)
-passed=0 failed=0
-
-servers() { "$here/servers.sh" "$@"; }
-clean_up() {
-    rm -rf "$work"
-    for version in "${versions[@]}"; do servers neo4j-wipe "restore-$version" >/dev/null 2>&1 || true; done
-}
-trap clean_up EXIT
-
-check() { # WHAT COMMAND...
-    local what=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-        echo "ok   $what"
-    else
-        failed=$((failed + 1))
-        echo "FAIL $what"
-        tail -n 3 "$work/log" 2>/dev/null || true
-    fi
-}
+# shellcheck source=tests/e2e/roundtrip-lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/roundtrip-lib.sh"
 
 # restore OPTION...: into $uri; the log is in $work/log
 restore() {
@@ -61,15 +29,9 @@ is_refused() {
     [ "$(digest)" = "$before" ] || { echo "something was written"; return 1; }
 }
 
-# make SEED VERSION: $work/dump and its digests in $work/want
-make() {
-    local form=()
-    [ "$2" != 4 ] || form=(4.4)
-    "$tools/dump-random" "$1" "$nodes" "$nodes" "${form[@]}" >"$work/dump" 2>"$work/want"
-}
 # same SEED VERSION: the graph of that seed, restored and read back
 same() {
-    make "$1" "$2"
+    make_dump "$1" "$2"
     wipe_and_restore --input "$work/dump" --verify || return 1
     [ "$(digest)" = "$(tail -n 1 "$work/want")" ] || return 1
     # once more, compressed and from standard input, over more connections
@@ -141,23 +103,18 @@ merge_adds() {
     [ "$("$tools/graph-digest" "$uri" neo4j "$E2E_NEO4J_PASSWORD" | head -n 1)" = "nodes $((2 * nodes)) rels $((2 * nodes))" ]
 }
 
-port=7830
-for version in "${versions[@]}"; do
-    port=$((port + 1))
-    uri=bolt://127.0.0.1:$port
-    servers neo4j-up "$version" "restore-$version" "$port"
+checks() { # VERSION PORT
+    uri=bolt://127.0.0.1:$2
     for seed in $seeds; do
-        check "Neo4j $version, seed $seed: the same graph comes back" same "$seed" "$version"
+        check "Neo4j $1, seed $seed: the same graph comes back" same "$seed" "$1"
     done
-    check "Neo4j $version: a target that is not empty is refused" is_refused 2 TargetNotEmpty --input "$work/dump"
-    check "Neo4j $version: a wipe that is not confirmed is refused" \
+    check "Neo4j $1: a target that is not empty is refused" is_refused 2 TargetNotEmpty --input "$work/dump"
+    check "Neo4j $1: a wipe that is not confirmed is refused" \
         is_refused 2 ConfirmMismatch --input "$work/dump" --overwrite Wipe --confirm other
-    check "Neo4j $version: a cut dump is refused before the first write" cut_is_refused
-    check "Neo4j $version: a changed dump is refused before the first write" changed_is_refused
-    check "Neo4j $version: a merge adds" merge_adds
-    check "Neo4j $version: fix-ups are done" fixups_are_done
-    check "Neo4j $version: a foreign script runs as cypher-shell runs it" foreign_runs
-    servers neo4j-down "restore-$version"
-done
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+    check "Neo4j $1: a cut dump is refused before the first write" cut_is_refused
+    check "Neo4j $1: a changed dump is refused before the first write" changed_is_refused
+    check "Neo4j $1: a merge adds" merge_adds
+    check "Neo4j $1: fix-ups are done" fixups_are_done
+    check "Neo4j $1: a foreign script runs as cypher-shell runs it" foreign_runs
+}
+on_each_version 7830 checks

@@ -28,6 +28,15 @@ def password():
     return given or "correct-horse-7"
 
 
+def empty(session):
+    """No nodes, no constraints, no indexes but the look-up ones that each database begins with."""
+    for kind, plural in (("CONSTRAINT", "CONSTRAINTS"), ("INDEX", "INDEXES")):
+        for row in list(session.run(f"SHOW {plural} YIELD name, type WHERE type <> 'LOOKUP'")):
+            session.run(f"DROP {kind} `{row['name'].replace('`', '``')}`").consume()
+    while session.run("MATCH (n) WITH n LIMIT 20000 DETACH DELETE n RETURN count(*) AS n").single()["n"]:
+        pass
+
+
 class Server:
     """A server to fill, and which generation it is of."""
 

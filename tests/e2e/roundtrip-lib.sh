@@ -1,0 +1,59 @@
+# shellcheck shell=bash disable=SC2034 # the scripts that source this use them
+# What the scripts that bring random dumps into real servers share. Source it with the arguments of the script.
+#
+# ROUNDTRIP_SEEDS    seeds of the graphs (default: one of the time)
+# ROUNDTRIP_NODES    nodes, and as many relationships (300)
+# ROUNDTRIP_BIN      where neo4j-backup and tests/tools are (build/release)
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+bin=${ROUNDTRIP_BIN:-$here/../../build/release}
+tools=$bin/tests/tools
+versions=("$@")
+[ $# -gt 0 ] || versions=(5 4 2026)
+seeds=${ROUNDTRIP_SEEDS:-$(date +%s)}
+nodes=${ROUNDTRIP_NODES:-300}
+export E2E_NEO4J_PASSWORD=${E2E_NEO4J_PASSWORD:-correct-horse-7} E2E_HOST=127.0.0.1
+work=$(mktemp -d)
+passed=0 failed=0
+
+servers() { "$here/servers.sh" "$@"; }
+# The servers are called after the script, so that two scripts do not share one.
+server_name() { echo "$(basename "$0" .sh)-$1"; }
+clean_up() {
+    rm -rf "$work"
+    for version in "${versions[@]}"; do servers neo4j-wipe "$(server_name "$version")" >/dev/null 2>&1 || true; done
+}
+trap clean_up EXIT
+
+check() { # WHAT COMMAND...
+    local what=$1
+    shift
+    if "$@"; then
+        passed=$((passed + 1))
+        echo "ok   $what"
+    else
+        failed=$((failed + 1))
+        echo "FAIL $what"
+        tail -n 3 "$work/log" 2>/dev/null || true
+    fi
+}
+
+# make_dump SEED VERSION: $work/dump and its digests in $work/want
+make_dump() {
+    local form=()
+    [ "$2" != 4 ] || form=(4.4)
+    "$tools/dump-random" "$1" "$nodes" "$nodes" "${form[@]}" >"$work/dump" 2>"$work/want"
+}
+
+# on_each_version PORT COMMAND: COMMAND VERSION PORT, with a server of that version there
+on_each_version() {
+    local port=$1 version
+    for version in "${versions[@]}"; do
+        port=$((port + 1))
+        servers neo4j-up "$version" "$(server_name "$version")" "$port"
+        "$2" "$version" "$port"
+        servers neo4j-down "$(server_name "$version")"
+    done
+    echo "$passed passed, $failed failed"
+    [ "$failed" -eq 0 ]
+}
