@@ -1,7 +1,6 @@
 #include "base/error.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -53,19 +52,26 @@ static void set_code(struct nb_error *err, enum nb_code code, const char *reason
     snprintf(err->reason, sizeof(err->reason), "%s", reason);
 }
 
-bool nb_fail(struct nb_error *err, enum nb_code code, const char *reason, const char *fmt, ...)
+bool nb_vfail(struct nb_error *err, enum nb_code code, const char *reason, const char *fmt,
+              va_list ap)
 {
     char tmp[NB_TEXT_MAX * 2], kept[NB_REASON_MAX];
-    va_list ap;
-    size_t n;
-
     /* The arguments may point into *err: all is read before anything is written. */
-    va_start(ap, fmt);
-    n = format_text(tmp, sizeof(tmp), fmt, ap);
-    va_end(ap);
+    size_t n = format_text(tmp, sizeof(tmp), fmt, ap);
+
     snprintf(kept, sizeof(kept), "%s", reason);
     set_code(err, code, kept);
     set_text(err, tmp, n);
+    return false;
+}
+
+bool nb_fail(struct nb_error *err, enum nb_code code, const char *reason, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    nb_vfail(err, code, reason, fmt, ap);
+    va_end(ap);
     return false;
 }
 

@@ -14,6 +14,7 @@
  * Thread: a value, so as safe as any local variable.
  */
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -55,6 +56,8 @@ struct nb_error {
  * formatted text become spaces; what is too long is cut at a UTF-8 boundary. */
 bool nb_fail(struct nb_error *err, enum nb_code code, const char *reason, const char *fmt, ...)
     NB_PRINTF(4, 5);
+bool nb_vfail(struct nb_error *err, enum nb_code code, const char *reason, const char *fmt,
+              va_list ap) NB_PRINTF(4, 0);
 /* Maps errno to a code and appends strerror: "open 'x': No such file or directory". */
 bool nb_fail_errno(struct nb_error *err, int os_errno, const char *fmt, ...) NB_PRINTF(3, 4);
 /* Puts "outer: " before the text; code and reason stay. */

@@ -34,13 +34,12 @@ uint64_t eng_statements_count(const struct eng_statements *s)
 static bool refuse(struct nb_error *err, const char *fmt, ...) NB_PRINTF(2, 3);
 static bool refuse(struct nb_error *err, const char *fmt, ...)
 {
-    char text[NB_TEXT_MAX];
     va_list ap;
 
     va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
+    nb_vfail(err, NB_E_INVALID, "UnsupportedStatement", fmt, ap);
     va_end(ap);
-    return nb_fail(err, NB_E_INVALID, "UnsupportedStatement", "%s", text);
+    return false;
 }
 
 /* --- transactions ----------------------------------------------------------------------------- */

@@ -352,6 +352,28 @@ static bool floats_check(const struct shape *shape, const struct ps_map *props,
     return true;
 }
 
+/* A row: so many ids, then the properties. */
+static bool row_add(struct eng_unit *u, const struct eng_unit_opts *opts, struct shape *shape,
+                    const int64_t *ids, size_t nids, const struct ps_map *props,
+                    struct nb_error *err)
+{
+    struct eng_unit_statement *s;
+    struct ps_encoder e;
+    size_t before;
+
+    if (opts->zones_as_numbers)
+        zoned_find(u, props, shape);
+    if (!floats_check(shape, props, err) || !statement_get(u, &opts->encoder, shape, &s, err))
+        return false;
+    before = s->params.len;
+    e = encoder_to(&opts->encoder, &s->params);
+    ps_put_list(&e, nids + 1 + extras(shape));
+    for (size_t i = 0; i < nids; i++)
+        ps_put_int(&e, ids[i]);
+    props_put(&e, shape, props);
+    return row_end(u, s, &e, before, err);
+}
+
 bool eng_unit_add_node(struct eng_unit *u, const struct eng_unit_opts *opts,
                        const struct cyp_node_row *row, struct nb_error *err)
 {
@@ -359,47 +381,22 @@ bool eng_unit_add_node(struct eng_unit *u, const struct eng_unit_opts *opts,
                            .nnames = row->nlabels,
                            .float32_keys = row->float32_keys,
                            .nfloat32_keys = opts->floats32 ? row->nfloat32_keys : 0 };
-    struct eng_unit_statement *s;
-    struct ps_encoder e;
-    size_t before;
 
-    if (opts->zones_as_numbers)
-        zoned_find(u, &row->props, &shape);
-    if (!floats_check(&shape, &row->props, err) ||
-        !statement_get(u, &opts->encoder, &shape, &s, err))
-        return false;
-    before = s->params.len;
-    e = encoder_to(&opts->encoder, &s->params);
-    ps_put_list(&e, 2 + extras(&shape));
-    ps_put_int(&e, row->id);
-    props_put(&e, &shape, &row->props);
-    return row_end(u, s, &e, before, err) || nb_wrap(err, "node %lld", (long long)row->id);
+    return row_add(u, opts, &shape, &row->id, 1, &row->props, err) ||
+           nb_wrap(err, "node %lld", (long long)row->id);
 }
 
 bool eng_unit_add_rel(struct eng_unit *u, const struct eng_unit_opts *opts,
                       const struct cyp_rel_row *row, int64_t start, int64_t end,
                       struct nb_error *err)
 {
+    const int64_t ends[] = { start, end };
     struct shape shape = { .names = &row->type,
                            .nnames = 1,
                            .float32_keys = row->float32_keys,
                            .nfloat32_keys = opts->floats32 ? row->nfloat32_keys : 0 };
-    struct eng_unit_statement *s;
-    struct ps_encoder e;
-    size_t before;
 
-    if (opts->zones_as_numbers)
-        zoned_find(u, &row->props, &shape);
-    if (!floats_check(&shape, &row->props, err) ||
-        !statement_get(u, &opts->encoder, &shape, &s, err))
-        return false;
-    before = s->params.len;
-    e = encoder_to(&opts->encoder, &s->params);
-    ps_put_list(&e, 3 + extras(&shape));
-    ps_put_int(&e, start);
-    ps_put_int(&e, end);
-    props_put(&e, &shape, &row->props);
-    return row_end(u, s, &e, before, err) ||
+    return row_add(u, opts, &shape, ends, NB_ARRAY_LEN(ends), &row->props, err) ||
            nb_wrap(err, "a relationship of node %lld", (long long)row->start_id);
 }
 
@@ -413,21 +410,9 @@ bool eng_unit_add_set(struct eng_unit *u, const struct eng_unit_opts *opts,
                            .nold_names = nold_labels,
                            .float32_keys = row->float32_keys,
                            .nfloat32_keys = opts->floats32 ? row->nfloat32_keys : 0 };
-    struct eng_unit_statement *s;
-    struct ps_encoder e;
-    size_t before;
 
-    if (opts->zones_as_numbers)
-        zoned_find(u, &row->props, &shape);
-    if (!floats_check(&shape, &row->props, err) ||
-        !statement_get(u, &opts->encoder, &shape, &s, err))
-        return false;
-    before = s->params.len;
-    e = encoder_to(&opts->encoder, &s->params);
-    ps_put_list(&e, 2 + extras(&shape));
-    ps_put_int(&e, id);
-    props_put(&e, &shape, &row->props);
-    return row_end(u, s, &e, before, err) || nb_wrap(err, "node %lld", (long long)row->id);
+    return row_add(u, opts, &shape, &id, 1, &row->props, err) ||
+           nb_wrap(err, "node %lld", (long long)row->id);
 }
 
 bool eng_unit_add_delete(struct eng_unit *u, const struct eng_unit_opts *opts, int64_t id,

@@ -32,13 +32,12 @@ struct options {
 static bool refuse(struct nb_error *err, const char *fmt, ...) NB_PRINTF(2, 3);
 static bool refuse(struct nb_error *err, const char *fmt, ...)
 {
-    char text[NB_TEXT_MAX];
     va_list ap;
 
     va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
+    nb_vfail(err, NB_E_INVALID, "InvalidConfiguration", fmt, ap);
     va_end(ap);
-    return nb_fail(err, NB_E_INVALID, "InvalidConfiguration", "%s", text);
+    return false;
 }
 
 bool opt_fail(const struct options *o, enum option_id id, struct nb_error *err, const char *hint,
