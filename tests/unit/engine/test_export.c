@@ -564,50 +564,20 @@ static enum fake_graph_break break_often(void *ctx, struct fake_graph *g,
     return b->what;
 }
 
-static void broken_reads_go_on_behind_the_last_id(void **state)
+/* Reads that break so often still give the whole graph. */
+static void export_through(struct breaks b, int64_t retry_ms)
 {
-    static const enum fake_graph_break kinds[] = { FAKE_GRAPH_CUT, FAKE_GRAPH_TIMED_OUT,
-                                                   FAKE_GRAPH_TRANSIENT };
-
-    (void)state;
-    for (size_t i = 0; i < NB_ARRAY_LEN(kinds); i++) {
-        struct breaks b = { kinds[i], 3, 230, 0 };
-        struct fake_graph *g = fake_graph_new();
-        struct outcome o;
-        struct mirror *m;
-
-        fill(g);
-        fake_graph_start(g, break_often, &b);
-        o = export_with(g, ENG_CONSISTENCY_CLOSED, 0, 20000);
-        if (!o.ok)
-            fail_msg("%s", o.err.text);
-        assert_int_equal(b.left, 0);
-        assert_int_equal(o.m->consistency, REPO_CONSISTENCY_SNAPSHOT);
-        assert_int_equal(o.m->nodes, NODES);
-        assert_int_equal(o.m->relationships, RELS);
-        m = read_dump(&o.dump);
-        assert_closed(m);
-        free(m);
-        outcome_done(&o);
-        fake_graph_free(g);
-    }
-}
-
-/* Without a retry window too: the server is not away. */
-static void overtaken_reads_go_on_at_once(void **state)
-{
-    struct breaks b = { FAKE_GRAPH_OVERTAKEN, 7, 150, 0 };
     struct fake_graph *g = fake_graph_new();
     struct outcome o;
     struct mirror *m;
 
-    (void)state;
     fill(g);
     fake_graph_start(g, break_often, &b);
-    o = export_with(g, ENG_CONSISTENCY_CLOSED, 0, 0);
+    o = export_with(g, ENG_CONSISTENCY_CLOSED, 0, retry_ms);
     if (!o.ok)
         fail_msg("%s", o.err.text);
     assert_int_equal(b.left, 0);
+    assert_int_equal(o.m->consistency, REPO_CONSISTENCY_SNAPSHOT);
     assert_int_equal(o.m->nodes, NODES);
     assert_int_equal(o.m->relationships, RELS);
     m = read_dump(&o.dump);
@@ -615,6 +585,21 @@ static void overtaken_reads_go_on_at_once(void **state)
     free(m);
     outcome_done(&o);
     fake_graph_free(g);
+}
+
+static void broken_reads_go_on_behind_the_last_id(void **state)
+{
+    (void)state;
+    export_through((struct breaks){ FAKE_GRAPH_CUT, 3, 230, 0 }, 20000);
+    export_through((struct breaks){ FAKE_GRAPH_TIMED_OUT, 3, 230, 0 }, 20000);
+    export_through((struct breaks){ FAKE_GRAPH_TRANSIENT, 3, 230, 0 }, 20000);
+}
+
+/* Without a retry window too: the server is not away. */
+static void overtaken_reads_go_on_at_once(void **state)
+{
+    (void)state;
+    export_through((struct breaks){ FAKE_GRAPH_OVERTAKEN, 7, 150, 0 }, 0);
 }
 
 /* The row of a relationship without ends is none, as long as its deletion shows in the bookmark. */
