@@ -39,6 +39,9 @@ check digest render --set image.digest=sha256:0000000000000000000000000000000000
 check policy-off render --set admissionPolicy.enabled=false --set networkPolicy.enabled=true
 check refuses-unknown refuses render --set imag.tag=x
 check refuses-bad-namespace refuses render --set watchNamespace=A_b
+check refuses-bad-name refuses render --set fullnameOverride=A_b
+check refuses-own-label refuses render --set-string podLabels.app\\.kubernetes\\.io/name=x
+check other-label render --set-string podLabels.team=x
 check least-privilege least_privilege
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -208,7 +208,6 @@ static void env_owner_and_retention(struct writer *j)
     env_keep(j, "BACKUP_KEEP_MONTHLY", r->monthly);
     env_keep(j, "BACKUP_KEEP_YEARLY", r->yearly);
     env_i64(j, "BACKUP_MINIMUM_SUCCESSFUL", r->minimum_successful);
-    env(j, "BACKUP_TIMEZONE", s->t->time_zone);
 }
 
 static void env_verification(struct writer *j)

@@ -15,9 +15,9 @@ static void print_row(const struct repo_backup *b)
     const struct repo_manifest *m = b->manifest;
     char time[NB_TIME_TEXT_MAX], size[16];
 
-    out_printf("%-20s  %-16s  %-9s  %8s  %12lld  %13lld  %-10s  %-8s  %-3s  %s\n",
+    out_printf("%-20s  %-16s  %-16s  %-9s  %8s  %12lld  %13lld  %-10s  %-8s  %-3s  %s\n",
                nb_time_format(b->name.time_unix_seconds, time), b->name.database,
-               repo_state_name(b->state), out_size(b->stored_bytes, size),
+               m ? m->owner : "-", repo_state_name(b->state), out_size(b->stored_bytes, size),
                (long long)(m ? m->nodes : -1), (long long)(m ? m->relationships : -1),
                manifest_text(b, m ? repo_consistency_name(m->consistency) : NULL),
                manifest_text(b, m ? repo_verification_name(m->verification) : NULL),
@@ -31,8 +31,9 @@ static void print_row(const struct repo_backup *b)
 
 static void print_table(const struct repo_backups *all)
 {
-    out_printf("%-20s  %-16s  %-9s  %8s  %12s  %13s  %-10s  %-8s  %-3s  %s\n", "TIME", "DATABASE",
-               "STATE", "SIZE", "NODES", "RELATIONSHIPS", "CONSISTENCY", "VERIFIED", "PIN", "KEY");
+    out_printf("%-20s  %-16s  %-16s  %-9s  %8s  %12s  %13s  %-10s  %-8s  %-3s  %s\n", "TIME",
+               "DATABASE", "OWNER", "STATE", "SIZE", "NODES", "RELATIONSHIPS", "CONSISTENCY",
+               "VERIFIED", "PIN", "KEY");
     for (size_t i = 0; i < all->n; i++)
         print_row(&all->items[i]);
     if (!all->complete)

@@ -109,6 +109,44 @@ static bool load_from_dir(void *ctx, struct nb_error *err)
     return take_auth(s, auth, "key NEO4J_AUTH", err);
 }
 
+/* The same thing may be said twice; what differs would be a guess. */
+static bool credentials_agree(const struct options *o, const char *user, struct nb_error *err)
+{
+    const struct nb_secret *password = opt_secret(o, OPT_NEO4J_PASSWORD);
+    const struct nb_secret *auth = opt_secret(o, OPT_NEO4J_AUTH);
+    const struct nb_secret *token = opt_secret(o, OPT_NEO4J_BEARER_TOKEN);
+    struct nb_str rest;
+    size_t n;
+
+    if (token && (password || auth))
+        return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
+                       "%s and %s are both set; hint: set one of them",
+                       opt_origin(o, OPT_NEO4J_BEARER_TOKEN),
+                       opt_origin(o, password ? OPT_NEO4J_PASSWORD : OPT_NEO4J_AUTH));
+    if (!auth)
+        return true;
+    rest = nb_secret_str(auth);
+    if (user) {
+        n = strlen(user);
+        if (rest.n <= n || memcmp(rest.p, user, n) != 0 || rest.p[n] != '/')
+            return nb_fail(
+                err, NB_E_INVALID, "InvalidConfiguration",
+                "%s and %s do not name the same user; hint: set one of them",
+                opt_origin(o, OPT_NEO4J_AUTH),
+                opt_origin(o, opt_text(o, OPT_NEO4J_USER) ? OPT_NEO4J_USER : OPT_NEO4J_USERNAME));
+    }
+    if (!password)
+        return true;
+    for (n = 0; n < rest.n && rest.p[n] != '/'; n++)
+        ;
+    if (n == rest.n ||
+        !nb_str_equal((struct nb_str){ rest.p + n + 1, rest.n - n - 1 }, nb_secret_str(password)))
+        return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
+                       "%s and %s do not say the same; hint: set one of them",
+                       opt_origin(o, OPT_NEO4J_AUTH), opt_origin(o, OPT_NEO4J_PASSWORD));
+    return true;
+}
+
 static bool load_from_options(const struct options *o, struct neo4j_settings *s,
                               struct nb_error *err)
 {
@@ -119,6 +157,8 @@ static bool load_from_options(const struct options *o, struct neo4j_settings *s,
                        "%s is '%.60s' and %s is '%.60s'; hint: set one of them, or both alike",
                        opt_origin(o, OPT_NEO4J_USER), user, opt_origin(o, OPT_NEO4J_USERNAME),
                        username);
+    if (!credentials_agree(o, user ? user : username, err))
+        return false;
     if (opt_secret(o, OPT_NEO4J_BEARER_TOKEN)) {
         s->bolt.auth = BOLT_AUTH_BEARER;
         s->secret = nb_secret_dup(opt_secret(o, OPT_NEO4J_BEARER_TOKEN));
@@ -126,13 +166,13 @@ static bool load_from_options(const struct options *o, struct neo4j_settings *s,
     }
     if (user || username)
         take_user(s, user ? user : username);
+    if (opt_secret(o, OPT_NEO4J_AUTH))
+        return take_auth(s, opt_secret(o, OPT_NEO4J_AUTH), opt_origin(o, OPT_NEO4J_AUTH), err);
     if (opt_secret(o, OPT_NEO4J_PASSWORD)) {
         s->bolt.auth = BOLT_AUTH_BASIC;
         s->secret = nb_secret_dup(opt_secret(o, OPT_NEO4J_PASSWORD));
         return true;
     }
-    if (opt_secret(o, OPT_NEO4J_AUTH))
-        return take_auth(s, opt_secret(o, OPT_NEO4J_AUTH), opt_origin(o, OPT_NEO4J_AUTH), err);
     return nb_fail(
         err, NB_E_INVALID, "InvalidConfiguration",
         "NEO4J_PASSWORD is not set; hint: set it, or NEO4J_PASSWORD_FILE, or NEO4J_AUTH=none "
@@ -286,11 +326,16 @@ static bool open_client(struct creds_load *load, const struct bucket_hooks *hook
     return find_endpoint(load, endpoint, err) && s3_client_new(&opts, ret, err);
 }
 
-static bool fail_no_bucket(struct nb_error *err)
+static bool fail_no_bucket(const struct options *o, struct nb_error *err)
 {
+    const char *file = "";
+
+    if (opt_belongs(o, OPT_BACKUP_OUTPUT))
+        file = ", or give a file (--output FILE)";
+    else if (opt_belongs(o, OPT_RESTORE_INPUT))
+        file = ", or give a file (--input FILE)";
     return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
-                   "R2_BUCKET_NAME is not set; hint: set it to the name of the bucket, or give "
-                   "a file (backup: --output FILE, restore: --input FILE)");
+                   "R2_BUCKET_NAME is not set; hint: set it to the name of the bucket%s", file);
 }
 
 bool bucket_open(const struct options *o, const struct bucket_hooks *hooks,
@@ -301,7 +346,7 @@ bool bucket_open(const struct options *o, const struct bucket_hooks *hooks,
 
     memset(ret, 0, sizeof(*ret));
     if (!opt_text(o, OPT_R2_BUCKET_NAME))
-        return fail_no_bucket(err);
+        return fail_no_bucket(o, err);
     if (opt_given(o, OPT_R2_CREDENTIALS_DIR))
         ok = secret_dir_wait(creds_from_dir, &load, SECRET_WAIT_SECONDS, cancel, err);
     else
@@ -333,7 +378,7 @@ bool bucket_settings_check(const struct options *o, struct nb_error *err)
     bool ok;
 
     if (!opt_text(o, OPT_R2_BUCKET_NAME))
-        return fail_no_bucket(err);
+        return fail_no_bucket(o, err);
     if (opt_given(o, OPT_R2_CREDENTIALS_DIR))
         return true; /* looked at by each run */
     ok = creds_from_options(&load, err) && find_endpoint(&load, endpoint, err);

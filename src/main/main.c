@@ -101,6 +101,13 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
+static enum nb_log_format log_format(const char *name)
+{
+    return nb_streq(name, "json")   ? NB_LOG_JSON
+           : nb_streq(name, "text") ? NB_LOG_TEXT
+                                    : NB_LOG_AUTO;
+}
+
 static void set_up_log(const struct options *o)
 {
     const char *format = opt_text(o, OPT_LOG_FORMAT), *terminal_type = getenv("TERM");
@@ -111,11 +118,11 @@ static void set_up_log(const struct options *o)
     /* The controller reads events out of the log. */
     if ((opt_text(o, OPT_BACKUP_RUN_ID) || opt_text(o, OPT_RESTORE_ID)) && level > NB_LOG_INFO)
         level = NB_LOG_INFO;
-    nb_log_setup(level,
-                 nb_streq(format, "json")   ? NB_LOG_JSON
-                 : nb_streq(format, "text") ? NB_LOG_TEXT
-                                            : NB_LOG_AUTO,
-                 STDERR_FILENO);
+    nb_log_setup(level, log_format(format), STDERR_FILENO);
+    if (opt_text(o, OPT_BACKUP_RUN_NAME))
+        nb_log_scope_push("run", opt_text(o, OPT_BACKUP_RUN_NAME));
+    if (opt_text(o, OPT_BACKUP_TRIGGER))
+        nb_log_scope_push("trigger", opt_text(o, OPT_BACKUP_TRIGGER));
     if (!terminal_type || nb_streq(terminal_type, "dumb"))
         nb_log_no_status();
 }
@@ -157,9 +164,7 @@ static int run_command(const struct command *command, int argc, char *const *arg
     bool help;
 
     report_init(&c.report);
-    nb_log_setup(NB_LOG_INFO,
-                 nb_streq(options_peek(envp, OPT_LOG_FORMAT), "json") ? NB_LOG_JSON : NB_LOG_AUTO,
-                 STDERR_FILENO);
+    nb_log_setup(NB_LOG_INFO, log_format(options_peek(envp, OPT_LOG_FORMAT)), STDERR_FILENO);
     if (!options_load(command->bit, command->name, argc, argv, envp, &options, &help, &error)) {
         report_failure(&c.report, &error);
         return end(&c, options_peek(envp, OPT_TERMINATION_MESSAGE_FILE));

@@ -525,6 +525,11 @@ bool opt_given(const struct options *o, enum option_id id)
     return o->values[id].given;
 }
 
+bool opt_belongs(const struct options *o, enum option_id id)
+{
+    return (option_defs[id].commands & o->command) != 0;
+}
+
 int64_t opt_int(const struct options *o, enum option_id id, int64_t absent)
 {
     return o->values[id].text ? o->values[id].number : absent;

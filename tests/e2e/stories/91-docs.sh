@@ -12,8 +12,6 @@ ln -sfn "$root/deploy" "$place/deploy"
 cp -r "$root/docs" "$place/docs"
 cp "$KUBECONFIG" "$place/kubeconfig"
 cat >"$place/.env" <<END
-R2_ENDPOINT=$S3_ENDPOINT
-R2_FORCE_PATH_STYLE=true
 R2_ACCOUNT_ID=0123456789abcdef0123456789abcdef
 R2_ACCESS_KEY_ID=$S3_ACCESS_KEY
 R2_SECRET_ACCESS_KEY=$S3_SECRET_KEY
@@ -35,7 +33,8 @@ ln -sf "$(realpath "$E2E_WORKER")" "$place/bin/neo4j-backup"
 chmod +x "$place/bin/aws" "$place/bin/cypher-shell"
 export PATH=$place/bin:$PATH KUBECONFIG=$place/kubeconfig
 kubectl config set-context --current --namespace="$NS" >/dev/null
-sed -i "s#REGISTRY/neo4j-backup:TAG#$E2E_IMAGE#; s#bolt://neo4j:7687#$E2E_NEO4J_URI#; s#graphiti-neo4j-backup#$BUCKET#" \
+sed -i "s#REGISTRY/neo4j-backup:TAG#$E2E_IMAGE#; s#bolt://neo4j:7687#$E2E_NEO4J_URI#; s#graphiti-neo4j-backup#$BUCKET#
+    s#^\( *\)- {name: R2_CREDENTIALS_DIR,.*#&\n\1- {name: R2_ENDPOINT, value: \"$S3_ENDPOINT\"}\n\1- {name: R2_FORCE_PATH_STYLE, value: \"true\"}#" \
     "$place/docs/examples/check-job.yaml"
 
 # block FILE HEADING [N]: the Nth block of commands (four spaces before each line) under the heading

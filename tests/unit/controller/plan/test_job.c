@@ -142,7 +142,6 @@ static void job_environment_is_the_contract(void **state)
         { "BACKUP_KEEP_HOURLY", "(unset)" },
         { "BACKUP_KEEP_YEARLY", "0" },
         { "BACKUP_MINIMUM_SUCCESSFUL", "2" },
-        { "BACKUP_TIMEZONE", "Europe/Berlin" },
         { "BACKUP_VERIFY_LEVEL", "Readback" },
         { "BACKUP_VERIFY_TIMEOUT_SECONDS", "60" },
         { "BACKUP_RETRY_WINDOW_SECONDS", "0" },
