@@ -71,6 +71,7 @@ static bool bytes_take(struct reading *r, const void *p, size_t n, struct nb_err
 static bool kind_settle(struct reading *r, struct nb_error *err)
 {
     struct gz_reader_opts opts = { .max_ratio = MAX_RATIO };
+    bool gz;
 
     r->known = true;
     if (r->magic_n == MAGIC_BYTES && memcmp(r->magic, AGE_MAGIC, MAGIC_BYTES) == 0)
@@ -78,8 +79,12 @@ static bool kind_settle(struct reading *r, struct nb_error *err)
                        "'%s' is encrypted, which this version cannot undo; hint: decrypt it with "
                        "age, and restore the result with --input",
                        r->in->name);
-    if (r->magic_n >= 2 && r->magic[0] == 0x1f && r->magic[1] == 0x8b &&
-        !gz_reader_new(&opts, plain_take, r, &r->gz, err))
+    gz = r->magic_n >= 2 && r->magic[0] == 0x1f && r->magic[1] == 0x8b;
+    if (r->in->m && r->in->m->compression && gz != nb_streq(r->in->m->compression, "gzip"))
+        return corrupt(err, r->in->name,
+                       gz ? "is compressed, and its manifest says that it is not"
+                          : "is not compressed as its manifest says");
+    if (gz && !gz_reader_new(&opts, plain_take, r, &r->gz, err))
         return false;
     return bytes_take(r, r->magic, r->magic_n, err);
 }

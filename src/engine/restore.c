@@ -10,6 +10,7 @@
 #include "engine/load.h"
 #include "engine/needs.h"
 #include "engine/statements.h"
+#include "engine/verify.h"
 #include "engine/wipe.h"
 
 enum { STATEMENT_MAX_BYTES = 64 << 20, SAID_BYTES = 60 };
@@ -320,11 +321,7 @@ static bool check_manifest(const struct restore *r, struct nb_error *err)
 {
     const struct repo_manifest *m = eng_input_manifest(r->opts->input);
 
-    if (!m || r->foreign || m->nodes < 0 || r->counts.nodes == (uint64_t)m->nodes)
-        return true;
-    return nb_fail(err, NB_E_CORRUPT, "VerificationFailed",
-                   "the dump has %llu nodes, not %lld as its manifest says",
-                   (unsigned long long)r->counts.nodes, (long long)m->nodes);
+    return !m || r->foreign || eng_verify_counts(&r->counts, m, err);
 }
 
 static bool check_needs(struct restore *r, struct nb_error *err)

@@ -13,10 +13,15 @@
  */
 
 #include "base/cancel.h"
+#include "cypher/reader.h"
 #include "repo/repo.h"
 
 NB_NODISCARD bool eng_verify_run(struct repo *repo, const struct repo_manifest *m,
                                  enum repo_verification level, const struct nb_cancel *cancel,
                                  struct nb_error *err);
+/* What a reader has counted in the dump against what its manifest says. NB_E_CORRUPT
+ * "VerificationFailed". */
+NB_NODISCARD bool eng_verify_counts(const struct cyp_counts *counts, const struct repo_manifest *m,
+                                    struct nb_error *err);
 
 #endif

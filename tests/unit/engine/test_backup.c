@@ -156,6 +156,28 @@ static void readback_finds_one_changed_byte(void **state)
     close_bench(&b);
 }
 
+static void readback_finds_counts_that_the_manifest_has_wrong(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, NULL, NULL);
+    assert_true(run(&b, NULL, ENG_CONSISTENCY_CLOSED));
+    for (int i = 0; i < 2; i++) {
+        struct repo_manifest *m = b.result.manifest;
+        int64_t *count = i ? &m->relationships : &m->nodes;
+
+        ++*count;
+        assert_false(eng_verify_run(b.repo, m, REPO_VERIFIED_READBACK, NULL, &b.err));
+        assert_string_equal(b.err.reason, "VerificationFailed");
+        assert_non_null(strstr(b.err.text, i ? "relationships" : "nodes"));
+        nb_error_clear(&b.err);
+        --*count;
+    }
+    assert_true(eng_verify_run(b.repo, b.result.manifest, REPO_VERIFIED_READBACK, NULL, &b.err));
+    close_bench(&b);
+}
+
 static void refuse_reading(void *ctx, const struct fake_s3_op *op, struct fake_s3_fault *fault)
 {
     (void)ctx;
@@ -335,6 +357,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(backup_ends_with_dump_and_manifest),
         cmocka_unit_test(readback_finds_one_changed_byte),
+        cmocka_unit_test(readback_finds_counts_that_the_manifest_has_wrong),
         cmocka_unit_test(what_cannot_be_read_back_gets_no_manifest),
         cmocka_unit_test(neo4j_fails_half_way_nothing_is_left),
         cmocka_unit_test(cancelled_half_way_nothing_is_left),

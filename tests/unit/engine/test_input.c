@@ -163,6 +163,44 @@ static void object_is_bound_to_what_was_read_first(void **state)
     nb_buf_done(&out);
 }
 
+static void compression_that_the_manifest_denies_is_told(void **state)
+{
+    static const char *const says[] = { "none", "gzip" };
+    struct repo_opts opts = { .prefix = "p", .owner = "me" };
+    struct fake_s3 *s3 = fake_s3_new();
+    struct s3_client *client = s3_fixture_client(s3, NULL);
+    struct nb_error err = NB_ERROR_INIT;
+    struct repo *repo;
+
+    (void)state;
+    opts.client = client;
+    assert_true(repo_open(&opts, &repo, &err));
+    for (size_t i = 0; i < NB_ARRAY_LEN(says); i++) {
+        nb_auto(eng_input_close) struct eng_input *in = NULL;
+        nb_auto(repo_manifest_free) struct repo_manifest *m = NULL;
+        struct nb_buf stored = NB_BUF_INIT(1 << 16), out = NB_BUF_INIT(1 << 16);
+
+        if (i == 0)
+            compress(&stored);
+        else
+            nb_buf_puts(&stored, text);
+        m = manifest_of("p/x.cypher.gz", &stored);
+        m->compression = nb_xstrdup(says[i]);
+        fake_s3_put(s3, "p/x.cypher.gz", stored.data, stored.len);
+        assert_true(eng_input_open_manifest(repo, m, &in, &err));
+        assert_false(eng_input_read(in, append, &out, NULL, &err));
+        assert_string_equal(err.reason, "VerificationFailed");
+        assert_non_null(strstr(err.text, "compressed"));
+        assert_int_equal(out.len, 0);
+        nb_error_clear(&err);
+        nb_buf_done(&stored);
+        nb_buf_done(&out);
+    }
+    repo_free(repo);
+    s3_client_free(client);
+    fake_s3_free(s3);
+}
+
 static void encrypted_dump_is_refused_by_name(void **state)
 {
     static const char age[] = "age-encryption.org/v1\n-> X25519 x\n";
@@ -189,6 +227,7 @@ int main(void)
         cmocka_unit_test(pipe_without_spool_is_read_once),
         cmocka_unit_test(spool_that_cannot_be_made_is_told),
         cmocka_unit_test(object_is_bound_to_what_was_read_first),
+        cmocka_unit_test(compression_that_the_manifest_denies_is_told),
         cmocka_unit_test(encrypted_dump_is_refused_by_name),
     };
 
