@@ -31,7 +31,7 @@ static const struct {
       { "time({hour:", ",minute:", ",second:", ",nanosecond:", ",timezone:'", "'})" } },
     { CYP_CELL_DATETIME_EPOCH,
       3,
-      { "datetime({epochSeconds:", ",nanosecond:", ",timezone:'", "'})" } },
+      { "(duration('PT", "S')+datetime({epochSeconds:0,nanosecond:", ",timezone:'", "'}))" } },
     { CYP_CELL_POINT_4326, 2, { "point({srid:4326,x:", ",y:", "})" } },
     { CYP_CELL_POINT_7203, 2, { "point({srid:7203,x:", ",y:", "})" } },
     { CYP_CELL_POINT_4979, 3, { "point({srid:4979,x:", ",y:", ",z:", "})" } },

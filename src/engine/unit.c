@@ -59,7 +59,10 @@ static void calls_append(struct nb_buf *out, const char *with, const struct shap
     }
 }
 
-#define ZONED(x) "datetime({epochSeconds:" x "[0],nanosecond:" x "[1],timezone:" x "[2]})"
+/* As the dump has it, and for the same reason (cypher/cell.c). */
+#define ZONED(x)                                                                                   \
+    "duration('PT'+toString(" x "[0])+'S')+"                                                       \
+    "datetime({epochSeconds:0,nanosecond:" x "[1],timezone:" x "[2]})"
 
 /* ,n.`key`=datetime(...): these come after the 32-bit lists. */
 static void zoned_append(struct nb_buf *out, const char *element, const struct shape *shape,
