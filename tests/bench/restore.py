@@ -71,10 +71,12 @@ class Bench:
 
     def shell(self, name):
         with open(self.path(name), "rb") as dump:
-            subprocess.run(
+            done = subprocess.run(
                 [self.args.servers, "shell", self.args.target], stdin=dump, stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE, check=True,
+                stderr=subprocess.PIPE, check=False,
             )
+        if done.returncode:
+            sys.exit(f"cypher-shell refuses {name}: {done.stderr.decode(errors='replace')[-600:]}")
 
     def driver(self):
         ids = {}
