@@ -2,14 +2,14 @@
  * The life of one owner's backups: they come, good and bad, are pinned, have dates in the future or
  * the UID of another, and retention goes over them again and again with rules that may change. Each
  * verdict is held against the rules as docs/api.md words them, written down a second way (slow, no
- * sorting, the C library's calendar), and against what must never happen whatever the rules say.
+ * sorting, the C library's weeks), and against what must never happen whatever the rules say.
  */
 
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "base/mem.h"
+#include "base/clock.h"
 #include "repo/retention.h"
 #include "tests/campaigns/campaign.h"
 #include "tests/campaigns/random.h"
@@ -82,11 +82,18 @@ enum period { PER_HOUR, PER_DAY, PER_WEEK, PER_MONTH, PER_YEAR };
 
 static void bucket(int64_t t, enum period period, char out[KEY_MAX])
 {
-    time_t seconds = (time_t)t;
-    struct tm tm;
+    struct nb_tm day = nb_tm_from_unix(t);
+    struct tm tm = {
+        .tm_year = (int)day.year - 1900,
+        .tm_mon = day.month - 1,
+        .tm_mday = day.day,
+        .tm_hour = day.hour,
+        .tm_wday = day.weekday,
+        .tm_yday = (int)(nb_days_from_civil(day.year, day.month, day.day) -
+                         nb_days_from_civil(day.year, 1, 1)),
+    };
     size_t n = 0;
 
-    gmtime_r(&seconds, &tm);
     memset(out, 0, KEY_MAX);
     switch (period) {
     case PER_HOUR:
