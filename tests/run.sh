@@ -2,7 +2,7 @@
 # Sets everything up and passes every test: what `make test` runs.
 #
 #   tests/run.sh            all stages
-#   tests/run.sh STAGE...   some of: deps lint unit asan tsan corpora tools chart compose e2e
+#   tests/run.sh STAGE...   some of: deps lint unit asan tsan corpora campaigns tools chart compose e2e
 #
 # Prints one line a stage with its time and count, and ends with the plain line "N passed, N failed".
 # Output of each stage goes to build/test-logs/STAGE.log; of a failed one the end is shown.
@@ -65,7 +65,7 @@ parts() {
     tests/parts/get.sh $real_parts
 }
 
-all="deps lint unit asan tsan corpora tools chart compose e2e"
+all="deps lint unit asan tsan corpora campaigns tools chart compose e2e"
 [ $# -gt 0 ] || set -- $all
 for s in "$@"; do
     case $s in
@@ -82,6 +82,7 @@ for s in "$@"; do
     asan) stage asan make -j"$jobs" SAN=asan unit ;;
     tsan) stage tsan make -j"$jobs" SAN=tsan unit TESTS="$(tests/tsan-list)" ;;
     corpora) stage corpora make -j"$jobs" SAN=asan corpora ;;
+    campaigns) stage campaigns make -j"$jobs" campaigns ;;
     tools) stage tools make -j"$jobs" test-tools ;;
     chart) stage chart tests/chart.sh ;;
     compose) stage compose tests/compose.sh ;;

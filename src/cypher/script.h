@@ -61,7 +61,7 @@ void cyp_script_free(struct cyp_script *s);
 NB_AUTO_DEFINE(struct cyp_script *, cyp_script_free)
 
 /* Said in comments at the top; NULL or 0: not said. Borrowed for the call. Control characters in
- * the texts become spaces. */
+ * the texts become spaces, backslashes slashes. */
 struct cyp_head {
     unsigned format; /* set by the reader; the writer writes CYP_FORMAT_VERSION */
     struct nb_str database;

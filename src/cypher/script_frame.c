@@ -5,7 +5,8 @@
 
 enum { REMOVE_BATCH = 10000, INDEX_WAIT_SECONDS = 7 * 24 * 3600 };
 
-/* One line of a comment. */
+/* One line of a comment, and nothing that could end it: servers that undo \uXXXX do so in comments
+ * too, where \u000a is a new line and other sequences are errors. */
 static void line_append(struct nb_buf *out, const char *name, struct nb_str value)
 {
     if (!value.n)
@@ -15,6 +16,8 @@ static void line_append(struct nb_buf *out, const char *name, struct nb_str valu
     for (size_t i = 0; i < value.n; i++) {
         char c = value.p[i];
 
+        if (c == '\\')
+            c = '/';
         nb_buf_putc(out, (unsigned char)c < ' ' || c == 0x7f ? ' ' : c);
     }
     nb_buf_putc(out, '\n');

