@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 
 #define MOUNT_ROOT "/run/secrets/neo4j-backup/"
 
@@ -137,9 +138,9 @@ static void collect_mounts(struct writer *j)
     add_mount(j, "storage", s->t->storage.secret, NULL, NULL);
     add_mount(j, "storage-ca", s->t->storage.ca_secret, s->t->storage.ca_key, "ca.crt");
     if (s->r)
-        add_mount(j, "age", s->r->identity_secret, s->r->identity_key, "identity");
+        add_mount(j, "age", s->r->identity_secret, s->r->identity_key, s->r->identity_key);
     else if (s->kind == API_JOB_VERIFY)
-        add_mount(j, "age", s->t->identity_secret, s->t->identity_key, "identity");
+        add_mount(j, "age", s->t->identity_secret, s->t->identity_key, s->t->identity_key);
 }
 
 /* --- the environment (docs/worker-environment.md) -------------------------------------------- */
@@ -210,6 +211,17 @@ static void env_owner_and_retention(struct writer *j)
     env_i64(j, "BACKUP_MINIMUM_SUCCESSFUL", r->minimum_successful);
 }
 
+/* The file is called as the key is, so that the worker can name it when it is not there. */
+static void env_identity(struct writer *j, const char *secret, const char *key)
+{
+    nb_auto(nb_free) char *path = nb_xasprintf(MOUNT_ROOT "age/%s", key);
+
+    if (!*secret)
+        return;
+    env(j, "BACKUP_AGE_IDENTITY_FILE", path);
+    env(j, "BACKUP_AGE_IDENTITY_SECRET", secret);
+}
+
 static void env_verification(struct writer *j)
 {
     const struct plan_job_spec *s = j->spec;
@@ -217,8 +229,8 @@ static void env_verification(struct writer *j)
     env(j, "BACKUP_VERIFY_LEVEL", api_verify_level_names[level_of(s)]);
     env_positive(j, "BACKUP_VERIFY_TIMEOUT_SECONDS", s->t->verify_timeout_seconds);
     env(j, "BACKUP_VERIFY_NEO4J_URI", *scratch_image(j) ? "bolt://127.0.0.1:7687" : "");
-    if (s->kind == API_JOB_VERIFY && *s->t->identity_secret)
-        env(j, "BACKUP_AGE_IDENTITY_FILE", MOUNT_ROOT "age/identity");
+    if (s->kind == API_JOB_VERIFY)
+        env_identity(j, s->t->identity_secret, s->t->identity_key);
 }
 
 static void env_backup(struct writer *j)
@@ -266,8 +278,7 @@ static void env_restore(struct writer *j)
     env(j, "RESTORE_OVERWRITE_POLICY", r->overwrite_policy);
     env(j, "RESTORE_CONFIRM", r->confirm);
     env_bool(j, "RESTORE_VERIFY", r->verify);
-    if (*r->identity_secret)
-        env(j, "BACKUP_AGE_IDENTITY_FILE", MOUNT_ROOT "age/identity");
+    env_identity(j, r->identity_secret, r->identity_key);
 }
 
 static void write_env(struct writer *j)

@@ -17,6 +17,7 @@ struct backup {
     struct eng_pulse *pulse;
     struct eng_source *source;
     struct repo_claim *claim;
+    struct age_keys *keys; /* of the dump at hand */
     int64_t start_unix_seconds;
     struct eng_backup_result *result;
 };
@@ -67,6 +68,7 @@ static bool take_claim(struct backup *b, struct nb_error *err)
         .database = eng_source_server(b->source)->database,
         .scheduled_unix_seconds = b->opts->scheduled_unix_seconds,
         .gz = b->opts->gzip_level != 0,
+        .age = b->opts->encryption != NULL,
     };
 
     if (!repo_claim_new(b->opts->repo, &opts, eng_pulse_run(b->pulse), &b->claim,
@@ -111,8 +113,8 @@ static bool export_once(struct backup *b, struct repo_manifest *m, struct nb_err
     atomic_store(&b->meter->nodes, 0);
     atomic_store(&b->meter->rels, 0);
     atomic_store(&b->meter->exported_bytes, 0);
-    if (!eng_target_open(b->opts, b->claim, &about, b->meter, eng_pulse_run(b->pulse), &target,
-                         err))
+    if (!eng_target_open(b->opts, b->claim, &about, b->keys, b->meter, eng_pulse_run(b->pulse),
+                         &target, err))
         return false;
     opts.out = eng_target_sink(target);
     ok = eng_export_run(&opts, m, err);
@@ -156,7 +158,8 @@ static bool read_back(struct backup *b, struct nb_error *err)
 
     if (b->opts->verify != REPO_VERIFIED_READBACK)
         return true;
-    if (!eng_verify_run(b->opts->repo, m, REPO_VERIFIED_READBACK, eng_pulse_run(b->pulse), err))
+    if (!eng_verify_run(b->opts->repo, m, REPO_VERIFIED_READBACK, b->keys, eng_pulse_run(b->pulse),
+                        err))
         return false;
     m->verification = REPO_VERIFIED_READBACK;
     b->result->readback_ms = nb_clock_mono_ms() - start_ms;
@@ -246,12 +249,14 @@ bool eng_backup_run(const struct eng_backup_opts *opts, struct eng_backup_result
         .start_unix_seconds = nb_clock_unix_seconds(),
         .result = ret,
     };
+    nb_auto(age_keys_free) struct age_keys *keys = age_keys_new();
     bool ok;
 
     memset(ret, 0, sizeof(*ret));
     if (!nb_cancel_check(opts->cancel, err) || !eng_pulse_start(&pulse_opts, &pulse, err))
         return false;
     b.pulse = pulse;
+    b.keys = keys;
     ok = run(&b, err);
     eng_pulse_set_claim(pulse, NULL);
     if (!ok) {

@@ -4,7 +4,7 @@
 /*
  * eng_backup: one backup of one database, from the claim to the manifest:
  *
- *   claim -> bolt -> script -> count, hash -> gzip (threads) -> upload (threads) -> checks
+ *   claim -> bolt -> script -> count, hash -> gzip (threads) -> age -> upload (threads) -> checks
  *         -> manifest
  *
  * or, without a bucket, into a file with its manifest beside it. Nothing is on disk but that file;
@@ -17,6 +17,7 @@
  * from other threads.
  */
 
+#include "age/writer.h"
 #include "engine/export.h"
 #include "engine/pulse.h"
 
@@ -35,8 +36,10 @@ struct eng_backup_opts { /* all borrowed for the call */
     size_t part_bytes;       /* 0: 8 MiB */
     unsigned upload_threads; /* 0: 2 */
 
-    int gzip_level;                /* 0: not compressed; GZ_LEVEL_ADAPTIVE */
-    unsigned gzip_threads;         /* 0: by the number of CPUs, at most 4 */
+    int gzip_level;        /* 0: not compressed; GZ_LEVEL_ADAPTIVE */
+    unsigned gzip_threads; /* 0: by the number of CPUs, at most 4 */
+    /* NULL: not encrypted. The key of the dump stays in memory, so that it can be read back. */
+    const struct age_writer_opts *encryption;
     uint64_t max_bytes_per_second; /* of script; 0: no limit */
     bool no_digest;
     /* READBACK: everything that was stored is downloaded and read again before the manifest is

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "age/reader.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
@@ -17,33 +18,41 @@ enum {
     READ_BYTES = 256 << 10,
     MAX_RATIO = 1100, /* DEFLATE itself ends at 1,032 */
     MAGIC_BYTES = 4,  /* enough to tell what it is */
+    PREFIX_MAX_BYTES = AGE_HEADER_MAX_BYTES + READ_BYTES,
 };
-#define AGE_MAGIC "age-"
 
 struct eng_input {
     char *name;
     struct repo *repo; /* NULL: fd */
     int fd;
     bool own_fd, once, read_before;
+    struct nb_buf prefix; /* of a descriptor that is read once: what was read already */
     uint64_t size;
     _Atomic uint64_t *counter; /* NULL: none */
     struct repo_manifest *own_manifest;
     const struct repo_manifest *m;
     struct repo_object *objects; /* of the bucket: key, size, SHA-256 and ETag are looked at */
     size_t objects_n;
+    struct age_keys *file_key; /* NULL: not encrypted, or not unlocked */
 };
 
-/* One reading. */
+/* The first bytes of something, until they tell what it is. */
+struct sniff {
+    unsigned char bytes[MAGIC_BYTES];
+    size_t n;
+    bool known;
+};
+
+/* One reading: stored bytes -> age, if encrypted -> gzip, if compressed -> script. */
 struct reading {
     struct eng_input *in;
     eng_input_fn *fn;
     void *ctx;
     struct nb_sha256 *stored_hash, *plain_hash;
     uint64_t stored_bytes; /* of the object at hand */
-    struct gz_reader *gz;  /* NULL: not compressed, or not known yet */
-    bool known;
-    unsigned char magic[MAGIC_BYTES];
-    size_t magic_n;
+    struct sniff stored, packed;
+    struct age_reader *age; /* NULL: not encrypted, or not known yet */
+    struct gz_reader *gz;   /* NULL: not compressed, or not known yet */
 };
 
 static bool corrupt(struct nb_error *err, const char *name, const char *what)
@@ -53,7 +62,42 @@ static bool corrupt(struct nb_error *err, const char *name, const char *what)
 
 /* --- what it is ------------------------------------------------------------------------------- */
 
-static bool plain_take(void *ctx, const void *p, size_t n, struct nb_error *err)
+static bool looks_encrypted(const void *p, size_t n)
+{
+    return n >= MAGIC_BYTES && memcmp(p, AGE_MAGIC, MAGIC_BYTES) == 0;
+}
+
+static bool check_encrypted(const struct eng_input *in, bool encrypted, struct nb_error *err)
+{
+    if (!in->m || encrypted == (in->m->recipients.n > 0))
+        return true;
+    return corrupt(err, in->name,
+                   encrypted ? "is encrypted, and its manifest says that it is not"
+                             : "is not encrypted as its manifest says");
+}
+
+static bool check_compressed(const struct eng_input *in, bool compressed, struct nb_error *err)
+{
+    if (!in->m || !in->m->compression || compressed == nb_streq(in->m->compression, "gzip"))
+        return true;
+    return corrupt(err, in->name,
+                   compressed ? "is compressed, and its manifest says that it is not"
+                              : "is not compressed as its manifest says");
+}
+
+/* Moves what is still needed from *p to s. True: s has all it needs. */
+static bool sniff_take(struct sniff *s, const unsigned char **p, size_t *n)
+{
+    size_t take = MAGIC_BYTES - s->n < *n ? MAGIC_BYTES - s->n : *n;
+
+    memcpy(s->bytes + s->n, *p, take);
+    s->n += take;
+    *p += take;
+    *n -= take;
+    return s->n == MAGIC_BYTES;
+}
+
+static bool script_take(void *ctx, const void *p, size_t n, struct nb_error *err)
 {
     struct reading *r = ctx;
 
@@ -62,35 +106,60 @@ static bool plain_take(void *ctx, const void *p, size_t n, struct nb_error *err)
     return r->fn(r->ctx, p, n, err);
 }
 
-static bool bytes_take(struct reading *r, const void *p, size_t n, struct nb_error *err)
+static bool packed_put(struct reading *r, const void *p, size_t n, struct nb_error *err)
 {
-    return r->gz ? gz_reader_feed(r->gz, p, n, err) : plain_take(r, p, n, err);
+    return r->gz ? gz_reader_feed(r->gz, p, n, err) : script_take(r, p, n, err);
 }
 
 /* By its first bytes, or by as many as there are. */
-static bool kind_settle(struct reading *r, struct nb_error *err)
+static bool packed_settle(struct reading *r, struct nb_error *err)
 {
     struct gz_reader_opts opts = { .max_ratio = MAX_RATIO };
-    bool gz;
+    const struct sniff *s = &r->packed;
+    bool gz = s->n >= 2 && s->bytes[0] == 0x1f && s->bytes[1] == 0x8b;
 
-    r->known = true;
-    if (r->magic_n == MAGIC_BYTES && memcmp(r->magic, AGE_MAGIC, MAGIC_BYTES) == 0)
-        return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
-                       "'%s' is encrypted, which this version cannot undo; hint: decrypt it with "
-                       "age, and restore the result with --input",
-                       r->in->name);
-    gz = r->magic_n >= 2 && r->magic[0] == 0x1f && r->magic[1] == 0x8b;
-    if (r->in->m && r->in->m->compression && gz != nb_streq(r->in->m->compression, "gzip"))
-        return corrupt(err, r->in->name,
-                       gz ? "is compressed, and its manifest says that it is not"
-                          : "is not compressed as its manifest says");
-    if (gz && !gz_reader_new(&opts, plain_take, r, &r->gz, err))
+    r->packed.known = true;
+    if (!check_compressed(r->in, gz, err) ||
+        (gz && !gz_reader_new(&opts, script_take, r, &r->gz, err)))
         return false;
-    return bytes_take(r, r->magic, r->magic_n, err);
+    return packed_put(r, s->bytes, s->n, err);
+}
+
+static bool packed_take(void *ctx, const void *p, size_t n, struct nb_error *err)
+{
+    const unsigned char *at = p;
+    struct reading *r = ctx;
+
+    if (!r->packed.known) {
+        if (!sniff_take(&r->packed, &at, &n))
+            return true;
+        if (!packed_settle(r, err))
+            return false;
+    }
+    return n == 0 || packed_put(r, at, n, err);
+}
+
+static bool stored_put(struct reading *r, const void *p, size_t n, struct nb_error *err)
+{
+    return r->age ? age_reader_feed(r->age, p, n, err) : packed_take(r, p, n, err);
+}
+
+static bool stored_settle(struct reading *r, struct nb_error *err)
+{
+    const struct sniff *s = &r->stored;
+    bool encrypted = looks_encrypted(s->bytes, s->n);
+
+    r->stored.known = true;
+    if (!check_encrypted(r->in, encrypted, err))
+        return false;
+    if (encrypted)
+        r->age = age_reader_new(r->in->file_key, packed_take, r);
+    return stored_put(r, s->bytes, s->n, err);
 }
 
 static bool stored_take(void *ctx, const char *p, size_t n, struct nb_error *err)
 {
+    const unsigned char *at = (const unsigned char *)p;
     struct reading *r = ctx;
 
     if (r->stored_hash)
@@ -98,19 +167,20 @@ static bool stored_take(void *ctx, const char *p, size_t n, struct nb_error *err
     r->stored_bytes += n;
     if (r->in->counter)
         atomic_fetch_add_explicit(r->in->counter, n, memory_order_relaxed);
-    if (!r->known) {
-        size_t take = MAGIC_BYTES - r->magic_n < n ? MAGIC_BYTES - r->magic_n : n;
-
-        memcpy(r->magic + r->magic_n, p, take);
-        r->magic_n += take;
-        p += take;
-        n -= take;
-        if (r->magic_n < MAGIC_BYTES)
+    if (!r->stored.known) {
+        if (!sniff_take(&r->stored, &at, &n))
             return true;
-        if (!kind_settle(r, err))
+        if (!stored_settle(r, err))
             return false;
     }
-    return n == 0 || bytes_take(r, p, n, err);
+    return n == 0 || stored_put(r, at, n, err);
+}
+
+static bool take_end(struct reading *r, struct nb_error *err)
+{
+    return (r->stored.known || stored_settle(r, err)) &&
+           (!r->age || age_reader_finish(r->age, err)) &&
+           (r->packed.known || packed_settle(r, err)) && (!r->gz || gz_reader_finish(r->gz, err));
 }
 
 /* --- checks ----------------------------------------------------------------------------------- */
@@ -163,12 +233,22 @@ static bool read_fd(struct reading *r, const struct nb_cancel *cancel, struct nb
 
     if (!in->once && lseek(in->fd, 0, SEEK_SET) < 0)
         return nb_fail_errno(err, errno, "read '%s' from its beginning", in->name);
+    if (in->prefix.len > 0 && !stored_take(r, in->prefix.data, in->prefix.len, err))
+        return false;
     while (n > 0) {
         if (!fd_read(in->fd, in->name, buf, &n, cancel, err) ||
             (n > 0 && !stored_take(r, buf, n, err)))
             return false;
     }
     return !in->m || object_check(r, in->name, &in->m->objects[0], err);
+}
+
+static bool fail_read(const char *key, struct nb_error *err)
+{
+    if (!nb_streq(err->reason, "ObjectNotFound"))
+        return nb_wrap(err, "read '%s'", key);
+    nb_error_clear(err);
+    return corrupt(err, key, "is gone");
 }
 
 static bool read_objects(struct reading *r, const struct nb_cancel *cancel, struct nb_error *err)
@@ -183,13 +263,8 @@ static bool read_objects(struct reading *r, const struct nb_cancel *cancel, stru
         r->stored_bytes = 0;
         if (r->stored_hash)
             nb_sha256_reset(r->stored_hash);
-        if (!s3_get(repo_client(in->repo), o->key, &opts, stored_take, r, cancel, &got, err)) {
-            if (nb_streq(err->reason, "ObjectNotFound")) {
-                nb_error_clear(err);
-                return corrupt(err, o->key, "is gone");
-            }
-            return nb_wrap(err, "read '%s'", o->key);
-        }
+        if (!s3_get(repo_client(in->repo), o->key, &opts, stored_take, r, cancel, &got, err))
+            return fail_read(o->key, err);
         /* The next reading is of the same bytes, or fails. */
         if (!o->etag[0])
             snprintf(o->etag, sizeof(o->etag), "%s", got.etag);
@@ -204,7 +279,7 @@ static bool read_all(struct reading *r, const struct nb_cancel *cancel, struct n
     const struct repo_manifest *m = r->in->m;
 
     if (!(r->in->repo ? read_objects(r, cancel, err) : read_fd(r, cancel, err)) ||
-        (!r->known && !kind_settle(r, err)) || (r->gz && !gz_reader_finish(r->gz, err)))
+        !take_end(r, err))
         return false;
     return !m || !m->plain_sha256[0] || hash_is(r->plain_hash, m->plain_sha256) ||
            corrupt(err, r->in->name, "holds another script than its manifest says");
@@ -225,7 +300,104 @@ bool eng_input_read(struct eng_input *in, eng_input_fn *fn, void *ctx,
     in->read_before = true;
     ok = read_all(&r, cancel, err);
     gz_reader_free(r.gz);
+    age_reader_free(r.age);
     return ok;
+}
+
+/* --- unlocking -------------------------------------------------------------------------------- */
+
+/* Enough of it to open it, or all there is; what is read once is kept for the reading. */
+static bool head_of_fd(struct eng_input *in, const struct nb_cancel *cancel, struct nb_buf *out,
+                       struct nb_error *err)
+{
+    nb_auto(nb_free) char *buf = nb_xmalloc(READ_BYTES);
+    size_t n = 1;
+
+    if (!in->once && lseek(in->fd, 0, SEEK_SET) < 0)
+        return nb_fail_errno(err, errno, "read '%s' from its beginning", in->name);
+    while (n > 0 && out->len < AGE_HEADER_MAX_BYTES &&
+           (out->len < MAGIC_BYTES || (looks_encrypted(out->data, out->len) &&
+                                       age_header_length(out->data, out->len) == 0))) {
+        if (!fd_read(in->fd, in->name, buf, &n, cancel, err))
+            return false;
+        nb_buf_append(out, buf, n);
+    }
+    if (in->once)
+        nb_buf_append(&in->prefix, out->data, out->len);
+    return nb_buf_check(out, err) && nb_buf_check(&in->prefix, err);
+}
+
+static bool append(void *ctx, const char *p, size_t n, struct nb_error *err)
+{
+    nb_buf_append(ctx, p, n);
+    return nb_buf_check(ctx, err);
+}
+
+static bool head_of_object(struct eng_input *in, const struct nb_cancel *cancel, struct nb_buf *out,
+                           struct nb_error *err)
+{
+    struct repo_object *o = &in->objects[0];
+    struct s3_get_opts opts = { .length = AGE_HEADER_MAX_BYTES,
+                                .if_match = o->etag[0] ? o->etag : NULL };
+    struct s3_object got = { 0 };
+
+    if (o->size < AGE_HEADER_MAX_BYTES)
+        opts.length = 0;
+    if (!s3_get(repo_client(in->repo), o->key, &opts, append, out, cancel, &got, err))
+        return fail_read(o->key, err);
+    if (!o->etag[0])
+        snprintf(o->etag, sizeof(o->etag), "%s", got.etag);
+    return true;
+}
+
+static bool discard(void *ctx, const void *p, size_t n, struct nb_error *err)
+{
+    (void)ctx;
+    (void)p;
+    (void)n;
+    (void)err;
+    return true;
+}
+
+static bool explain_locked(const struct eng_input *in, struct nb_error *err)
+{
+    const struct repo_strings *to = in->m ? &in->m->recipients : NULL;
+
+    if (nb_streq(err->reason, "NoIdentity")) {
+        if (to && to->n > 0 && nb_starts_with(to->items[0], "age1"))
+            nb_hint(err,
+                    "give the private key of %s%s, in a file that BACKUP_AGE_IDENTITY_FILE names",
+                    to->items[0], to->n > 1 ? " (or of another of its recipients)" : "");
+        else
+            nb_hint(err, "give the private key of one of its recipients in a file that "
+                         "BACKUP_AGE_IDENTITY_FILE names, or the passphrase in "
+                         "BACKUP_AGE_PASSPHRASE_FILE");
+    }
+    return nb_wrap(err, "'%s'", in->name);
+}
+
+bool eng_input_unlock(struct eng_input *in, const struct age_keys *keys,
+                      const struct nb_cancel *cancel, struct nb_error *err)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf head = NB_BUF_INIT(PREFIX_MAX_BYTES);
+    nb_auto(age_reader_free) struct age_reader *r = NULL;
+    size_t n;
+
+    if (in->m && in->m->recipients.n == 0)
+        return true; /* else its reading will say so */
+    if (!(in->repo ? head_of_object(in, cancel, &head, err) : head_of_fd(in, cancel, &head, err)))
+        return false;
+    if (!looks_encrypted(head.data, head.len))
+        return check_encrypted(in, false, err);
+    r = age_reader_new(keys, discard, NULL);
+    n = age_header_length(head.data, head.len);
+    if (!age_reader_feed(r, head.data, n ? n : head.len, err) ||
+        (!age_reader_is_open(r) && !age_reader_finish(r, err)))
+        return explain_locked(in, err);
+    age_keys_free(in->file_key);
+    in->file_key = age_keys_new();
+    age_reader_give_key(r, in->file_key);
+    return true;
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -236,6 +408,7 @@ static struct eng_input *input_new(const char *name)
 
     in->name = nb_xstrdup(name);
     in->fd = -1;
+    nb_buf_init(&in->prefix, PREFIX_MAX_BYTES);
     return in;
 }
 
@@ -249,6 +422,8 @@ void eng_input_close(struct eng_input *in)
         free(in->objects[i].key);
     free(in->objects);
     repo_manifest_free(in->own_manifest);
+    nb_buf_done(&in->prefix);
+    age_keys_free(in->file_key);
     free(in->name);
     free(in);
 }
@@ -349,9 +524,6 @@ bool eng_input_open_manifest(struct repo *repo, const struct repo_manifest *m,
 
     if (m->objects_n == 0)
         return nb_fail(err, NB_E_CORRUPT, "VerificationFailed", "the manifest names no dump");
-    if (m->recipients.n > 0)
-        return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
-                       "'%s' is encrypted, which this version cannot undo", m->objects[0].key);
     in = input_new(m->objects[0].key);
     in->repo = repo;
     in->m = m;

@@ -3,8 +3,8 @@
 
 /*
  * eng_input: where a dump is read from: objects of a bucket, a file, or standard input. It is read
- * from its beginning as often as one likes, compressed or not (seen by its first bytes), and is the
- * same each time: objects are bound to their ETags, and where a manifest says sizes and SHA-256
+ * from its beginning as often as one likes, compressed or encrypted or neither (seen by its first
+ * bytes), and is the same each time: objects are bound to their ETags, and where a manifest says sizes and SHA-256
  * they are compared in every reading. What can only be read once (standard input) is spooled into a
  * file without a name, unless one reading is enough.
  *
@@ -35,6 +35,16 @@ NB_NODISCARD bool eng_input_open_object(struct repo *repo, const char *key,
 void eng_input_close(struct eng_input *in);
 NB_AUTO_DEFINE(struct eng_input *, eng_input_close)
 
+/*
+ * Opens an encrypted one, so that it can be read: to be called before anything is written for its
+ * sake. keys is borrowed for the call. Reads 64 KiB at most; of what can be read once, they are kept.
+ * True for one that is not encrypted. NB_E_INVALID "NoIdentity": none of the keys opens it (NULL:
+ * there are none); NB_E_CORRUPT and others as age/keys.h has them.
+ */
+struct age_keys;
+NB_NODISCARD bool eng_input_unlock(struct eng_input *in, const struct age_keys *keys,
+                                   const struct nb_cancel *cancel, struct nb_error *err);
+
 /* NULL: there is none, so nothing is known of sizes and checksums. Borrowed. */
 const struct repo_manifest *eng_input_manifest(const struct eng_input *in);
 const char *eng_input_name(const struct eng_input *in); /* for messages */
@@ -47,8 +57,8 @@ void eng_input_count(struct eng_input *in, _Atomic uint64_t *counter);
 typedef bool(eng_input_fn)(void *ctx, const void *p, size_t n, struct nb_error *err);
 /*
  * All of the script's bytes, in order. NB_E_CORRUPT "VerificationFailed": they are not what the
- * manifest says; "CorruptGzip", "CutGzip". NB_E_INVALID "InvalidConfiguration" for an encrypted
- * one. NB_E_CONFLICT "PreconditionFailed": another object is there than in the reading before.
+ * manifest says; "CorruptGzip", "CutGzip", "CorruptAge", "CutAge". NB_E_INVALID "NoIdentity" for an
+ * encrypted one that was not unlocked. NB_E_CONFLICT "PreconditionFailed": another object is there than in the reading before.
  */
 NB_NODISCARD bool eng_input_read(struct eng_input *in, eng_input_fn *fn, void *ctx,
                                  const struct nb_cancel *cancel, struct nb_error *err);

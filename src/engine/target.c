@@ -58,6 +58,13 @@ static size_t describe(struct eng_target *t, const struct eng_target_about *abou
     return n;
 }
 
+static const char *content_type(const struct eng_backup_opts *opts)
+{
+    if (opts->encryption)
+        return "application/octet-stream";
+    return opts->gzip_level != 0 ? "application/gzip" : "text/plain";
+}
+
 static bool open_s3(struct eng_target *t, const struct eng_target_about *about, struct sink **ret,
                     struct nb_error *err)
 {
@@ -65,7 +72,7 @@ static bool open_s3(struct eng_target *t, const struct eng_target_about *about, 
         .client = repo_client(t->opts->repo),
         .cancel = t->run,
         .upload = {
-            .content_type = t->opts->gzip_level != 0 ? "application/gzip" : "text/plain",
+            .content_type = content_type(t->opts),
             .meta = t->meta,
             .meta_n = describe(t, about),
             .part_bytes = t->opts->part_bytes,
@@ -107,7 +114,7 @@ static unsigned gzip_threads(const struct eng_backup_opts *opts)
 }
 
 static bool open_chain(struct eng_target *t, const struct eng_target_about *about,
-                       struct nb_error *err)
+                       struct age_keys *keys, struct nb_error *err)
 {
     const struct eng_backup_opts *opts = t->opts;
     struct sink *s;
@@ -115,6 +122,11 @@ static bool open_chain(struct eng_target *t, const struct eng_target_about *abou
     if (!(opts->repo ? open_s3(t, about, &s, err) : open_file(t, &s, err)))
         return false;
     t->head = t->stored_count = sink_count_new(s);
+    if (opts->encryption) {
+        s = nb_steal(t->head);
+        if (!sink_age_new(opts->encryption, keys, s, &t->head, err))
+            return false;
+    }
     if (opts->gzip_level != 0) {
         s = nb_steal(t->head);
         if (!sink_gz_new(opts->gzip_level, gzip_threads(opts), s, &t->head, err))
@@ -128,8 +140,9 @@ static bool open_chain(struct eng_target *t, const struct eng_target_about *abou
 }
 
 bool eng_target_open(const struct eng_backup_opts *opts, struct repo_claim *claim,
-                     const struct eng_target_about *about, struct eng_meter *meter,
-                     const struct nb_cancel *run, struct eng_target **ret, struct nb_error *err)
+                     const struct eng_target_about *about, struct age_keys *keys,
+                     struct eng_meter *meter, const struct nb_cancel *run, struct eng_target **ret,
+                     struct nb_error *err)
 {
     nb_auto(eng_target_free) struct eng_target *t = NB_NEW(struct eng_target);
 
@@ -137,7 +150,7 @@ bool eng_target_open(const struct eng_backup_opts *opts, struct repo_claim *clai
     t->claim = claim;
     t->meter = meter;
     t->run = run;
-    if (!open_chain(t, about, err))
+    if (!open_chain(t, about, keys, err))
         return false;
     *ret = nb_steal(t);
     return true;
@@ -180,6 +193,19 @@ static void describe_file(const struct eng_target *t, struct repo_manifest *m)
     sink_hash_hex(t->stored_hash, o->sha256);
 }
 
+/* Who can open it: public keys only. */
+static void describe_recipients(const struct age_writer_opts *encryption, struct repo_manifest *m)
+{
+    char text[AGE_RECIPIENT_TEXT_MAX];
+
+    for (size_t i = 0; i < encryption->recipients_n; i++) {
+        age_recipient_format(&encryption->recipients[i], text);
+        repo_strings_add(&m->recipients, text);
+    }
+    if (encryption->recipients_n == 0)
+        repo_strings_add(&m->recipients, "scrypt"); /* a passphrase, by the name of its stanza */
+}
+
 bool eng_target_finish(struct eng_target *t, struct repo_manifest *m, struct nb_error *err)
 {
     if (!sink_finish(t->head, err))
@@ -195,5 +221,7 @@ bool eng_target_finish(struct eng_target *t, struct repo_manifest *m, struct nb_
     m->plain_bytes = sink_count_bytes(t->plain_count);
     sink_hash_hex(t->plain_hash, m->plain_sha256);
     m->compression = nb_xstrdup(t->opts->gzip_level != 0 ? "gzip" : "none");
+    if (t->opts->encryption)
+        describe_recipients(t->opts->encryption, m);
     return true;
 }

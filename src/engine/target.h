@@ -15,12 +15,12 @@ struct eng_target_about {
     const struct eng_server *server;
     int64_t created_unix_seconds;
 };
-/* claim: NULL where the dump goes to opts->output. run: the token that stops it. All must
- * outlive the target. */
+/* claim: NULL where the dump goes to opts->output. keys: is given what opens the dump, if it is
+ * encrypted. run: the token that stops it. All must outlive the target. */
 NB_NODISCARD bool eng_target_open(const struct eng_backup_opts *opts, struct repo_claim *claim,
-                                  const struct eng_target_about *about, struct eng_meter *meter,
-                                  const struct nb_cancel *run, struct eng_target **ret,
-                                  struct nb_error *err);
+                                  const struct eng_target_about *about, struct age_keys *keys,
+                                  struct eng_meter *meter, const struct nb_cancel *run,
+                                  struct eng_target **ret, struct nb_error *err);
 /* Not finished: no object, no upload and no file is left behind. */
 void eng_target_free(struct eng_target *t);
 NB_AUTO_DEFINE(struct eng_target *, eng_target_free)

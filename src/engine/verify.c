@@ -53,7 +53,7 @@ static bool feed_script(void *ctx, const void *p, size_t n, struct nb_error *err
     return cyp_reader_feed(ctx, p, n, err);
 }
 
-static bool read_back(struct repo *repo, const struct repo_manifest *m,
+static bool read_back(struct repo *repo, const struct repo_manifest *m, const struct age_keys *keys,
                       const struct nb_cancel *cancel, struct nb_error *err)
 {
     static const struct cyp_reader_ops no_ops;
@@ -64,7 +64,8 @@ static bool read_back(struct repo *repo, const struct repo_manifest *m,
 
     if (!eng_input_open_manifest(repo, m, &in, err))
         return false;
-    if (eng_input_read(in, feed_script, script, cancel, err) && cyp_reader_finish(script, err)) {
+    if (eng_input_unlock(in, keys, cancel, err) &&
+        eng_input_read(in, feed_script, script, cancel, err) && cyp_reader_finish(script, err)) {
         cyp_reader_counts(script, &counts);
         return eng_verify_counts(&counts, m, err);
     }
@@ -75,7 +76,8 @@ static bool read_back(struct repo *repo, const struct repo_manifest *m,
 }
 
 bool eng_verify_run(struct repo *repo, const struct repo_manifest *m, enum repo_verification level,
-                    const struct nb_cancel *cancel, struct nb_error *err)
+                    const struct age_keys *keys, const struct nb_cancel *cancel,
+                    struct nb_error *err)
 {
     for (size_t i = 0; i < m->objects_n; i++) {
         if (!check_object(repo, &m->objects[i], cancel, err))
@@ -83,5 +85,5 @@ bool eng_verify_run(struct repo *repo, const struct repo_manifest *m, enum repo_
     }
     if (level == REPO_VERIFIED_CHECKSUM)
         return true;
-    return read_back(repo, m, cancel, err);
+    return read_back(repo, m, keys, cancel, err);
 }

@@ -8,17 +8,21 @@
  * SHA-256 and that of the script compared, and the script read with our own reader: its form, its
  * counts and its tail.
  *
+ * An encrypted backup is read back with the keys (NULL: there are none). NB_E_INVALID "NoIdentity":
+ * none of them opens it.
+ *
  * Any thread. NB_E_CORRUPT "VerificationFailed" says what is not as it should be; other errors mean
  * that it was not found out.
  */
 
+#include "age/keys.h"
 #include "base/cancel.h"
 #include "cypher/reader.h"
 #include "repo/repo.h"
 
 NB_NODISCARD bool eng_verify_run(struct repo *repo, const struct repo_manifest *m,
-                                 enum repo_verification level, const struct nb_cancel *cancel,
-                                 struct nb_error *err);
+                                 enum repo_verification level, const struct age_keys *keys,
+                                 const struct nb_cancel *cancel, struct nb_error *err);
 /* What a reader has counted in the dump against what its manifest says. NB_E_CORRUPT
  * "VerificationFailed". */
 NB_NODISCARD bool eng_verify_counts(const struct cyp_counts *counts, const struct repo_manifest *m,

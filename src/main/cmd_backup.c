@@ -10,12 +10,14 @@
 #include "main/command.h"
 #include "main/connect.h"
 #include "main/databases.h"
+#include "main/encryption.h"
 #include "main/state_dir.h"
 
 struct backup {
     struct context *c;
     struct neo4j_settings neo4j;
     struct bucket bucket;
+    struct encryption encryption;
     struct eng_meter meter;
     _Atomic(char *) database; /* at hand; every name lives until the end: threads report it */
     struct nb_vec names;
@@ -62,9 +64,6 @@ static bool check_supported(const struct options *o, struct nb_error *err)
     if (nb_streq(opt_text(o, OPT_BACKUP_TYPE), "Incremental"))
         return opt_fail(o, OPT_BACKUP_TYPE, err, "take Full",
                         "is 'Incremental', which this version cannot do");
-    if (opt_given(o, OPT_BACKUP_AGE_RECIPIENTS))
-        return opt_fail(o, OPT_BACKUP_AGE_RECIPIENTS, err, "leave it out",
-                        "asks for encryption, which this version cannot do");
     if (nb_streq(opt_text(o, OPT_BACKUP_VERIFY_LEVEL), "Restore"))
         return opt_fail(o, OPT_BACKUP_VERIFY_LEVEL, err, "take Checksum or Readback",
                         "is 'Restore', which this version cannot do");
@@ -117,6 +116,7 @@ static struct eng_backup_opts backup_opts(struct backup *b, const char *database
         .part_bytes = (size_t)opt_int(o, OPT_R2_PART_SIZE_BYTES, 0),
         .gzip_level = gzip_level(o),
         .gzip_threads = (unsigned)opt_int(o, OPT_BACKUP_PARALLELISM, 0),
+        .encryption = b->encryption.on ? &b->encryption.writer : NULL,
         .max_bytes_per_second = (uint64_t)opt_int(o, OPT_BACKUP_MAX_BYTES_PER_SECOND, 0),
         .verify = verify_level(o),
         .scheduled_unix_seconds = time,
@@ -132,12 +132,16 @@ static struct eng_backup_opts backup_opts(struct backup *b, const char *database
 
 /* --- one database ----------------------------------------------------------------------------- */
 
-/* What an earlier try has made is looked at as well: it may have been killed before it could. */
+/* What an earlier try has made is looked at as well: it may have been killed before it could. The
+ * key of an encrypted dump has gone with that try, which read it back before it wrote the manifest. */
 static bool verify_earlier(struct backup *b, struct eng_backup_result *result, struct nb_error *err)
 {
+    const struct repo_manifest *m = result->manifest;
     int64_t start_ms = nb_clock_mono_ms();
-    bool ok = eng_verify_run(b->bucket.repo, result->manifest, verify_level(b->c->options),
-                             b->c->cancel, err);
+    bool ok =
+        eng_verify_run(b->bucket.repo, m,
+                       m->recipients.n > 0 ? REPO_VERIFIED_CHECKSUM : verify_level(b->c->options),
+                       NULL, b->c->cancel, err);
 
     result->readback_ms = nb_clock_mono_ms() - start_ms;
     return ok;
@@ -320,8 +324,8 @@ static bool run(struct backup *b, struct database_choices *databases, struct nb_
         .ctx = b,
     };
 
-    if (!check_supported(o, err) || !open_target(b, err) ||
-        !neo4j_settings_load(o, b->c->cancel, &b->neo4j, err))
+    if (!check_supported(o, err) || !encryption_load(o, &b->encryption, err) ||
+        !open_target(b, err) || !neo4j_settings_load(o, b->c->cancel, &b->neo4j, err))
         return false;
     source.bolt = b->neo4j.bolt;
     if (!databases_resolve(o, &source, databases, err))
@@ -368,6 +372,7 @@ bool cmd_backup(struct context *c, struct nb_error *err)
     nb_auto_fd int lock = -1;
     bool ok = take_lock(c, &lock, err) && run(&b, &databases, err);
 
+    encryption_done(&b.encryption);
     free_names(&b.done);
     free_names(&b.names);
     bucket_close(&b.bucket);

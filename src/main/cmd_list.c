@@ -10,18 +10,23 @@ static const char *manifest_text(const struct repo_backup *b, const char *text)
     return b->manifest && text ? text : "-";
 }
 
+static bool is_encrypted(const struct repo_backup *b)
+{
+    return b->manifest ? b->manifest->recipients.n > 0 : b->name.age;
+}
+
 static void print_row(const struct repo_backup *b)
 {
     const struct repo_manifest *m = b->manifest;
     char time[NB_TIME_TEXT_MAX], size[16];
 
-    out_printf("%-20s  %-16s  %-16s  %-9s  %8s  %12lld  %13lld  %-10s  %-8s  %-3s  %s\n",
+    out_printf("%-20s  %-16s  %-16s  %-9s  %8s  %12lld  %13lld  %-10s  %-8s  %-9s  %-3s  %s\n",
                nb_time_format(b->name.time_unix_seconds, time), b->name.database,
                m ? m->owner : "-", repo_state_name(b->state), out_size(b->stored_bytes, size),
                (long long)(m ? m->nodes : -1), (long long)(m ? m->relationships : -1),
                manifest_text(b, m ? repo_consistency_name(m->consistency) : NULL),
                manifest_text(b, m ? repo_verification_name(m->verification) : NULL),
-               b->pinned ? "yes" : "no",
+               is_encrypted(b) ? "yes" : "no", b->pinned ? "yes" : "no",
                b->manifest_key ? b->manifest_key
                : b->dump_key   ? b->dump_key
                                : b->claim_key);
@@ -31,9 +36,9 @@ static void print_row(const struct repo_backup *b)
 
 static void print_table(const struct repo_backups *all)
 {
-    out_printf("%-20s  %-16s  %-16s  %-9s  %8s  %12s  %13s  %-10s  %-8s  %-3s  %s\n", "TIME",
+    out_printf("%-20s  %-16s  %-16s  %-9s  %8s  %12s  %13s  %-10s  %-8s  %-9s  %-3s  %s\n", "TIME",
                "DATABASE", "OWNER", "STATE", "SIZE", "NODES", "RELATIONSHIPS", "CONSISTENCY",
-               "VERIFIED", "PIN", "KEY");
+               "VERIFIED", "ENCRYPTED", "PIN", "KEY");
     for (size_t i = 0; i < all->n; i++)
         print_row(&all->items[i]);
     if (!all->complete)
@@ -51,6 +56,7 @@ static void format_backup(struct nb_jw *w, const struct repo_backup *b)
     nb_jw_kv_str(w, "state", repo_state_name(b->state));
     nb_jw_kv_bool(w, "ours", b->ours);
     nb_jw_kv_bool(w, "pinned", b->pinned);
+    nb_jw_kv_bool(w, "encrypted", is_encrypted(b));
     nb_jw_kv_str(w, "manifestKey", b->manifest_key);
     nb_jw_kv_str(w, "key", b->dump_key);
     nb_jw_kv_i64(w, "sizeBytes", (int64_t)b->stored_bytes);

@@ -10,6 +10,7 @@
 #include "engine/restore.h"
 #include "main/command.h"
 #include "main/connect.h"
+#include "main/encryption.h"
 
 /* One dump, and where it goes. */
 struct source {
@@ -318,6 +319,22 @@ static bool map_targets(struct restore *r, struct nb_error *err)
     return true;
 }
 
+/* Before anything is written, into whatever database: half of what was asked for would help nobody. */
+static bool unlock_sources(struct restore *r, struct nb_error *err)
+{
+    nb_auto(age_keys_free) struct age_keys *keys = NULL;
+
+    if (!identities_load(r->c->options, r->c->cancel, &keys, err))
+        return false;
+    for (size_t i = 0; i < r->sources.count; i++) {
+        const struct source *s = r->sources.items[i];
+
+        if (!eng_input_unlock(s->input, keys, r->c->cancel, err))
+            return false;
+    }
+    return true;
+}
+
 static void tell_sources(const struct restore *r)
 {
     for (size_t i = 0; i < r->sources.count; i++) {
@@ -480,7 +497,7 @@ static bool run(struct restore *r, struct nb_error *err)
     if (!(opt_text(o, OPT_RESTORE_INPUT) ? add_input(r, opt_text(o, OPT_RESTORE_INPUT), err)
                                          : add_from_bucket(r, err)))
         return false;
-    if (!choose_databases(r, err) || !map_targets(r, err) ||
+    if (!choose_databases(r, err) || !map_targets(r, err) || !unlock_sources(r, err) ||
         !neo4j_settings_load(o, r->c->cancel, &r->neo4j, err))
         return false;
     tell_sources(r);

@@ -14,6 +14,7 @@
 #include "main/child.h"
 #include "main/command.h"
 #include "main/connect.h"
+#include "main/encryption.h"
 #include "main/schedule_state.h"
 #include "main/slots.h"
 #include "main/state_dir.h"
@@ -451,12 +452,15 @@ static void stop(struct scheduler *s)
 static bool check_backup(const struct scheduler *s, struct nb_error *err)
 {
     const struct options *o = s->c->options;
+    nb_auto_done(encryption_done) struct encryption encryption = { .on = false };
     struct neo4j_settings neo4j = { .bolt = BOLT_CONN_OPTS_INIT };
     bool ok;
 
     if (nb_streq(opt_text(o, OPT_BACKUP_OUTPUT), "-"))
         return opt_fail(o, OPT_BACKUP_OUTPUT, err, "name a file, or leave it out for the bucket",
                         "is standard output");
+    if (!encryption_load(o, &encryption, err))
+        return false;
     if (!opt_text(o, OPT_BACKUP_OUTPUT) && !bucket_settings_check(o, err))
         return false;
     if (opt_given(o, OPT_NEO4J_AUTH_DIR))

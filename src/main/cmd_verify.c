@@ -8,10 +8,12 @@
 #include "engine/verify.h"
 #include "main/command.h"
 #include "main/connect.h"
+#include "main/encryption.h"
 
 struct verify {
     struct context *c;
     struct repo *repo;
+    const struct age_keys *keys;
     enum repo_verification level;
     unsigned done;
 };
@@ -19,7 +21,7 @@ struct verify {
 static bool verify_manifest(struct verify *v, const struct repo_manifest *m, const char *key,
                             struct nb_error *err)
 {
-    if (!eng_verify_run(v->repo, m, v->level, v->c->cancel, err))
+    if (!eng_verify_run(v->repo, m, v->level, v->keys, v->c->cancel, err))
         return nb_wrap(err, "verify '%s'", key);
     v->done++;
     nb_log(NB_LOG_INFO, "backup verified", NB_F_STR("manifestKey", key),
@@ -85,6 +87,7 @@ static bool verify_all(struct verify *v, struct nb_error *err)
 bool cmd_verify(struct context *c, struct nb_error *err)
 {
     nb_auto_done(bucket_close) struct bucket bucket = { NULL, NULL };
+    nb_auto(age_keys_free) struct age_keys *keys = NULL;
     struct bucket_hooks hooks = { NULL, NULL, false };
     const char *level = opt_text(c->options, OPT_BACKUP_VERIFY_LEVEL);
     struct verify v = { .c = c, .level = REPO_VERIFIED_CHECKSUM };
@@ -95,9 +98,11 @@ bool cmd_verify(struct context *c, struct nb_error *err)
                         "is 'Restore', which this version cannot do");
     if (nb_streq(level, "Readback"))
         v.level = REPO_VERIFIED_READBACK;
-    if (!bucket_open(c->options, &hooks, c->cancel, &bucket, err))
+    if (!identities_load(c->options, c->cancel, &keys, err) ||
+        !bucket_open(c->options, &hooks, c->cancel, &bucket, err))
         return false;
     v.repo = bucket.repo;
+    v.keys = keys;
     c->report.verification_level = repo_verification_name(v.level);
     c->report.verification_ok = verify_all(&v, err);
     c->report.verification_seconds = (nb_clock_mono_ms() - start) / 1000;

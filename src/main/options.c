@@ -134,6 +134,8 @@ static bool fail_unknown_flag(const struct options *o, const char *name, size_t 
         { "secret-access-key", "R2_SECRET_ACCESS_KEY" },
         { "secret-key", "R2_SECRET_ACCESS_KEY" },
         { "session-token", "R2_SESSION_TOKEN" },
+        { "passphrase", "BACKUP_AGE_PASSPHRASE" },
+        { "age-passphrase", "BACKUP_AGE_PASSPHRASE" },
     };
 
     for (size_t i = 0; i < NB_ARRAY_LEN(secrets); i++) {

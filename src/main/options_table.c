@@ -135,7 +135,17 @@ const struct option_def option_defs[OPT_COUNT] = {
         "1 is fastest, 9 smallest; adaptive: as small as neither the CPU nor the network waits for",
         .values = "1|2|3|4|5|6|7|8|9|adaptive", .dflt = "6"),
     ROW(OPT_BACKUP_AGE_RECIPIENTS, "BACKUP_AGE_RECIPIENTS", "age-recipients", OPTION_LIST,
-        CMD_BACKUP, "encrypt to these age recipients", ),
+        CMD_BACKUP, "encrypt to these age recipients (age1…)", ),
+    ROW(OPT_BACKUP_AGE_PASSPHRASE, "BACKUP_AGE_PASSPHRASE", NULL, OPTION_SECRET,
+        CMD_BACKUP | CMD_VERIFY | CMD_RESTORE,
+        "instead of recipients and identities: a passphrase; takes 256 MiB of memory for a "
+        "moment", ),
+    ROW(OPT_BACKUP_AGE_IDENTITY_FILE, "BACKUP_AGE_IDENTITY_FILE", "age-identity-file", OPTION_PATH,
+        CMD_VERIFY | CMD_RESTORE,
+        "the private keys that open encrypted backups: a file of AGE-SECRET-KEY-1…, one a line", ),
+    ROW(OPT_BACKUP_AGE_IDENTITY_SECRET, "BACKUP_AGE_IDENTITY_SECRET", NULL, OPTION_TEXT,
+        CMD_VERIFY | CMD_RESTORE,
+        "the name of the Secret that is mounted around that file; it is waited for", ),
     ROW(OPT_BACKUP_RETENTION_DAYS, "BACKUP_RETENTION_DAYS", "retention-days", OPTION_INT,
         RETENTION_COMMANDS,
         "keep what is younger; 0: for ever. Not a rule where only keep rules are given",
@@ -199,7 +209,8 @@ const struct option_def option_defs[OPT_COUNT] = {
         "runs",
         .dflt = "/tmp/neo4j-backup"),
     ROW(OPT_RESTORE_INPUT, "RESTORE_INPUT", "input", OPTION_PATH, CMD_RESTORE,
-        "a file instead of a bucket, plain or gzip, checked against its manifest if that is beside "
+        "a file instead of a bucket, plain, gzip or age, checked against its manifest if that is "
+        "beside "
         "it; -: standard input", ),
     ROW(OPT_RESTORE_KEYS, "RESTORE_KEYS", "keys", OPTION_LIST, CMD_RESTORE,
         "keys of manifests or dumps in the bucket; default: the owner's newest of each database", ),

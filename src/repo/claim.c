@@ -158,7 +158,8 @@ static bool abort_noted(struct repo *r, const char *both, const char *stem,
 static bool find_uploads(struct repo *r, struct keys *found, size_t noted,
                          const struct nb_cancel *cancel, struct nb_error *err)
 {
-    static const char *const forms[] = { "", ".cypher", ".cypher.gz" };
+    static const char *const forms[] = { "", ".cypher", ".cypher.gz", ".cypher.age",
+                                         ".cypher.gz.age" };
     char key[REPO_KEY_MAX + 32];
     bool complete;
 

@@ -6,7 +6,7 @@
  * they are counted, hashed, compressed or sent. Sinks form a chain; each owns the next and frees
  * it:
  *
- *   count -> hash -> gz -> hash -> s3
+ *   count -> hash -> gz -> age -> hash -> s3
  *
  * Results (bytes counted, the digest, what was stored) are asked of the sink that has them, after
  * finish.
@@ -26,6 +26,8 @@
 #include "base/error.h"
 #include "base/hash.h"
 
+struct age_keys;
+struct age_writer_opts;
 struct nb_buf;
 struct nb_cancel;
 struct sink;
@@ -79,6 +81,11 @@ void sink_hash_hex(const struct sink *hash, char out[NB_SHA256_HEX]);
  * those. */
 NB_NODISCARD bool sink_gz_new(int level, unsigned threads, struct sink *take_next,
                               struct sink **ret, struct nb_error *err);
+
+/* Encrypts into an age file (age/writer.h; opts is borrowed for the call). keys, where not NULL, is
+ * given what opens it again. Calls the next in the caller's thread. */
+NB_NODISCARD bool sink_age_new(const struct age_writer_opts *opts, struct age_keys *keys,
+                               struct sink *take_next, struct sink **ret, struct nb_error *err);
 
 /*
  * A file that appears under its name only at finish (written beside it, synced, renamed; mode

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "age/keys.h"
 #include "base/cancel.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -30,6 +31,8 @@ struct bench {
     struct eng_backup_result result;
     struct nb_error err;
     enum repo_verification verify;
+    const struct age_writer_opts *encryption;
+    int64_t later_seconds;
 };
 
 static void short_retries(struct s3_client_opts *o)
@@ -82,7 +85,8 @@ static bool run(struct bench *b, const char *output, enum eng_consistency consis
         .owner = "me",
         .gzip_level = 1,
         .gzip_threads = 2,
-        .scheduled_unix_seconds = SCHEDULED,
+        .encryption = b->encryption,
+        .scheduled_unix_seconds = SCHEDULED + b->later_seconds,
         .verify = b->verify,
         .cancel = b->cancel,
     };
@@ -119,7 +123,8 @@ static void backup_ends_with_dump_and_manifest(void **state)
     assert_int_equal(b.result.manifest->nodes, NODES);
     assert_int_equal(b.result.manifest->relationships, RELS);
     assert_int_equal(b.result.manifest->consistency, REPO_CONSISTENCY_SNAPSHOT);
-    assert_true(eng_verify_run(b.repo, b.result.manifest, REPO_VERIFIED_READBACK, NULL, &b.err));
+    assert_true(
+        eng_verify_run(b.repo, b.result.manifest, REPO_VERIFIED_READBACK, NULL, NULL, &b.err));
 
     /* A pod that is tried again finds its run's backup. */
     assert_true(run(&b, NULL, ENG_CONSISTENCY_CLOSED));
@@ -144,13 +149,14 @@ static void readback_finds_one_changed_byte(void **state)
     for (int i = 0; i < 2; i++) {
         nb_error_clear(&b.err);
         assert_false(eng_verify_run(b.repo, b.result.manifest,
-                                    i ? REPO_VERIFIED_READBACK : REPO_VERIFIED_CHECKSUM, NULL,
+                                    i ? REPO_VERIFIED_READBACK : REPO_VERIFIED_CHECKSUM, NULL, NULL,
                                     &b.err));
         assert_string_equal(b.err.reason, "VerificationFailed");
     }
     assert_true(fake_s3_delete(b.s3, STEM ".cypher.gz"));
     nb_error_clear(&b.err);
-    assert_false(eng_verify_run(b.repo, b.result.manifest, REPO_VERIFIED_CHECKSUM, NULL, &b.err));
+    assert_false(
+        eng_verify_run(b.repo, b.result.manifest, REPO_VERIFIED_CHECKSUM, NULL, NULL, &b.err));
     assert_string_equal(b.err.reason, "VerificationFailed");
     nb_buf_done(&dump);
     close_bench(&b);
@@ -168,13 +174,111 @@ static void readback_finds_counts_that_the_manifest_has_wrong(void **state)
         int64_t *count = i ? &m->relationships : &m->nodes;
 
         ++*count;
-        assert_false(eng_verify_run(b.repo, m, REPO_VERIFIED_READBACK, NULL, &b.err));
+        assert_false(eng_verify_run(b.repo, m, REPO_VERIFIED_READBACK, NULL, NULL, &b.err));
         assert_string_equal(b.err.reason, "VerificationFailed");
         assert_non_null(strstr(b.err.text, i ? "relationships" : "nodes"));
         nb_error_clear(&b.err);
         --*count;
     }
-    assert_true(eng_verify_run(b.repo, b.result.manifest, REPO_VERIFIED_READBACK, NULL, &b.err));
+    assert_true(
+        eng_verify_run(b.repo, b.result.manifest, REPO_VERIFIED_READBACK, NULL, NULL, &b.err));
+    close_bench(&b);
+}
+
+#define OLD_IDENTITY "AGE-SECRET-KEY-1EGTZVFFV20835NWYV6270LXYVK2VKNX2MMDKWYKLMGR48UAWX40Q2P2LM0"
+#define NEW_IDENTITY "AGE-SECRET-KEY-143WN7DCXU4G8R5AXQSSYD9AEPYDNT3HXSLWSPK36CDU6E8M59SSSAGZ3KG"
+
+static struct age_keys *keys_of(const char *identities)
+{
+    struct age_keys *k = age_keys_new();
+    struct nb_error err = NB_ERROR_INIT;
+
+    assert_true(age_keys_add_identities(k, nb_str_from(identities), &err));
+    return k;
+}
+
+/* READBACK with these keys, and with none where NULL. "": it is as it should be. */
+static const char *reads_back(struct bench *b, const struct repo_manifest *m,
+                              const struct age_keys *keys)
+{
+    nb_error_clear(&b->err);
+    return eng_verify_run(b->repo, m, REPO_VERIFIED_READBACK, keys, NULL, &b->err) ? ""
+                                                                                   : b->err.reason;
+}
+
+static void encrypted_backup_is_read_by_its_recipients_only(void **state)
+{
+    nb_auto(age_keys_free) struct age_keys *right = keys_of(OLD_IDENTITY);
+    nb_auto(age_keys_free) struct age_keys *wrong = keys_of(NEW_IDENTITY);
+    struct age_recipient to = age_keys_recipient(right, 0);
+    struct age_writer_opts encryption = { .recipients = &to, .recipients_n = 1 };
+    struct nb_buf dump = NB_BUF_INIT(64 << 20), text = NB_BUF_INIT(1 << 20);
+    char recipient[AGE_RECIPIENT_TEXT_MAX];
+    const struct repo_manifest *m;
+    struct bench b;
+
+    (void)state;
+    age_recipient_format(&to, recipient);
+    open_bench(&b, NULL, NULL);
+    b.encryption = &encryption;
+    b.verify = REPO_VERIFIED_READBACK; /* by the key that it keeps */
+    if (!run(&b, NULL, ENG_CONSISTENCY_CLOSED))
+        fail_msg("%s", b.err.text);
+    m = b.result.manifest;
+    assert_string_equal(b.result.key, STEM ".cypher.gz.age");
+    assert_int_equal(m->verification, REPO_VERIFIED_READBACK);
+    assert_int_equal(m->recipients.n, 1);
+    assert_string_equal(m->recipients.items[0], recipient);
+    assert_string_equal(m->compression, "gzip");
+    assert_true(fake_s3_get(b.s3, STEM ".manifest.json", &text));
+    assert_non_null(strstr(nb_buf_cstr(&text), recipient));
+    assert_true(fake_s3_get(b.s3, STEM ".cypher.gz.age", &dump));
+    assert_true(nb_starts_with(nb_buf_cstr(&dump), AGE_MAGIC_LINE));
+    assert_int_equal(m->objects[0].size, dump.len);
+
+    assert_string_equal(reads_back(&b, m, right), "");
+    assert_string_equal(reads_back(&b, m, wrong), "NoIdentity");
+    assert_non_null(strstr(b.err.text, recipient));
+    assert_string_equal(reads_back(&b, m, NULL), "NoIdentity");
+    nb_error_clear(&b.err);
+    assert_true(eng_verify_run(b.repo, m, REPO_VERIFIED_CHECKSUM, NULL, NULL, &b.err));
+    /* One bit of the payload. */
+    dump.data[dump.len / 2] = (char)(dump.data[dump.len / 2] ^ 1);
+    fake_s3_put(b.s3, STEM ".cypher.gz.age", dump.data, dump.len);
+    assert_string_equal(reads_back(&b, m, right), "VerificationFailed");
+    nb_buf_done(&dump);
+    nb_buf_done(&text);
+    close_bench(&b);
+}
+
+/* New dumps to a new key; the old one is kept beside it until the old dumps have gone. */
+static void rotation_leaves_old_dumps_to_the_old_key(void **state)
+{
+    nb_auto(age_keys_free) struct age_keys *old = keys_of(OLD_IDENTITY);
+    nb_auto(age_keys_free) struct age_keys *new = keys_of(NEW_IDENTITY);
+    nb_auto(age_keys_free) struct age_keys *both = keys_of(OLD_IDENTITY "\n" NEW_IDENTITY "\n");
+    const struct age_keys *const own[] = { old, new };
+    struct repo_manifest *m[2];
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, NULL, NULL);
+    for (int i = 0; i < 2; i++) {
+        struct age_recipient to = age_keys_recipient(own[i], 0);
+        struct age_writer_opts encryption = { .recipients = &to, .recipients_n = 1 };
+
+        b.encryption = &encryption;
+        b.later_seconds = i;
+        assert_true(run(&b, NULL, ENG_CONSISTENCY_CLOSED));
+        m[i] = nb_steal(b.result.manifest);
+    }
+    for (int i = 0; i < 2; i++) {
+        assert_string_equal(reads_back(&b, m[i], own[i]), "");
+        assert_string_equal(reads_back(&b, m[i], own[1 - i]), "NoIdentity");
+        assert_string_equal(reads_back(&b, m[i], both), "");
+    }
+    repo_manifest_free(m[0]);
+    repo_manifest_free(m[1]);
     close_bench(&b);
 }
 
@@ -289,8 +393,8 @@ static void bucket_refuses_any_one_request_no_lie_is_told(void **state)
         fake_s3_set_hook(b.s3, NULL, NULL);
         if (ok) {
             assert_true(fake_s3_has(b.s3, STEM ".manifest.json"));
-            assert_true(
-                eng_verify_run(b.repo, b.result.manifest, REPO_VERIFIED_READBACK, NULL, &b.err));
+            assert_true(eng_verify_run(b.repo, b.result.manifest, REPO_VERIFIED_READBACK, NULL,
+                                       NULL, &b.err));
         } else {
             failures++;
             assert_string_equal(b.err.reason, "AccessDenied");
@@ -312,7 +416,8 @@ static void written_to_once_quiescent_exports_again(void **state)
     assert_true(run(&b, NULL, ENG_CONSISTENCY_QUIESCENT));
     assert_int_equal(b.result.manifest->consistency, REPO_CONSISTENCY_SNAPSHOT);
     assert_int_equal(fake_s3_count(b.s3), 2);
-    assert_true(eng_verify_run(b.repo, b.result.manifest, REPO_VERIFIED_READBACK, NULL, &b.err));
+    assert_true(
+        eng_verify_run(b.repo, b.result.manifest, REPO_VERIFIED_READBACK, NULL, NULL, &b.err));
     close_bench(&b);
 }
 
@@ -357,6 +462,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(backup_ends_with_dump_and_manifest),
         cmocka_unit_test(readback_finds_one_changed_byte),
+        cmocka_unit_test(encrypted_backup_is_read_by_its_recipients_only),
+        cmocka_unit_test(rotation_leaves_old_dumps_to_the_old_key),
         cmocka_unit_test(readback_finds_counts_that_the_manifest_has_wrong),
         cmocka_unit_test(what_cannot_be_read_back_gets_no_manifest),
         cmocka_unit_test(neo4j_fails_half_way_nothing_is_left),

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "age/writer.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
@@ -201,22 +202,155 @@ static void compression_that_the_manifest_denies_is_told(void **state)
     fake_s3_free(s3);
 }
 
-static void encrypted_dump_is_refused_by_name(void **state)
+#define IDENTITY "AGE-SECRET-KEY-1EGTZVFFV20835NWYV6270LXYVK2VKNX2MMDKWYKLMGR48UAWX40Q2P2LM0"
+#define OTHER    "AGE-SECRET-KEY-143WN7DCXU4G8R5AXQSSYD9AEPYDNT3HXSLWSPK36CDU6E8M59SSSAGZ3KG"
+
+static struct age_keys *keys_of(const char *identities)
 {
-    static const char age[] = "age-encryption.org/v1\n-> X25519 x\n";
+    struct age_keys *k = age_keys_new();
+    struct nb_error err = NB_ERROR_INIT;
+
+    assert_true(age_keys_add_identities(k, nb_str_from(identities), &err));
+    return k;
+}
+
+static void encrypt(const struct nb_buf *packed, struct nb_buf *out)
+{
+    nb_auto(age_keys_free) struct age_keys *keys = keys_of(IDENTITY);
+    struct age_recipient to = age_keys_recipient(keys, 0);
+    struct age_writer_opts opts = { .recipients = &to, .recipients_n = 1 };
+    nb_auto(age_writer_free) struct age_writer *w = NULL;
+    struct nb_error err = NB_ERROR_INIT;
+
+    assert_true(age_writer_new(&opts, append, out, &w, &err));
+    assert_true(age_writer_write(w, packed->data, packed->len, &err));
+    assert_true(age_writer_finish(w, &err));
+}
+
+/* Read once or copied: what unlocking has read of a pipe is not lost. */
+static void encrypted_pipe_is_opened_by_its_identity_only(void **state)
+{
+    nb_auto(age_keys_free) struct age_keys *right = keys_of(OTHER "\n" IDENTITY);
+    nb_auto(age_keys_free) struct age_keys *wrong = keys_of(OTHER);
+    struct nb_buf packed = NB_BUF_INIT(1 << 16), stored = NB_BUF_INIT(1 << 16);
+
+    (void)state;
+    compress(&packed);
+    encrypt(&packed, &stored);
+    for (int spooled = 0; spooled < 2; spooled++) {
+        struct nb_buf out = NB_BUF_INIT(1 << 16);
+        struct nb_error err = NB_ERROR_INIT;
+        struct eng_input *in = NULL;
+        int fds[2];
+
+        assert_int_equal(pipe(fds), 0);
+        assert_true(nb_fd_write_all(fds[1], stored.data, stored.len, &err));
+        close(fds[1]);
+        assert_true(eng_input_open_fd(fds[0], "x", spooled ? "/tmp" : NULL, NULL, &in, &err));
+        if (spooled) {
+            assert_false(eng_input_read(in, append, &out, NULL, &err));
+            assert_string_equal(err.reason, "NoIdentity");
+            nb_error_clear(&err);
+            assert_false(eng_input_unlock(in, NULL, NULL, &err));
+            assert_string_equal(err.reason, "NoIdentity");
+            nb_error_clear(&err);
+            assert_false(eng_input_unlock(in, wrong, NULL, &err));
+            assert_string_equal(err.reason, "NoIdentity");
+            assert_non_null(strstr(err.text, "BACKUP_AGE_IDENTITY_FILE"));
+            nb_error_clear(&err);
+        }
+        if (!eng_input_unlock(in, right, NULL, &err))
+            fail_msg("%s", err.text);
+        assert_reads(in);
+        if (spooled)
+            assert_reads(in);
+        eng_input_close(in);
+        close(fds[0]);
+        nb_buf_done(&out);
+    }
+    nb_buf_done(&packed);
+    nb_buf_done(&stored);
+}
+
+static void plain_pipe_is_read_after_it_was_looked_at(void **state)
+{
     nb_auto(eng_input_close) struct eng_input *in = NULL;
-    struct nb_buf out = NB_BUF_INIT(1 << 16);
     struct nb_error err = NB_ERROR_INIT;
     int fds[2];
 
     (void)state;
     assert_int_equal(pipe(fds), 0);
-    assert_true(nb_fd_write_all(fds[1], age, strlen(age), &err));
+    assert_true(nb_fd_write_all(fds[1], text, strlen(text), &err));
     close(fds[1]);
     assert_true(eng_input_open_fd(fds[0], "x", NULL, NULL, &in, &err));
-    assert_false(eng_input_read(in, append, &out, NULL, &err));
-    assert_non_null(strstr(err.text, "encrypted"));
+    assert_true(eng_input_unlock(in, NULL, NULL, &err));
+    assert_reads(in);
     close(fds[0]);
+}
+
+/* One stream through several objects, whatever layer lies on it; and a manifest that lies. */
+static void encrypted_objects_are_one_stream(void **state)
+{
+    nb_auto(age_keys_free) struct age_keys *keys = keys_of(IDENTITY);
+    struct repo_opts opts = { .prefix = "p", .owner = "me" };
+    struct nb_buf packed = NB_BUF_INIT(1 << 16), stored = NB_BUF_INIT(1 << 16);
+    struct nb_buf out = NB_BUF_INIT(1 << 16);
+    struct fake_s3 *s3 = fake_s3_new();
+    struct s3_client *client = s3_fixture_client(s3, NULL);
+    nb_auto(repo_manifest_free) struct repo_manifest *m = repo_manifest_new();
+    struct nb_error err = NB_ERROR_INIT;
+    struct eng_input *in = NULL;
+    struct repo *repo;
+    size_t first;
+
+    (void)state;
+    opts.client = client;
+    assert_true(repo_open(&opts, &repo, &err));
+    compress(&packed);
+    encrypt(&packed, &stored);
+    first = stored.len - 30; /* within the only chunk */
+    hash_of(text, strlen(text), m->plain_sha256);
+    m->compression = nb_xstrdup("gzip");
+    repo_strings_add(&m->recipients, "age1somebody");
+    for (int i = 0; i < 2; i++) {
+        const char *p = stored.data + (i ? first : 0);
+        size_t n = i ? stored.len - first : first;
+        struct repo_object *o =
+            repo_manifest_add_object(m, i ? "p/x.cypher.gz.age.002" : "p/x.cypher.gz.age");
+
+        o->size = n;
+        hash_of(p, n, o->sha256);
+        fake_s3_put(s3, o->key, p, n);
+    }
+    assert_true(eng_input_open_manifest(repo, m, &in, &err));
+    if (!eng_input_unlock(in, keys, NULL, &err))
+        fail_msg("%s", err.text);
+    assert_reads(in);
+    eng_input_close(nb_steal(in));
+    /* The second object is missing. */
+    m->objects_n = 1;
+    assert_true(eng_input_open_manifest(repo, m, &in, &err));
+    assert_true(eng_input_unlock(in, keys, NULL, &err));
+    assert_false(eng_input_read(in, append, &out, NULL, &err));
+    assert_int_equal(err.code, NB_E_CORRUPT);
+    assert_int_equal(out.len, 0);
+    eng_input_close(nb_steal(in));
+    m->objects_n = 2;
+    /* Another dump, in the clear, where the manifest says that it is encrypted. */
+    nb_error_clear(&err);
+    fake_s3_put(s3, "p/x.cypher.gz.age", packed.data, packed.len);
+    assert_true(eng_input_open_manifest(repo, m, &in, &err));
+    assert_false(eng_input_unlock(in, keys, NULL, &err));
+    assert_string_equal(err.reason, "VerificationFailed");
+    nb_error_clear(&err);
+    assert_false(eng_input_read(in, append, &out, NULL, &err));
+    assert_string_equal(err.reason, "VerificationFailed");
+    eng_input_close(in);
+    repo_free(repo);
+    s3_client_free(client);
+    fake_s3_free(s3);
+    nb_buf_done(&packed);
+    nb_buf_done(&stored);
     nb_buf_done(&out);
 }
 
@@ -228,7 +362,9 @@ int main(void)
         cmocka_unit_test(spool_that_cannot_be_made_is_told),
         cmocka_unit_test(object_is_bound_to_what_was_read_first),
         cmocka_unit_test(compression_that_the_manifest_denies_is_told),
-        cmocka_unit_test(encrypted_dump_is_refused_by_name),
+        cmocka_unit_test(encrypted_pipe_is_opened_by_its_identity_only),
+        cmocka_unit_test(plain_pipe_is_read_after_it_was_looked_at),
+        cmocka_unit_test(encrypted_objects_are_one_stream),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

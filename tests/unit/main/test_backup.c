@@ -12,6 +12,7 @@
 #include "main/cmd_backup.c"
 #include "main/connect.c"
 #include "main/databases.c"
+#include "main/encryption.c"
 #include "main/exit_codes.c"
 #include "main/options.c"
 #include "main/options_table.c"
@@ -214,6 +215,33 @@ static void nothing_backed_up_is_no_partial_success(void **state)
     teardown(&w);
 }
 
+/* The file that a backup is encrypted for is not there, and is not needed. */
+static void encrypted_backup_needs_no_identity(void **state)
+{
+    static const char recipient[] =
+        "age1xmwwc06ly3ee5rytxm9mflaz2u56jjj36s0mypdrwsvlul66mv4q47ryef";
+
+    (void)state;
+    for (int again = 0; again < 2; again++) {
+        struct world w;
+
+        setup(&w, three, NB_ARRAY_LEN(three));
+        set(&w, "BACKUP_AGE_RECIPIENTS", again ? "age1oops" : recipient);
+        run_backup(&w);
+        assert_int_equal(w.ok, !again);
+        if (again) {
+            assert_int_equal(exit_of(&w.err)->code, EXIT_CONFIGURATION);
+            assert_non_null(strstr(w.err.text, "BACKUP_AGE_RECIPIENTS"));
+            assert_string_equal(w.keys, "");
+        } else {
+            assert_true(w.c.report.verification_ok);
+            assert_string_equal(w.c.report.verification_level, "Readback");
+            assert_true(nb_ends_with(w.c.report.key, ".cypher.gz.age"));
+        }
+        teardown(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +250,7 @@ int main(void)
         cmocka_unit_test(rest_is_backed_up_where_one_fails),
         cmocka_unit_test(first_failure_ends_the_run_where_that_is_wanted),
         cmocka_unit_test(nothing_backed_up_is_no_partial_success),
+        cmocka_unit_test(encrypted_backup_needs_no_identity),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

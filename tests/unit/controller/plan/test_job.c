@@ -285,6 +285,10 @@ static void job_of_level_restore_has_a_scratch_neo4j(void **state)
     assert_string_equal(env_of(job, "BACKUP_VERIFY_NEO4J_URI"), "bolt://127.0.0.1:7687");
     assert_string_equal(env_of(job, "BACKUP_AGE_IDENTITY_FILE"),
                         "/run/secrets/neo4j-backup/age/identity");
+    assert_string_equal(env_of(job, "BACKUP_AGE_IDENTITY_SECRET"), "age");
+    assert_non_null(strstr(text.data, "{\"name\":\"age\",\"secret\":{\"secretName\":\"age\","
+                                      "\"defaultMode\":288,\"optional\":true,\"items\":[{\"key\":"
+                                      "\"identity\",\"path\":\"identity\"}]}}"));
     assert_non_null(
         strstr(text.data,
                "\"name\":\"scratch-neo4j\",\"image\":\"neo4j:5\",\"restartPolicy\":\"Always\""));

@@ -1,0 +1,26 @@
+#ifndef NB_MAIN_ENCRYPTION_H
+#define NB_MAIN_ENCRYPTION_H
+
+/* The options on encryption: to whom a backup is encrypted, and what opens one again. */
+
+#include "age/writer.h"
+#include "base/cancel.h"
+#include "main/options.h"
+
+struct encryption {
+    struct age_recipient *recipients;
+    struct age_writer_opts writer; /* borrows of the options and of recipients */
+    bool on;                       /* else the backup is not encrypted */
+};
+/* NB_E_INVALID "InvalidConfiguration". */
+NB_NODISCARD bool encryption_load(const struct options *o, struct encryption *ret,
+                                  struct nb_error *err);
+void encryption_done(struct encryption *e);
+NB_AUTO_DONE_DEFINE(struct encryption, encryption_done)
+
+/* *ret NULL: nothing is given that opens a backup. Of a Secret that is mounted, waits for it. Also
+ * "SecretNotFound", "SecretKeyNotFound". */
+NB_NODISCARD bool identities_load(const struct options *o, const struct nb_cancel *cancel,
+                                  struct age_keys **ret, struct nb_error *err);
+
+#endif
