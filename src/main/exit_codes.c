@@ -74,6 +74,7 @@ static const struct {
     { "NotADump", EXIT_CONFIGURATION, true },
     { "NewerFormat", EXIT_CONFIGURATION, true },
     { "UnsupportedManifest", EXIT_CONFIGURATION, false },
+    { "TooManyChunks", EXIT_CONFIGURATION, true },
     { "TlsVerificationFailed", EXIT_CONFIGURATION, true },
     { "Neo4jConnectionFailed", EXIT_NEO4J_UNAVAILABLE, false },
     { "Neo4jTransient", EXIT_NEO4J_UNAVAILABLE, false },

@@ -46,7 +46,7 @@ __attribute__((unused)) static const char run_status_json[] =
     "\"lastUpdateTime\":"
     "\"2026-01-01T00:00:04Z\"},\"progressText\":\"Uploading "
     "5%\",\"artifacts\":[{\"database\":\"a\",\"key\":\"k\",\"manifestKey\":"
-    "\"m\",\"sizeBytes\":7,\"uncompressedBytes\":9,\"sha256\":\"ab\",\"nodes\":1,\"relationships\":"
+    "\"m\",\"sizeBytes\":7,\"newBytes\":6,\"uncompressedBytes\":9,\"sha256\":\"ab\",\"nodes\":1,\"relationships\":"
     "2,\"indexes\":3,\"constraints\":"
     "4,\"consistency\":\"Closed\"}],\"failure\":{\"reason\":\"X\",\"message\":\"y\",\"exitCode\":3,"
     "\"retriable\":false},"
