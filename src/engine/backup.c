@@ -209,8 +209,7 @@ static bool confirm_base(struct backup *b, struct nb_error *err)
     if (!check_base_is_there(b, err) || !eng_source_mark(b->source, &mark, err) ||
         !eng_source_counts(b->source, &nodes, &rels, err))
         return false;
-    opts.chunk_bytes =
-        b->opts->chunk_bytes ? b->opts->chunk_bytes : eng_cut_average(nodes + rels);
+    opts.chunk_bytes = b->opts->chunk_bytes ? b->opts->chunk_bytes : eng_cut_average(nodes + rels);
     eng_chain_init(&b->chain, &opts, nb_steal(b->chain.base), server);
     return !eng_chain_is_unchanged(&b->chain, server, &mark, nodes, rels) || repeat_base(b, err);
 }

@@ -65,7 +65,7 @@ struct eng_backup_result {
     struct repo_manifest *manifest; /* NULL: nothing was made */
     /* Of the dump (incremental: there is none, so the manifest's twice); "-" has no manifest: NULL */
     char *key, *manifest_key;
-    bool already;                   /* an earlier try of the same run had made it */
+    bool already; /* an earlier try of the same run had made it */
     int64_t readback_ms;
 };
 void eng_backup_result_done(struct eng_backup_result *r);

@@ -24,7 +24,7 @@ struct export
     struct eng_idset *nodes, *rels; /* what is in the dump */
     struct eng_sums *sums;          /* ... by block of node ids */
     struct eng_cut cut;
-    uint64_t dangling;              /* relationships left out: an end is not in the dump */
+    uint64_t dangling; /* relationships left out: an end is not in the dump */
     struct nb_arena *schema_arena;
     struct nb_vec schema; /* struct cyp_schema */
     struct nb_arena *names_arena;

@@ -130,7 +130,7 @@ static bool open_chunks(struct eng_target *t, const struct eng_target_about *abo
 }
 
 static bool open_stream(struct eng_target *t, const struct eng_target_about *about,
-                       struct nb_error *err)
+                        struct nb_error *err)
 {
     const struct eng_backup_opts *opts = t->opts;
     struct sink *s;

@@ -63,7 +63,7 @@ struct repo_chunk {
     uint64_t size;
     int64_t last_modified_unix_seconds;
     char etag[S3_ETAG_MAX]; /* "": the service does not tell it in a listing */
-    bool named; /* by a manifest: set by prune */
+    bool named;             /* by a manifest: set by prune */
 };
 struct nb_map;
 /* The chunks of our owner and one database, by key; values are struct repo_chunk, freed with the

@@ -82,9 +82,7 @@ static void close_bench(struct bench *b)
 static bool fetch(struct bench *b, bool plain)
 {
     nb_auto(sink_free) struct sink *out = sink_buf_new(&b->out);
-    struct eng_fetch_opts opts = {
-        .repo = b->repo, .manifest = b->m, .plain = plain, .out = out
-    };
+    struct eng_fetch_opts opts = { .repo = b->repo, .manifest = b->m, .plain = plain, .out = out };
 
     nb_buf_clear(&b->out);
     nb_error_clear(&b->err);
