@@ -17,8 +17,7 @@ static void print_row(const struct repo_backup *b)
 
     out_printf("%-20s  %-16s  %-16s  %-9s  %8s  %12lld  %13lld  %-10s  %-8s  %-3s  %s\n",
                nb_time_format(b->name.time_unix_seconds, time), b->name.database,
-               m ? m->owner : "-", repo_state_name(b->state),
-               out_size(repo_backup_bytes(b), size),
+               m ? m->owner : "-", repo_state_name(b->state), out_size(repo_backup_bytes(b), size),
                (long long)(m ? m->nodes : -1), (long long)(m ? m->relationships : -1),
                manifest_text(b, m ? repo_consistency_name(m->consistency) : NULL),
                manifest_text(b, m ? repo_verification_name(m->verification) : NULL),
