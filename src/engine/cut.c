@@ -56,10 +56,9 @@ bool eng_cut_before(struct eng_cut *c, int64_t id, uint64_t weight)
     return cut;
 }
 
-static uint64_t value_weight(const struct ps_value *v)
+/* Of a list it is not the items': a property's list holds no lists. */
+static uint64_t item_weight(const struct ps_value *v)
 {
-    uint64_t n = 0;
-
     switch (v->type) {
     case PS_NULL:
         return 0;
@@ -76,13 +75,20 @@ static uint64_t value_weight(const struct ps_value *v)
         return v->floats.n * FLOAT_BYTES;
     case PS_VECTOR:
         return v->vector.n * FLOAT_BYTES;
-    case PS_LIST:
-        for (size_t i = 0; i < v->list.n; i++)
-            n += value_weight(&v->list.items[i]);
-        return n + 1;
     default:
         return OTHER_BYTES;
     }
+}
+
+static uint64_t value_weight(const struct ps_value *v)
+{
+    uint64_t n = 1;
+
+    if (v->type != PS_LIST)
+        return item_weight(v);
+    for (size_t i = 0; i < v->list.n; i++)
+        n += item_weight(&v->list.items[i]);
+    return n;
 }
 
 uint64_t eng_cut_weight(const struct ps_map *props)

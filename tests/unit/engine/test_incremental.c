@@ -17,7 +17,7 @@
 
 /* Chains of incremental backups: a fake Neo4j on one side, a fake bucket on the other. */
 
-enum { NODES = 2000, RELS = 2000, DAY = 86400, T0 = 1759888800, CHUNK_BYTES = 8 << 10 };
+enum { NODES = 1000, RELS = 1000, DAY = 86400, T0 = 1759888800, CHUNK_BYTES = 4 << 10 };
 #define CHUNKS "p/chunks/me/neo4j/"
 
 struct bench {
@@ -57,7 +57,7 @@ static enum fake_graph_break on_row(void *ctx, struct fake_graph *g, enum fake_g
     }
     if (query == FAKE_GRAPH_NODES && row == 0)
         b->exports++;
-    if (query == FAKE_GRAPH_RELS && row == 1000 && b->disturb) {
+    if (query == FAKE_GRAPH_RELS && row == 400 && b->disturb) {
         b->disturb(g);
         b->disturb = NULL;
     }
@@ -245,7 +245,7 @@ static void append(struct fake_graph *g)
 
 static void change_near(struct fake_graph *g)
 {
-    for (int64_t i = 1000; i < 1000 + NODES / 100; i++)
+    for (int64_t i = 500; i < 500 + NODES / 100; i++)
         fake_graph_set_node(g, i, i, -i);
 }
 
@@ -257,7 +257,7 @@ static void change_far(struct fake_graph *g)
 
 static void delete_some(struct fake_graph *g)
 {
-    for (int64_t i = 1500; i < 1510; i++)
+    for (int64_t i = 700; i < 705; i++)
         fake_graph_delete_node(g, i);
 }
 
@@ -276,7 +276,7 @@ static void chain_stores_only_what_changed(void **state)
     assert_int_equal(first->type, REPO_INCREMENTAL);
     assert_int_equal(first->chain_length, 1);
     assert_null(first->base_manifest);
-    assert_true(first->objects_n > 20);
+    assert_true(first->objects_n > 12);
     assert_int_equal(first->new_bytes, stored(first));
     assert_string_equal(b.result.key, b.result.manifest_key);
     for (size_t i = 0; i < NB_ARRAY_LEN(changes); i++) {
@@ -548,7 +548,7 @@ static void bucket_refuses_any_one_request_no_lie_is_told(void **state)
             failures++;
         }
         through = f.seen < f.n;
-        f.n += f.n < 12 ? 1 : 4;
+        f.n += f.n < 8 ? 1 : 5;
     }
     assert_true(failures >= 4); /* claim, base, chunks, manifest, their checks */
     close_bench(&b);
@@ -591,7 +591,7 @@ static void killed_at_any_request_a_sweep_harms_nothing(void **state)
     unsigned longest = 0;
 
     (void)state;
-    for (unsigned n = 1;; n += n < 6 ? 1 : 7) {
+    for (unsigned n = 1;; n += n < 4 ? 1 : 9) {
         struct nth f = { .n = n, .for_good = true };
         struct repo_prune_result p;
         struct bench b;
@@ -679,7 +679,7 @@ static void owners_never_touch_each_others_chunks(void **state)
     b.owner = "they";
     run(&b);
     theirs = chunks_in_bucket(&b, "p/chunks/they/neo4j/");
-    assert_true(theirs > 20);
+    assert_true(theirs > 12);
     b.owner = "me";
     run(&b);
     assert_int_equal(b.result.manifest->chain_length, 1);
