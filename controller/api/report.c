@@ -76,6 +76,7 @@ static void clean_artifact(struct nb_arena *a, const struct nb_json *v, struct a
         .sha256 = clean_text(a, v, "sha256", WORD_MAX),
         .consistency = clean_reason(a, v, "consistency", ""),
         .size_bytes = count_of(v, "sizeBytes"),
+        .new_bytes = count_of(v, "newBytes"),
         .uncompressed_bytes = count_of(v, "uncompressedBytes"),
         .nodes = count_of(v, "nodes"),
         .relationships = count_of(v, "relationships"),

@@ -80,6 +80,7 @@ void api_artifact_parse(struct nb_arena *a, const struct nb_json *v, struct api_
         .sha256 = api_str(a, v, "sha256", ""),
         .consistency = api_str(a, v, "consistency", ""),
         .size_bytes = api_i64(v, "sizeBytes", 0, INT64_MAX, -1),
+        .new_bytes = api_i64(v, "newBytes", 0, INT64_MAX, -1),
         .uncompressed_bytes = api_i64(v, "uncompressedBytes", 0, INT64_MAX, -1),
         .nodes = api_i64(v, "nodes", 0, INT64_MAX, -1),
         .relationships = api_i64(v, "relationships", 0, INT64_MAX, -1),
@@ -112,6 +113,7 @@ void api_artifacts_write(const struct api_artifacts *list, const char *key, stru
         api_write_text(w, "key", t->key);
         api_write_text(w, "manifestKey", t->manifest_key);
         api_write_known(w, "sizeBytes", t->size_bytes);
+        api_write_known(w, "newBytes", t->new_bytes);
         api_write_known(w, "uncompressedBytes", t->uncompressed_bytes);
         api_write_text(w, "sha256", t->sha256);
         api_write_known(w, "nodes", t->nodes);

@@ -16,7 +16,7 @@ extern const char
 
 struct api_artifact {
     const char *database, *key, *manifest_key, *sha256, *consistency;
-    int64_t size_bytes, uncompressed_bytes, nodes, relationships, indexes,
+    int64_t size_bytes, new_bytes, uncompressed_bytes, nodes, relationships, indexes,
         constraints; /* -1: unknown */
 };
 struct api_artifacts {

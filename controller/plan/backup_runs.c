@@ -91,6 +91,7 @@ static void set_artifacts(struct bk *k, struct bk_run *r)
             .sha256 = t->sha256,
             .consistency = t->consistency,
             .size_bytes = t->size_bytes,
+            .new_bytes = -1,
             .uncompressed_bytes = t->uncompressed_bytes,
             .nodes = t->nodes,
             .relationships = t->relationships,

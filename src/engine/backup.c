@@ -6,6 +6,8 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "engine/chain.h"
+#include "engine/cut.h"
 #include "engine/target.h"
 #include "engine/verify.h"
 
@@ -17,7 +19,8 @@ struct backup {
     struct eng_pulse *pulse;
     struct eng_source *source;
     struct repo_claim *claim;
-    struct age_keys *keys; /* of the dump at hand */
+    struct age_keys *keys;  /* of the dump at hand */
+    struct eng_chain chain; /* of an incremental backup; length 0: it is none */
     int64_t start_unix_seconds;
     struct eng_backup_result *result;
 };
@@ -69,6 +72,7 @@ static bool take_claim(struct backup *b, struct nb_error *err)
         .scheduled_unix_seconds = b->opts->scheduled_unix_seconds,
         .gz = b->opts->gzip_level != 0,
         .age = b->opts->encryption != NULL,
+        .base_manifest = b->chain.base ? b->chain.base->key : NULL,
     };
 
     if (!repo_claim_new(b->opts->repo, &opts, eng_pulse_run(b->pulse), &b->claim,
@@ -85,12 +89,30 @@ static bool describe_done(struct backup *b, struct nb_error *err)
     char stem[REPO_KEY_MAX + 1];
 
     b->result->already = true;
+    if (m->type == REPO_INCREMENTAL) {
+        b->result->key = nb_xstrdup(m->key);
+        b->result->manifest_key = nb_xstrdup(m->key);
+        return true;
+    }
     if (m->objects_n == 0 || !repo_key_stem(m->objects[0].key, stem))
         return nb_fail(err, NB_E_CORRUPT, "InvalidManifest",
                        "the manifest of an earlier try of this run names no dump");
     b->result->key = nb_xstrdup(m->objects[0].key);
     b->result->manifest_key = nb_xasprintf("%s.manifest.json", stem);
     return true;
+}
+
+/* By exporting anew: the graph would not hold still, or a label or key of a chain's helper name has
+ * come up since the chain began. */
+static bool can_try_again(const struct backup *b, const struct nb_error *err)
+{
+    return nb_streq(err->reason, "NotClosed") ||
+           (b->chain.length > 0 && nb_streq(err->reason, "HelperNameTaken"));
+}
+
+static bool cut(void *ctx, struct nb_error *err)
+{
+    return eng_target_cut(ctx, err);
 }
 
 /* One reading of the database into one target. */
@@ -107,7 +129,9 @@ static bool export_once(struct backup *b, struct repo_manifest *m, struct nb_err
         .created_unix_seconds = b->start_unix_seconds,
         .digest = !b->opts->no_digest,
     };
-    struct eng_target_about about = { eng_source_server(b->source), b->start_unix_seconds };
+    struct eng_target_about about = { .server = eng_source_server(b->source),
+                                      .created_unix_seconds = b->start_unix_seconds,
+                                      .chain = b->chain.length > 0 ? &b->chain : NULL };
     bool ok;
 
     atomic_store(&b->meter->nodes, 0);
@@ -117,6 +141,13 @@ static bool export_once(struct backup *b, struct repo_manifest *m, struct nb_err
                          &target, err))
         return false;
     opts.out = eng_target_sink(target);
+    if (about.chain) {
+        opts.helper_suffix = b->chain.helper;
+        opts.chunk_bytes = b->chain.chunk_bytes;
+        opts.cut = cut;
+        opts.cut_ctx = target;
+        eng_chain_describe(&b->chain, m);
+    }
     ok = eng_export_run(&opts, m, err);
     if (ok) {
         eng_meter_stage(b->meter, ENG_UPLOADING);
@@ -124,10 +155,75 @@ static bool export_once(struct backup *b, struct repo_manifest *m, struct nb_err
     }
     /* Before the target is freed: its threads may be waiting for a bucket that is away. A graph
      * that would not hold still is no reason to stop: the next export follows. */
-    if (!ok && !nb_streq(err->reason, "NotClosed"))
+    if (!ok && !can_try_again(b, err))
         eng_pulse_fail(b->pulse, err);
     return ok;
 }
+
+/* --- incremental ------------------------------------------------------------------------------ */
+
+static bool is_incremental(const struct backup *b)
+{
+    return b->opts->incremental && b->opts->repo && !eng_source_is_system(b->source);
+}
+
+/* Before the claim, which names it. */
+static bool find_base(struct backup *b, struct nb_error *err)
+{
+    return repo_find_base(b->opts->repo, eng_source_server(b->source)->database,
+                          eng_pulse_run(b->pulse), &b->chain.base, err);
+}
+
+/* Retention may have deleted it before our claim was there; from now on its chunks stay. */
+static bool check_base_is_there(struct backup *b, struct nb_error *err)
+{
+    if (!b->chain.base || s3_head(repo_client(b->opts->repo), b->chain.base->key,
+                                  eng_pulse_run(b->pulse), NULL, NULL, err))
+        return true;
+    if (err->code != NB_E_NOT_FOUND)
+        return false;
+    nb_error_clear(err);
+    eng_chain_done(&b->chain);
+    return true;
+}
+
+static bool repeat_base(struct backup *b, struct nb_error *err)
+{
+    struct repo_manifest *m;
+
+    if (!eng_chain_repeat(&b->chain, &m, err))
+        return false;
+    m->scheduled_unix_seconds = b->opts->scheduled_unix_seconds;
+    m->start_unix_seconds = m->completion_unix_seconds = nb_clock_unix_seconds();
+    m->verification = REPO_VERIFIED_CHECKSUM;
+    b->result->manifest = m;
+    return true;
+}
+
+/* Settles the chain; result->manifest is set where the base is what the database holds still. */
+static bool confirm_base(struct backup *b, struct nb_error *err)
+{
+    const struct eng_server *server = eng_source_server(b->source);
+    struct eng_chain_opts opts = { .max_chain = b->opts->max_chain };
+    struct eng_mark mark;
+    uint64_t nodes, rels;
+
+    if (!check_base_is_there(b, err) || !eng_source_mark(b->source, &mark, err) ||
+        !eng_source_counts(b->source, &nodes, &rels, err))
+        return false;
+    opts.chunk_bytes = b->opts->chunk_bytes ? b->opts->chunk_bytes : eng_cut_average(nodes + rels);
+    eng_chain_init(&b->chain, &opts, nb_steal(b->chain.base), server);
+    return !eng_chain_is_unchanged(&b->chain, server, &mark, nodes, rels) || repeat_base(b, err);
+}
+
+static void change_helper(struct backup *b)
+{
+    struct eng_chain_opts opts = { .chunk_bytes = b->chain.chunk_bytes };
+
+    eng_chain_restart(&b->chain, &opts);
+}
+
+/* --- all of it -------------------------------------------------------------------------------- */
 
 static bool export_all(struct backup *b, struct repo_manifest **ret, struct nb_error *err)
 {
@@ -145,8 +241,10 @@ static bool export_all(struct backup *b, struct repo_manifest **ret, struct nb_e
             return true;
         }
         /* Standard output cannot be taken back. */
-        if (!nb_streq(err->reason, "NotClosed") || --tries == 0 || nb_streq(b->opts->output, "-"))
+        if (!can_try_again(b, err) || --tries == 0 || nb_streq(b->opts->output, "-"))
             return false;
+        if (nb_streq(err->reason, "HelperNameTaken"))
+            change_helper(b);
         nb_error_clear(err);
     }
 }
@@ -172,7 +270,8 @@ static bool commit_bucket(struct backup *b, struct nb_error *err)
     if (!read_back(b, err) ||
         !repo_commit(b->claim, b->result->manifest, eng_pulse_run(b->pulse), err))
         return false;
-    b->result->key = nb_xstrdup(repo_claim_dump_key(b->claim));
+    b->result->key = nb_xstrdup(b->chain.length > 0 ? repo_claim_manifest_key(b->claim)
+                                                    : repo_claim_dump_key(b->claim));
     b->result->manifest_key = nb_xstrdup(repo_claim_manifest_key(b->claim));
     return true;
 }
@@ -213,10 +312,16 @@ static bool run(struct backup *b, struct nb_error *err)
         return false;
     if (!b->opts->repo)
         return export_all(b, &b->result->manifest, err) && commit_file(b, err);
+    if (is_incremental(b) && !find_base(b, err))
+        return false;
     if (!take_claim(b, err))
         return false;
     if (!b->claim)
         return describe_done(b, err);
+    if (is_incremental(b) && !confirm_base(b, err))
+        return false;
+    if (b->result->manifest) /* nothing has changed */
+        return commit_bucket(b, err);
     return export_all(b, &b->result->manifest, err) && commit_bucket(b, err);
 }
 
@@ -265,6 +370,7 @@ bool eng_backup_run(const struct eng_backup_opts *opts, struct eng_backup_result
         eng_backup_result_done(ret);
     }
     repo_claim_free(b.claim);
+    eng_chain_done(&b.chain);
     eng_source_close(b.source);
     return ok;
 }

@@ -46,6 +46,12 @@ struct eng_backup_opts { /* all borrowed for the call */
      * written, so that what cannot be read back never was a backup. */
     enum repo_verification verify;
 
+    /* Chunks that the newest incremental backup names are not stored again (engine/chain.h). Only
+     * with a repo; the system database is backed up in full all the same. */
+    bool incremental;
+    unsigned max_chain;   /* 0: ENG_CHAIN_MAX_DEFAULT */
+    uint64_t chunk_bytes; /* of a new chain; 0: by the size of the graph */
+
     int64_t scheduled_unix_seconds;
     const struct nb_cancel *cancel;
     struct eng_meter
@@ -60,8 +66,9 @@ struct eng_backup_opts { /* all borrowed for the call */
 
 struct eng_backup_result {
     struct repo_manifest *manifest; /* NULL: nothing was made */
-    char *key, *manifest_key;       /* of the dump; "-" has no manifest: NULL */
-    bool already;                   /* an earlier try of the same run had made it */
+    /* Of the dump (incremental: there is none, so the manifest's twice); "-" has no manifest: NULL */
+    char *key, *manifest_key;
+    bool already; /* an earlier try of the same run had made it */
     int64_t readback_ms;
 };
 void eng_backup_result_done(struct eng_backup_result *r);

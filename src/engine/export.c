@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "engine/closing.h"
 #include "engine/content.h"
+#include "engine/cut.h"
 #include "engine/idset.h"
 #include "engine/keys.h"
 #include "engine/sums.h"
@@ -22,7 +23,8 @@ struct export
     struct repo_manifest *m;
     struct eng_idset *nodes, *rels; /* what is in the dump */
     struct eng_sums *sums;          /* ... by block of node ids */
-    uint64_t dangling;              /* relationships left out: an end is not in the dump */
+    struct eng_cut cut;
+    uint64_t dangling; /* relationships left out: an end is not in the dump */
     struct nb_arena *schema_arena;
     struct nb_vec schema; /* struct cyp_schema */
     struct nb_arena *names_arena;
@@ -38,6 +40,24 @@ static bool script_write(void *ctx, const void *bytes, size_t n, struct nb_error
         return false;
     eng_meter_add(&x->opts->meter->exported_bytes, n);
     return true;
+}
+
+/* --- chunks ----------------------------------------------------------------------------------- */
+
+static bool chunk_end(struct export *x, struct nb_error *err)
+{
+    if (!x->opts->cut)
+        return true;
+    eng_cut_reset(&x->cut);
+    return cyp_script_flush(x->script, err) && x->opts->cut(x->opts->cut_ctx, err);
+}
+
+static bool cut_before(struct export *x, int64_t id, const struct ps_map *props,
+                       struct nb_error *err)
+{
+    if (!x->opts->cut || !eng_cut_before(&x->cut, id, eng_cut_weight(props)))
+        return true;
+    return cyp_script_flush(x->script, err) && x->opts->cut(x->opts->cut_ctx, err);
 }
 
 /* --- head ------------------------------------------------------------------------------------- */
@@ -68,6 +88,7 @@ static bool open_script(struct export *x, struct nb_error *err)
         .vector_procedures = server->vector_procedures,
         .digest_content = x->opts->digest,
         .digest_ends_max_bytes = x->opts->digest_ends_max_bytes,
+        .helper_suffix = x->opts->helper_suffix,
         .write = script_write,
         .write_ctx = x,
     };
@@ -83,7 +104,8 @@ static bool open_script(struct export *x, struct nb_error *err)
         return false;
     opts.taken_names = x->names;
     opts.ntaken_names = x->names_n;
-    return cyp_script_new(&opts, &x->script, err) && cyp_script_head(x->script, &head, err);
+    return cyp_script_new(&opts, &x->script, err) && cyp_script_head(x->script, &head, err) &&
+           chunk_end(x, err);
 }
 
 /* --- elements --------------------------------------------------------------------------------- */
@@ -99,7 +121,8 @@ static bool write_node(void *ctx, const struct ps_node *node, struct nb_error *e
         return true;
     eng_sums_at(x->sums, eng_sums_block(node->id))->nodes += eng_content_node(node);
     eng_meter_add(&x->opts->meter->nodes, 1);
-    return cyp_script_node(x->script, node->id, node->labels, node->nlabels, &node->props, err) ||
+    return (cut_before(x, node->id, &node->props, err) &&
+            cyp_script_node(x->script, node->id, node->labels, node->nlabels, &node->props, err)) ||
            nb_wrap(err, "write node %lld", (long long)node->id);
 }
 
@@ -118,8 +141,9 @@ static bool write_rel(void *ctx, const struct eng_rel *rel, struct nb_error *err
         return true;
     eng_sums_at(x->sums, eng_sums_block(rel->start_id))->rels += eng_content_rel(rel);
     eng_meter_add(&x->opts->meter->rels, 1);
-    return cyp_script_rel(x->script, rel->id, rel->start_id, rel->end_id, rel->type, &rel->props,
-                          err) ||
+    return (cut_before(x, rel->id, &rel->props, err) &&
+            cyp_script_rel(x->script, rel->id, rel->start_id, rel->end_id, rel->type, &rel->props,
+                           err)) ||
            nb_wrap(err, "write relationship %lld", (long long)rel->id);
 }
 
@@ -128,11 +152,11 @@ static bool write_elements(struct export *x, struct nb_error *err)
     struct eng_meter *meter = x->opts->meter;
 
     eng_meter_stage(meter, ENG_EXPORTING_NODES);
-    if (!eng_source_nodes(x->opts->source, write_node, x, err) ||
+    if (!eng_source_nodes(x->opts->source, write_node, x, err) || !chunk_end(x, err) ||
         !cyp_script_end_nodes(x->script, err))
         return false;
     eng_meter_stage(meter, ENG_EXPORTING_RELATIONSHIPS);
-    return eng_source_rels(x->opts->source, write_rel, x, err) &&
+    return eng_source_rels(x->opts->source, write_rel, x, err) && chunk_end(x, err) &&
            cyp_script_end_rels(x->script, err);
 }
 
@@ -181,7 +205,9 @@ static bool read_schema(struct export *x, struct nb_error *err)
 
 static bool write_schema(struct export *x, struct nb_error *err)
 {
-    if (!cyp_script_end_data(x->script, err))
+    /* Fix-ups are a chunk of their own. */
+    if (!cyp_script_end_data(x->script, err) ||
+        (x->opts->cut && !x->opts->cut(x->opts->cut_ctx, err)))
         return false;
     for (size_t i = 0; i < x->schema.count; i++) {
         if (!cyp_script_schema(x->script, x->schema.items[i], err))
@@ -401,7 +427,10 @@ bool eng_export_run(const struct eng_export_opts *opts, struct repo_manifest *m,
         .names = nb_xcalloc(HELPER_NAMES_MAX, sizeof(struct nb_str)),
         .schema_arena = nb_arena_new(SCHEMA_MAX_BYTES),
     };
-    bool ok = run(&x, err);
+    bool ok;
+
+    eng_cut_init(&x.cut, opts->chunk_bytes ? opts->chunk_bytes : 1);
+    ok = run(&x, err);
 
     cyp_script_free(x.script);
     eng_idset_free(x.nodes);

@@ -35,6 +35,13 @@ struct eng_export_opts {
     int64_t created_unix_seconds;
     bool digest; /* of the content */
     size_t digest_ends_max_bytes;
+
+    /* Of an incremental backup (engine/chain.h); NULL and 0 for any other. */
+    const char *helper_suffix;
+    uint64_t chunk_bytes; /* on average */
+    /* What was written to `out` until now is a chunk. */
+    bool (*cut)(void *ctx, struct nb_error *err);
+    void *cut_ctx;
 };
 
 /* Fills what the export knows of m: database, server, counts, digests, verdict, warnings, last

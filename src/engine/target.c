@@ -6,10 +6,11 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "engine/chunks.h"
 #include "gz/block.h"
 #include "sink/s3.h"
 
-enum { GZIP_THREADS_DEFAULT_MAX = 4, META_MAX = 6 };
+enum { GZIP_THREADS_DEFAULT_MAX = 4, META_MAX = 6, CHUNK_MAX_FACTOR = 8 };
 
 struct eng_target {
     const struct eng_backup_opts *opts;
@@ -19,7 +20,7 @@ struct eng_target {
     struct sink *head; /* owns the rest */
     struct s3_pair meta[META_MAX];
     char created[NB_TIME_TEXT_MAX], format[16];
-    struct sink *plain_hash, *plain_count, *stored_hash, *stored_count, *s3;
+    struct sink *plain_hash, *plain_count, *stored_hash, *stored_count, *s3, *chunks;
 };
 
 static bool object_key(void *ctx, unsigned n, char *out, struct nb_error *err)
@@ -113,8 +114,30 @@ static unsigned gzip_threads(const struct eng_backup_opts *opts)
     return n;
 }
 
-static bool open_chain(struct eng_target *t, const struct eng_target_about *about,
-                       struct age_keys *keys, struct nb_error *err)
+/* Two at least: one compresses while the other waits for the bucket. */
+static bool open_chunks(struct eng_target *t, const struct eng_target_about *about,
+                        struct nb_error *err)
+{
+    unsigned threads = gzip_threads(t->opts);
+    struct eng_chunks_opts opts = {
+        .repo = t->opts->repo,
+        .database = about->server->database,
+        .base = about->chain->base,
+        .level = t->opts->gzip_level > 0 ? t->opts->gzip_level : GZ_LEVEL_DEFAULT,
+        .threads = threads < 2 ? 2 : threads,
+        .max_bytes = about->chain->chunk_bytes * CHUNK_MAX_FACTOR,
+        .meter = t->meter,
+        .cancel = t->run,
+    };
+
+    if (!eng_chunks_new(&opts, &t->chunks, err))
+        return false;
+    t->head = t->chunks;
+    return true;
+}
+
+static bool open_stream(struct eng_target *t, const struct eng_target_about *about,
+                        struct age_keys *keys, struct nb_error *err)
 {
     const struct eng_backup_opts *opts = t->opts;
     struct sink *s;
@@ -132,6 +155,16 @@ static bool open_chain(struct eng_target *t, const struct eng_target_about *abou
         if (!sink_gz_new(opts->gzip_level, gzip_threads(opts), s, &t->head, err))
             return false;
     }
+    return true;
+}
+
+static bool open_chain(struct eng_target *t, const struct eng_target_about *about,
+                       struct age_keys *keys, struct nb_error *err)
+{
+    const struct eng_backup_opts *opts = t->opts;
+
+    if (!(about->chain ? open_chunks(t, about, err) : open_stream(t, about, keys, err)))
+        return false;
     t->head = t->plain_hash = sink_hash_new(t->head);
     t->head = t->plain_count = sink_count_new(t->head);
     if (opts->max_bytes_per_second > 0)
@@ -167,6 +200,11 @@ void eng_target_free(struct eng_target *t)
 struct sink *eng_target_sink(struct eng_target *t)
 {
     return t->head;
+}
+
+bool eng_target_cut(struct eng_target *t, struct nb_error *err)
+{
+    return eng_chunks_cut(t->chunks, err);
 }
 
 static void describe_objects(const struct eng_target *t, struct repo_manifest *m)
@@ -210,11 +248,13 @@ bool eng_target_finish(struct eng_target *t, struct repo_manifest *m, struct nb_
 {
     if (!sink_finish(t->head, err))
         return false;
-    if (t->s3)
+    if (t->chunks)
+        eng_chunks_describe(t->chunks, m);
+    else if (t->s3)
         describe_objects(t, m);
     else
         describe_file(t, m);
-    if (m->objects_n == 1) {
+    if (m->objects_n == 1 && !t->chunks) {
         m->objects[0].plain_bytes = sink_count_bytes(t->plain_count);
         sink_hash_hex(t->plain_hash, m->objects[0].plain_sha256);
     }

@@ -7,6 +7,7 @@
  */
 
 #include "engine/backup.h"
+#include "engine/chain.h"
 
 struct eng_target;
 
@@ -14,6 +15,7 @@ struct eng_target;
 struct eng_target_about {
     const struct eng_server *server;
     int64_t created_unix_seconds;
+    const struct eng_chain *chain; /* into chunks; NULL: not an incremental backup */
 };
 /* claim: NULL where the dump goes to opts->output. keys: is given what opens the dump, if it is
  * encrypted. run: the token that stops it. All must outlive the target. */
@@ -25,6 +27,8 @@ NB_NODISCARD bool eng_target_open(const struct eng_backup_opts *opts, struct rep
 void eng_target_free(struct eng_target *t);
 NB_AUTO_DEFINE(struct eng_target *, eng_target_free)
 struct sink *eng_target_sink(struct eng_target *t);
+/* Of an incremental backup: what was written until now is a chunk. */
+NB_NODISCARD bool eng_target_cut(struct eng_target *t, struct nb_error *err);
 /* Everything is stored; fills the manifest's objects, sizes and checksums. */
 NB_NODISCARD bool eng_target_finish(struct eng_target *t, struct repo_manifest *m,
                                     struct nb_error *err);

@@ -31,6 +31,17 @@ static bool check_object(struct repo *repo, const struct repo_object *o,
     return true;
 }
 
+/* By one listing: there may be thousands. */
+static bool check_chunks(struct repo *repo, const struct repo_manifest *m,
+                         const struct nb_cancel *cancel, struct nb_error *err)
+{
+    if (repo_chunks_check(repo, m, cancel, err))
+        return true;
+    if (err->code == NB_E_CORRUPT)
+        snprintf(err->reason, sizeof(err->reason), "VerificationFailed");
+    return false;
+}
+
 /* --- read back -------------------------------------------------------------------------------- */
 
 bool eng_verify_counts(const struct cyp_counts *counts, const struct repo_manifest *m,
@@ -79,7 +90,11 @@ bool eng_verify_run(struct repo *repo, const struct repo_manifest *m, enum repo_
                     const struct age_keys *keys, const struct nb_cancel *cancel,
                     struct nb_error *err)
 {
-    for (size_t i = 0; i < m->objects_n; i++) {
+    bool chunks = m->type == REPO_INCREMENTAL;
+
+    if (chunks && !check_chunks(repo, m, cancel, err))
+        return false;
+    for (size_t i = 0; i < m->objects_n && !chunks; i++) {
         if (!check_object(repo, &m->objects[i], cancel, err))
             return false;
     }

@@ -58,22 +58,6 @@ static void on_s3_retry(void *ctx, const struct nb_error *why, int64_t wait_ms)
 
 /* --- options ---------------------------------------------------------------------------------- */
 
-/* What this version cannot do is refused, not left out. */
-static bool check_supported(const struct options *o, struct nb_error *err)
-{
-    if (nb_streq(opt_text(o, OPT_BACKUP_TYPE), "Incremental"))
-        return opt_fail(o, OPT_BACKUP_TYPE, err, "take Full",
-                        "is 'Incremental', which this version cannot do");
-    if (nb_streq(opt_text(o, OPT_BACKUP_VERIFY_LEVEL), "Restore"))
-        return opt_fail(o, OPT_BACKUP_VERIFY_LEVEL, err, "take Checksum or Readback",
-                        "is 'Restore', which this version cannot do");
-    if (nb_streq(opt_text(o, OPT_BACKUP_ENGINE), "Apoc"))
-        nb_log(NB_LOG_WARN,
-               "engine Apoc is slower than Cypher and loses names and types; taking Cypher",
-               NB_F_END);
-    return true;
-}
-
 static int gzip_level(const struct options *o)
 {
     const char *compression = opt_text(o, OPT_BACKUP_COMPRESSION);
@@ -82,6 +66,44 @@ static int gzip_level(const struct options *o)
     if (nb_streq(compression, "false") || nb_streq(compression, "none"))
         return 0;
     return nb_streq(level, "adaptive") ? GZ_LEVEL_ADAPTIVE : *level - '0';
+}
+
+static bool is_incremental(const struct options *o)
+{
+    return nb_streq(opt_text(o, OPT_BACKUP_TYPE), "Incremental");
+}
+
+/* Chunks are objects of a bucket, gzip members, and named by what is in them. */
+static bool check_incremental(const struct options *o, struct nb_error *err)
+{
+    if (!is_incremental(o))
+        return true;
+    if (opt_text(o, OPT_BACKUP_OUTPUT))
+        return opt_fail(o, OPT_BACKUP_TYPE, err, "take Full",
+                        "is 'Incremental', which takes a bucket, not a file");
+    if (opt_given(o, OPT_BACKUP_AGE_RECIPIENTS))
+        return opt_fail(o, OPT_BACKUP_TYPE, err, "take Full",
+                        "is 'Incremental', which cannot be encrypted: the names of chunks would "
+                        "tell their content");
+    if (gzip_level(o) == 0)
+        return opt_fail(o, OPT_BACKUP_TYPE, err, "take Full, or compress",
+                        "is 'Incremental', whose chunks are always compressed");
+    return true;
+}
+
+/* What this version cannot do is refused, not left out. */
+static bool check_supported(const struct options *o, struct nb_error *err)
+{
+    if (!check_incremental(o, err))
+        return false;
+    if (nb_streq(opt_text(o, OPT_BACKUP_VERIFY_LEVEL), "Restore"))
+        return opt_fail(o, OPT_BACKUP_VERIFY_LEVEL, err, "take Checksum or Readback",
+                        "is 'Restore', which this version cannot do");
+    if (nb_streq(opt_text(o, OPT_BACKUP_ENGINE), "Apoc"))
+        nb_log(NB_LOG_WARN,
+               "engine Apoc is slower than Cypher and loses names and types; taking Cypher",
+               NB_F_END);
+    return true;
 }
 
 static enum eng_consistency consistency(const struct options *o)
@@ -119,6 +141,8 @@ static struct eng_backup_opts backup_opts(struct backup *b, const char *database
         .encryption = b->encryption.on ? &b->encryption.writer : NULL,
         .max_bytes_per_second = (uint64_t)opt_int(o, OPT_BACKUP_MAX_BYTES_PER_SECOND, 0),
         .verify = verify_level(o),
+        .incremental = is_incremental(o),
+        .max_chain = (unsigned)opt_int(o, OPT_BACKUP_INCREMENTAL_MAX_CHAIN, 0),
         .scheduled_unix_seconds = time,
         .cancel = b->c->cancel,
         .meter = &b->meter,
@@ -282,7 +306,7 @@ static void prune(struct backup *b, const char *database)
 static void take_inventory(struct backup *b)
 {
     nb_auto_done(repo_backups_done) struct repo_backups all = REPO_BACKUPS_INIT;
-    struct repo_list_opts opts = { .ours_only = true };
+    struct repo_list_opts opts = { .ours_only = true, .with_chunks = true };
     struct nb_error error = NB_ERROR_INIT;
 
     if (repo_list(b->bucket.repo, &opts, b->c->cancel, &all, &error))

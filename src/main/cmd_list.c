@@ -22,7 +22,7 @@ static void print_row(const struct repo_backup *b)
 
     out_printf("%-20s  %-16s  %-16s  %-9s  %8s  %12lld  %13lld  %-10s  %-8s  %-9s  %-3s  %s\n",
                nb_time_format(b->name.time_unix_seconds, time), b->name.database,
-               m ? m->owner : "-", repo_state_name(b->state), out_size(b->stored_bytes, size),
+               m ? m->owner : "-", repo_state_name(b->state), out_size(repo_backup_bytes(b), size),
                (long long)(m ? m->nodes : -1), (long long)(m ? m->relationships : -1),
                manifest_text(b, m ? repo_consistency_name(m->consistency) : NULL),
                manifest_text(b, m ? repo_verification_name(m->verification) : NULL),
@@ -59,9 +59,12 @@ static void format_backup(struct nb_jw *w, const struct repo_backup *b)
     nb_jw_kv_bool(w, "encrypted", is_encrypted(b));
     nb_jw_kv_str(w, "manifestKey", b->manifest_key);
     nb_jw_kv_str(w, "key", b->dump_key);
-    nb_jw_kv_i64(w, "sizeBytes", (int64_t)b->stored_bytes);
+    nb_jw_kv_i64(w, "sizeBytes", (int64_t)repo_backup_bytes(b));
     nb_jw_kv_str(w, "problem", b->problem);
     if (m) {
+        nb_jw_kv_str(w, "type", m->type == REPO_INCREMENTAL ? "Incremental" : "Full");
+        if (m->type == REPO_INCREMENTAL)
+            nb_jw_kv_i64(w, "newBytes", (int64_t)m->new_bytes);
         nb_jw_kv_str(w, "owner", m->owner);
         nb_jw_kv_i64(w, "nodes", m->nodes);
         nb_jw_kv_i64(w, "relationships", m->relationships);
@@ -98,7 +101,8 @@ bool cmd_list(struct context *c, struct nb_error *err)
     nb_auto_done(bucket_close) struct bucket bucket = { NULL, NULL };
     nb_auto_done(repo_backups_done) struct repo_backups all = REPO_BACKUPS_INIT;
     struct bucket_hooks hooks = { NULL, NULL, false };
-    struct repo_list_opts opts = { .database = opt_text(c->options, OPT_NEO4J_DATABASE) };
+    struct repo_list_opts opts = { .database = opt_text(c->options, OPT_NEO4J_DATABASE),
+                                   .with_chunks = true };
 
     if (!bucket_open(c->options, &hooks, c->cancel, &bucket, err) ||
         !repo_list(bucket.repo, &opts, c->cancel, &all, err))

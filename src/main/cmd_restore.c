@@ -123,7 +123,9 @@ static bool add_manifest(struct restore *r, struct repo_manifest *take_manifest,
     s->database = nb_xstrdup(take_manifest->database);
     if (!eng_input_open_manifest(r->bucket.repo, take_manifest, &s->input, err))
         return false;
-    s->key = nb_xstrdup(take_manifest->objects[0].key);
+    /* Of an incremental backup no object is the dump. */
+    s->key = nb_xstrdup(take_manifest->type == REPO_INCREMENTAL ? manifest_key
+                                                                : take_manifest->objects[0].key);
     return true;
 }
 

@@ -42,7 +42,7 @@ static bool verify_key(struct verify *v, const char *key, struct nb_error *err)
 static bool verify_newest(struct verify *v, struct nb_error *err)
 {
     nb_auto_done(repo_backups_done) struct repo_backups all = REPO_BACKUPS_INIT;
-    struct repo_list_opts opts = { .ours_only = true };
+    struct repo_list_opts opts = { .ours_only = true, .with_chunks = true };
 
     if (!repo_list(v->repo, &opts, v->c->cancel, &all, err))
         return false;

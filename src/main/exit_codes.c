@@ -78,6 +78,7 @@ static const struct {
     { "InvalidIdentity", EXIT_CONFIGURATION, false },
     { "UnsupportedAge", EXIT_CONFIGURATION, false },
     { "UnsupportedManifest", EXIT_CONFIGURATION, false },
+    { "TooManyChunks", EXIT_CONFIGURATION, true },
     { "TlsVerificationFailed", EXIT_CONFIGURATION, true },
     { "Neo4jConnectionFailed", EXIT_NEO4J_UNAVAILABLE, false },
     { "Neo4jTransient", EXIT_NEO4J_UNAVAILABLE, false },

@@ -32,6 +32,11 @@ const struct command commands[] = {
       cmd_restore },
     { CMD_VERIFY, false, "verify", "[KEY…]", "checks backups in the bucket",
       "Without keys: the newest backup of each database.", cmd_verify },
+    { CMD_FETCH, false, "fetch", "KEY", "writes a backup's whole dump to a file or standard output",
+      "The dump as cypher-shell restores it, also of an incremental backup, whose chunks are put\n"
+      "together. Every checksum of its manifest is compared on the way; where the dump goes to\n"
+      "standard output, the exit code says whether what was written is right.",
+      cmd_fetch },
     { CMD_LIST, false, "list", NULL, "lists what is in the bucket", NULL, cmd_list },
     { CMD_PRUNE, false, "prune", NULL, "deletes what retention does not keep", NULL, cmd_prune },
     { CMD_PIN, false, "pin", "KEY…", "keeps backups from retention, or (--pin=false) no longer",

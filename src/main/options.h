@@ -43,10 +43,12 @@ enum command_bit {
     CMD_RESTORE = 1 << 7,
     CMD_SCHEDULE = 1 << 10,
     CMD_HEALTH = 1 << 11,
+    CMD_FETCH = 1 << 12,
     CMD_ALL = (1 << 16) - 1,
     /* The schedule's runs are backups: it takes what they take. */
     CMD_BACKUP = CMD_BACKUP_ALONE | CMD_SCHEDULE,
-    CMD_BUCKET = CMD_BACKUP | CMD_RESTORE | CMD_VERIFY | CMD_LIST | CMD_PRUNE | CMD_PIN | CMD_CHECK,
+    CMD_BUCKET = CMD_BACKUP | CMD_RESTORE | CMD_VERIFY | CMD_LIST | CMD_PRUNE | CMD_PIN |
+                 CMD_CHECK | CMD_FETCH,
     CMD_NEO4J = CMD_BACKUP | CMD_RESTORE | CMD_CHECK,
 };
 
@@ -149,6 +151,8 @@ enum option_id {
     OPT_RESTORE_SPOOL_DIR,
     OPT_RESTORE_NO_PRECHECK,
     OPT_RESTORE_ALLOW_STATEMENTS,
+    OPT_FETCH_OUTPUT,
+    OPT_FETCH_PLAIN,
     OPT_DRY_RUN,
     OPT_JSON,
 

@@ -95,7 +95,7 @@ static void take_first(struct report *r, const struct eng_backup_result *backup)
     r->database = nb_xstrdup_null(m->database);
     r->engine = nb_xstrdup_null(m->engine);
     r->server_version = nb_xstrdup_null(m->server_version);
-    if (m->objects_n > 0)
+    if (m->objects_n > 0 && m->type == REPO_FULL)
         memcpy(r->sha256, m->objects[0].sha256, sizeof(r->sha256));
     r->consistency = m->consistency;
 }
@@ -129,6 +129,8 @@ void report_artifact(struct report *r, const struct eng_backup_result *backup)
 {
     const struct repo_manifest *m = backup->manifest;
     uint64_t size = stored_bytes(m);
+    bool full = m->type == REPO_FULL;
+    uint64_t added = full ? size : m->new_bytes;
 
     if (!r->has_artifact)
         take_first(r, backup);
@@ -145,7 +147,8 @@ void report_artifact(struct report *r, const struct eng_backup_result *backup)
            NB_F_STR("event", "artifact"), NB_F_STR("database", m->database),
            NB_F_STR("key", backup->key), NB_F_STR("manifestKey", backup->manifest_key),
            NB_F_INT("sizeBytes", size), NB_F_INT("uncompressedBytes", m->plain_bytes),
-           NB_F_STR("sha256", m->objects_n > 0 ? m->objects[0].sha256 : ""),
+           NB_F_STR("sha256", m->objects_n > 0 && full ? m->objects[0].sha256 : ""),
+           NB_F_STR("type", full ? "Full" : "Incremental"), NB_F_INT("newBytes", added),
            NB_F_INT("nodes", m->nodes), NB_F_INT("relationships", m->relationships),
            NB_F_INT("indexes", m->indexes), NB_F_INT("constraints", m->constraints),
            NB_F_STR("consistency", repo_consistency_name(m->consistency)),
@@ -200,8 +203,8 @@ static void format_point(struct nb_jw *w, const struct repo_backup *b)
     nb_jw_kv_str(w, "time", nb_time_format(point_time(b), time));
     nb_jw_kv_str(w, "database", b->name.database);
     nb_jw_kv_str(w, "manifestKey", b->manifest_key);
-    nb_jw_kv_str(w, "key", b->dump_key);
-    nb_jw_kv_i64(w, "sizeBytes", (int64_t)b->stored_bytes);
+    nb_jw_kv_str(w, "key", b->dump_key ? b->dump_key : b->manifest_key);
+    nb_jw_kv_i64(w, "sizeBytes", (int64_t)repo_backup_bytes(b));
     nb_jw_kv_str(w, "consistency", repo_consistency_name(b->manifest->consistency));
     nb_jw_kv_bool(w, "pinned", b->pinned);
     nb_jw_kv_str(w, "verified", repo_verification_name(b->manifest->verification));

@@ -16,6 +16,12 @@ const char *repo_state_name(enum repo_state s)
     return names[s];
 }
 
+uint64_t repo_backup_bytes(const struct repo_backup *b)
+{
+    return b->manifest && b->manifest->type == REPO_INCREMENTAL ? b->manifest->stored_bytes
+                                                                : b->stored_bytes;
+}
+
 /* ---- what a listing shows of one stem ---- */
 
 struct listed_object {

@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
-#include "base/map.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "repo/repo_priv.h"
@@ -569,32 +568,6 @@ static void set_default(char **at, const char *s)
         *at = nb_xstrdup(s);
 }
 
-/* All chunks the manifest names, by one listing. */
-static bool chunks_check(struct repo *r, const struct repo_manifest *m,
-                         const struct nb_cancel *cancel, struct nb_error *err)
-{
-    nb_auto(nb_map_free) struct nb_map *chunks = NULL;
-    bool complete;
-
-    if (m->type != REPO_INCREMENTAL)
-        return true;
-    if (!repo_chunks_list(r, m->database, cancel, &chunks, &complete, err))
-        return false;
-    for (size_t i = 0; i < m->objects_n; i++) {
-        const struct repo_object *o = &m->objects[i];
-        const struct repo_chunk *c = nb_map_get(chunks, o->key, strlen(o->key));
-
-        if (!c && repo_is_chunk_of(r, m->owner, m->database, o->key))
-            return nb_fail(err, NB_E_CORRUPT, "ObjectMissing",
-                           "chunk '%s' is not in the bucket (any more)", o->key);
-        if (c && c->size != o->size)
-            return nb_fail(err, NB_E_CORRUPT, "ChecksumMismatch",
-                           "chunk '%s' has %llu bytes in the bucket, %llu were stored", o->key,
-                           (unsigned long long)c->size, (unsigned long long)o->size);
-    }
-    return true;
-}
-
 static bool manifest_read_back(struct repo_claim *c, const struct nb_buf *text,
                                const struct nb_cancel *cancel, struct nb_error *err)
 {
@@ -650,7 +623,7 @@ static bool commit(struct repo_claim *c, struct repo_manifest *m, const struct n
             manifest_take_back(c, cancel);
         return false;
     }
-    if (!manifest_read_back(c, &text, cancel, err) || !chunks_check(c->repo, m, cancel, err)) {
+    if (!manifest_read_back(c, &text, cancel, err) || !repo_chunks_check(c->repo, m, cancel, err)) {
         manifest_take_back(c, cancel);
         return false;
     }

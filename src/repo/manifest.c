@@ -61,6 +61,7 @@ void repo_manifest_free(struct repo_manifest *m)
     free(m->run_id);
     free(m->tool_version);
     free(m->base_manifest);
+    free(m->helper);
     free(m->database);
     free(m->database_id);
     free(m->server_version);
@@ -72,6 +73,7 @@ void repo_manifest_free(struct repo_manifest *m)
     free(m->digest_relationships);
     free(m->digest_relationships_ends);
     free(m->signature);
+    free(m->key);
     for (size_t i = 0; i < m->objects_n; i++)
         free(m->objects[i].key);
     free(m->objects);
@@ -264,6 +266,18 @@ static void put_source(struct nb_jw *w, const struct repo_manifest *m)
     nb_jw_kv_str(w, "engine", m->engine);
 }
 
+static void put_chain(struct nb_jw *w, const struct repo_manifest *m)
+{
+    if (m->type != REPO_INCREMENTAL)
+        return;
+    put_text(w, "helper", m->helper);
+    if (m->chunk_bytes)
+        put_u64(w, "chunkBytes", m->chunk_bytes);
+    put_u64(w, "newBytes", m->new_bytes);
+    if (m->unread)
+        nb_jw_kv_i64(w, "unread", m->unread);
+}
+
 static void put_content(struct nb_jw *w, const struct repo_manifest *m)
 {
     nb_jw_key(w, "counts");
@@ -309,6 +323,7 @@ bool repo_manifest_format(struct repo_manifest *m, struct nb_buf *out, struct nb
     put_text(&w, "baseManifest", m->base_manifest);
     if (m->chain_length)
         nb_jw_kv_i64(&w, "chainLength", m->chain_length);
+    put_chain(&w, m);
     put_source(&w, m);
     put_time(&w, "scheduledTime", m->scheduled_unix_seconds);
     put_time(&w, "startTime", m->start_unix_seconds);
@@ -365,6 +380,10 @@ static const struct field fields[] = {
     FIELD("toolVersion", FIELD_TEXT, false, tool_version),
     FIELD("baseManifest", FIELD_TEXT, false, base_manifest),
     FIELD("chainLength", FIELD_INT, false, chain_length),
+    FIELD("helper", FIELD_TEXT, false, helper),
+    FIELD("chunkBytes", FIELD_U64, false, chunk_bytes),
+    FIELD("newBytes", FIELD_U64, false, new_bytes),
+    FIELD("unread", FIELD_INT, false, unread),
     FIELD("database.name", FIELD_TEXT, true, database),
     FIELD("database.id", FIELD_TEXT, false, database_id),
     FIELD("database.storeFormat", FIELD_TEXT, false, store_format),

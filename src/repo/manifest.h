@@ -56,6 +56,12 @@ struct repo_manifest {
     /* incremental: the key of the backup it builds on; NULL: the chain's first */
     char *base_manifest;
     int chain_length; /* incremental: 1 for the chain's first */
+    /* incremental: what is the same in all of a chain, so that its chunks are: the helper's name
+     * without "_nb_", and how large chunks are on average */
+    char *helper;
+    uint64_t chunk_bytes;
+    uint64_t new_bytes; /* incremental: of its chunks, those that it stored itself */
+    int unread; /* incremental: so many backups in a row nothing was read, as nothing had changed */
 
     char *database, *database_id;
     /* "5.26.30", "community", "record-aligned-1.1" */
@@ -83,6 +89,8 @@ struct repo_manifest {
     enum repo_verification verification;
     struct repo_strings warnings; /* "3 byte arrays come back as lists of integers", ... */
     char *signature; /* Ed25519 over the manifest's text without it, base64; NULL: not signed */
+
+    char *key; /* where it was read from, not part of the text; NULL: from nowhere */
 };
 
 struct repo_manifest *repo_manifest_new(void);

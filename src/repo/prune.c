@@ -1,6 +1,5 @@
 #include <stdio.h>
 
-#include "base/map.h"
 #include "base/mem.h"
 #include "repo/repo_priv.h"
 
@@ -214,62 +213,22 @@ static bool sweep_one(struct prune *p, struct repo_backup *b, struct nb_error *e
     return true;
 }
 
-static void name_chunks(struct nb_map *chunks, const struct repo_manifest *m)
+static bool sweep_chunks(struct prune *p, const char *database, size_t from, size_t to,
+                         struct nb_error *err)
 {
-    for (size_t i = 0; i < m->objects_n; i++) {
-        struct repo_chunk *c = nb_map_get(chunks, m->objects[i].key, strlen(m->objects[i].key));
+    struct repo_sweep sweep = {
+        .repo = p->repo,
+        .database = database,
+        .backups = p->all.items + from,
+        .n = to - from,
+        .everything = p->opts->rules.everything,
+        .dry_run = p->opts->dry_run,
+    };
+    bool ok = p->all.chunk_count == 0 || repo_sweep_chunks(&sweep, p->cancel, err);
 
-        if (c)
-            c->named = true;
-    }
-}
-
-/* False: it cannot be known what is named, so every chunk stays. A run at work has stored chunks
- * that no manifest names yet, and a manifest that cannot be read may name any. */
-static bool mark_chunks(struct prune *p, size_t from, size_t to, struct nb_map *chunks)
-{
-    for (size_t i = from; i < to; i++) {
-        const struct repo_backup *b = &p->all.items[i];
-
-        if (b->state == REPO_RUNNING && (b->ours || !b->claim_owner))
-            return false;
-        if (b->manifest_key && !b->manifest)
-            return false;
-        if (b->manifest && b->ours)
-            name_chunks(chunks, b->manifest);
-    }
-    return true;
-}
-
-static bool sweep_chunks(struct prune *p, size_t from, size_t to, struct nb_error *err)
-{
-    nb_auto(nb_map_free) struct nb_map *chunks = NULL;
-    const char *database = p->all.items[from].name.database;
-    struct nb_str key;
-    void *value;
-    size_t pos = 0;
-    bool complete;
-
-    if (p->all.chunk_count == 0)
-        return true;
-    if (!repo_chunks_list(p->repo, database, p->cancel, &chunks, &complete, err))
-        return false;
-    if (!complete || !mark_chunks(p, from, to, chunks))
-        return true;
-    while (nb_map_next(chunks, &pos, &key, &value)) {
-        const struct repo_chunk *c = value;
-        bool locked = false;
-        /* A young one may be of a run whose claim came after our listing. */
-        bool young = p->now_unix_seconds - c->last_modified_unix_seconds < REPO_CLAIM_LIVE_SECONDS;
-
-        if (c->named || (young && !p->opts->rules.everything))
-            continue;
-        if (!p->opts->dry_run && !delete_key(p, key.p, &locked, err))
-            return nb_wrap(err, "delete chunk");
-        p->ret->chunks_deleted += !locked;
-        p->ret->bytes_deleted += locked ? 0 : c->size;
-    }
-    return true;
+    p->ret->chunks_deleted += sweep.deleted;
+    p->ret->bytes_deleted += sweep.bytes_deleted;
+    return ok;
 }
 
 /* ---- all of it ---- */
@@ -285,7 +244,27 @@ static bool prune_database(struct prune *p, size_t from, size_t to, struct nb_er
     for (size_t i = from; i < to; i++)
         if (!sweep_one(p, &p->all.items[i], err))
             return false;
-    return sweep_chunks(p, from, to, err);
+    return sweep_chunks(p, p->all.items[from].name.database, from, to, err);
+}
+
+/* Chunks of databases that have no backup (any more): of a run that died, or of a sweep that was cut
+ * off. */
+static bool prune_chunks_alone(struct prune *p, struct nb_error *err)
+{
+    nb_auto_done(repo_names_done) struct repo_strings databases = { 0 };
+
+    if (p->all.chunk_count == 0 ||
+        !repo_chunk_databases(p->repo, p->opts->database, p->cancel, &databases, err))
+        return p->all.chunk_count == 0;
+    for (size_t i = 0; i < databases.n; i++) {
+        bool seen = false;
+
+        for (size_t k = 0; k < p->all.n && !seen; k++)
+            seen = nb_streq(p->all.items[k].name.database, databases.items[i]);
+        if (!seen && !sweep_chunks(p, databases.items[i], 0, 0, err))
+            return false;
+    }
+    return true;
 }
 
 static bool prune_all(struct prune *p, struct nb_error *err)
@@ -302,7 +281,7 @@ static bool prune_all(struct prune *p, struct nb_error *err)
             return false;
         from = to;
     }
-    return true;
+    return prune_chunks_alone(p, err);
 }
 
 bool repo_prune(struct repo *r, const struct repo_prune_opts *opts, const struct nb_cancel *cancel,

@@ -3,10 +3,8 @@
 #include <stdio.h>
 
 #include "base/hash.h"
-#include "base/map.h"
 #include "base/mem.h"
 #include "repo/repo_priv.h"
-#include "s3/list.h"
 
 /* ---- open ---- */
 
@@ -97,8 +95,10 @@ bool repo_manifest_read(struct repo *r, const char *manifest_key, const struct n
         return nb_fail(err, NB_E_NOT_FOUND, "NoBackup", "there is no backup '%s' in bucket '%s'",
                        manifest_key, s3_client_bucket(r->client));
     }
-    return repo_manifest_parse(nb_buf_cstr(&text), text.len, ret, err) ||
-           nb_wrap(err, "'%s'", manifest_key);
+    if (!repo_manifest_parse(nb_buf_cstr(&text), text.len, ret, err))
+        return nb_wrap(err, "'%s'", manifest_key);
+    (*ret)->key = nb_xstrdup(manifest_key);
+    return true;
 }
 
 /* "<stem>.manifest.json" and so on; the stem of any of a backup's keys. */
@@ -123,9 +123,18 @@ bool repo_manifest_get(struct repo *r, const char *key, const struct nb_cancel *
            repo_manifest_read(r, ret_manifest_key, cancel, ret, err);
 }
 
-bool repo_find(struct repo *r, const char *database, int64_t before_unix_seconds,
-               const struct nb_cancel *cancel, struct repo_manifest **ret,
-               char ret_manifest_key[REPO_KEY_MAX + 1], struct nb_error *err)
+static bool is_wanted(const struct repo_backup *b, int64_t before_unix_seconds,
+                      bool incremental_only)
+{
+    return b->state == REPO_COMPLETE &&
+           (!before_unix_seconds || b->manifest->start_unix_seconds <= before_unix_seconds) &&
+           (!incremental_only || b->manifest->type == REPO_INCREMENTAL);
+}
+
+/* The newest that is wanted; *ret NULL: none. */
+static bool find_newest(struct repo *r, const char *database, int64_t before_unix_seconds,
+                        bool incremental_only, const struct nb_cancel *cancel,
+                        struct repo_manifest **ret, struct nb_error *err)
 {
     const struct repo_list_opts o = { .database = database,
                                       .ours_only = true,
@@ -133,26 +142,41 @@ bool repo_find(struct repo *r, const char *database, int64_t before_unix_seconds
     nb_auto_done(repo_backups_done) struct repo_backups all = REPO_BACKUPS_INIT;
     struct repo_backup *best = NULL;
 
+    *ret = NULL;
     if (!repo_list(r, &o, cancel, &all, err))
         return false;
     for (size_t i = 0; i < all.n; i++) {
         struct repo_backup *b = &all.items[i];
 
-        if (b->state != REPO_COMPLETE ||
-            (before_unix_seconds && b->manifest->start_unix_seconds > before_unix_seconds))
-            continue;
-        if (!best || b->manifest->start_unix_seconds >= best->manifest->start_unix_seconds)
+        if (is_wanted(b, before_unix_seconds, incremental_only) &&
+            (!best || b->manifest->start_unix_seconds >= best->manifest->start_unix_seconds))
             best = b;
     }
-    if (!best)
+    if (best)
+        *ret = nb_steal(best->manifest);
+    return true;
+}
+
+bool repo_find(struct repo *r, const char *database, int64_t before_unix_seconds,
+               const struct nb_cancel *cancel, struct repo_manifest **ret,
+               char ret_manifest_key[REPO_KEY_MAX + 1], struct nb_error *err)
+{
+    if (!find_newest(r, database, before_unix_seconds, false, cancel, ret, err))
+        return false;
+    if (!*ret)
         return nb_fail(
             err, NB_E_NOT_FOUND, "NoBackup",
             "there is no %sbackup of database '%s' by owner '%s' under '%s' in bucket '%s'",
             before_unix_seconds ? "old enough " : "", database, r->owner, r->prefix,
             s3_client_bucket(r->client));
-    snprintf(ret_manifest_key, REPO_KEY_MAX + 1, "%s", best->manifest_key);
-    *ret = nb_steal(best->manifest);
+    snprintf(ret_manifest_key, REPO_KEY_MAX + 1, "%s", (*ret)->key);
     return true;
+}
+
+bool repo_find_base(struct repo *r, const char *database, const struct nb_cancel *cancel,
+                    struct repo_manifest **ret, struct nb_error *err)
+{
+    return find_newest(r, database, 0, true, cancel, ret, err);
 }
 
 bool repo_pin(struct repo *r, const char *key, bool pinned, const struct nb_cancel *cancel,
@@ -171,19 +195,6 @@ bool repo_pin(struct repo *r, const char *key, bool pinned, const struct nb_canc
 }
 
 /* ---- objects ---- */
-
-bool repo_is_chunk_of(const struct repo *r, const char *owner, const char *database,
-                      const char *key)
-{
-    char dir[REPO_KEY_MAX + 1];
-    struct nb_error ignored = NB_ERROR_INIT;
-    size_t n;
-
-    if (!repo_chunk_dir(r->prefix, owner, database, dir, &ignored) || !nb_starts_with(key, dir))
-        return false;
-    n = strlen(dir);
-    return strspn(key + n, "0123456789abcdef") == 64 && nb_streq(key + n + 64, ".cypher.gz");
-}
 
 bool repo_objects_check(struct repo *r, const struct repo_manifest *m,
                         const struct nb_cancel *cancel, struct nb_error *err)
@@ -210,32 +221,5 @@ bool repo_objects_check(struct repo *r, const struct repo_manifest *m,
                            "'%s' has ETag %s in the bucket, %s was stored", want->key, got.etag,
                            want->etag);
     }
-    return true;
-}
-
-/* ---- chunks ---- */
-
-static bool on_chunk(void *ctx, const struct s3_list_entry *e, struct nb_error *err)
-{
-    struct repo_chunk *c = NB_NEW(struct repo_chunk);
-
-    (void)err;
-    c->size = e->object.size;
-    c->last_modified_unix_seconds = e->object.last_modified_unix_seconds;
-    nb_map_put(ctx, e->key, strlen(e->key), c);
-    return true;
-}
-
-bool repo_chunks_list(struct repo *r, const char *database, const struct nb_cancel *cancel,
-                      struct nb_map **ret, bool *ret_complete, struct nb_error *err)
-{
-    char dir[REPO_KEY_MAX + 1];
-    const struct s3_list_opts o = { .prefix = dir };
-    nb_auto(nb_map_free) struct nb_map *m = nb_map_new(free);
-
-    if (!repo_chunk_dir(r->prefix, r->owner, database, dir, err) ||
-        !s3_list(r->client, &o, on_chunk, m, cancel, ret_complete, err))
-        return false;
-    *ret = nb_steal(m);
     return true;
 }

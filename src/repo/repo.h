@@ -102,6 +102,28 @@ NB_NODISCARD bool repo_claim_abandon(struct repo_claim *c, const struct nb_cance
 NB_NODISCARD bool repo_commit(struct repo_claim *c, struct repo_manifest *m,
                               const struct nb_cancel *cancel, struct nb_error *err);
 
+/* ---- chunks of incremental backups ---- */
+
+/* The newest complete incremental backup of our owner and database, to build on; *ret NULL: there
+ * is none. Look whether its manifest is still there once our claim is: only then are its chunks
+ * safe. */
+NB_NODISCARD bool repo_find_base(struct repo *r, const char *database,
+                                 const struct nb_cancel *cancel, struct repo_manifest **ret,
+                                 struct nb_error *err);
+/*
+ * Stores one chunk: p, one gzip member, holds io->plain_bytes bytes whose hash is
+ * io->plain_sha256. Sets the rest of io (key is freed first). Never writes other bytes over a chunk:
+ * one that is there is taken as it is, if it holds what its name says (else NB_E_CORRUPT
+ * "ChecksumMismatch"). *ret_new: it was not there. Needs a live claim on the database. Any thread.
+ */
+NB_NODISCARD bool repo_chunk_store(struct repo *r, const char *database, const void *p, size_t n,
+                                   struct repo_object *io, bool *ret_new,
+                                   const struct nb_cancel *cancel, struct nb_error *err);
+/* Every chunk that the manifest names is there with its size and ETag, by one listing. NB_E_CORRUPT
+ * "ObjectMissing", "ChecksumMismatch". True for a manifest without chunks. */
+NB_NODISCARD bool repo_chunks_check(struct repo *r, const struct repo_manifest *m,
+                                    const struct nb_cancel *cancel, struct nb_error *err);
+
 /* ---- reading ---- */
 
 enum repo_state {
@@ -114,6 +136,9 @@ enum repo_state {
     REPO_UNMANAGED, /* a dump without our metadata: listed, never touched */
 };
 const char *repo_state_name(enum repo_state s); /* "Complete", ... */
+struct repo_backup;
+/* Stored bytes of all that belongs to it, with chunks that other backups share. */
+uint64_t repo_backup_bytes(const struct repo_backup *b);
 
 struct repo_backup {
     enum repo_state state;

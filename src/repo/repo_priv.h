@@ -62,7 +62,8 @@ NB_NODISCARD bool repo_manifest_read(struct repo *r, const char *manifest_key,
 struct repo_chunk {
     uint64_t size;
     int64_t last_modified_unix_seconds;
-    bool named; /* by a manifest: set by prune */
+    char etag[S3_ETAG_MAX]; /* "": the service does not tell it in a listing */
+    bool named;             /* by a manifest: set by prune */
 };
 struct nb_map;
 /* The chunks of our owner and one database, by key; values are struct repo_chunk, freed with the
@@ -70,5 +71,36 @@ struct nb_map;
 NB_NODISCARD bool repo_chunks_list(struct repo *r, const char *database,
                                    const struct nb_cancel *cancel, struct nb_map **ret,
                                    bool *ret_complete, struct nb_error *err);
+
+/*
+ * Deletes the chunks of our owner and one database that nobody names: no manifest of `backups`
+ * (those of that database, as listed before the first of them was deleted; a deleted one has `ours`
+ * off), and no run that may be building on them. Mark and sweep:
+ *
+ *  - Where a claim or a manifest is found that `backups` do not show, or a claim lives, or a
+ *    manifest cannot be read, nothing is deleted. This is looked at after the manifests were
+ *    deleted: a run whose claim comes later does not find them any more, so it does not build on
+ *    their chunks.
+ *  - Nor is a chunk younger than REPO_CLAIM_LIVE_SECONDS, which is asked again before each deletion:
+ *    a run that comes upon an old one makes it young (repo_chunk_store).
+ */
+struct repo_sweep {
+    struct repo *repo;
+    const char *database;
+    const struct repo_backup *backups;
+    size_t n;
+    bool everything; /* the owner goes: young ones too */
+    bool dry_run;
+    unsigned deleted; /* out */
+    uint64_t bytes_deleted;
+};
+NB_NODISCARD bool repo_sweep_chunks(struct repo_sweep *s, const struct nb_cancel *cancel,
+                                    struct nb_error *err);
+/* The databases that our owner has chunks of; only: NULL, or the only one that is of interest. */
+NB_NODISCARD bool repo_chunk_databases(struct repo *r, const char *only,
+                                       const struct nb_cancel *cancel, struct repo_strings *ret,
+                                       struct nb_error *err);
+void repo_names_done(struct repo_strings *s);
+NB_AUTO_DONE_DEFINE(struct repo_strings, repo_names_done)
 
 #endif

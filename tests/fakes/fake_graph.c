@@ -32,6 +32,7 @@ struct fake_graph {
     const char *password;
     fake_graph_route_hook *route;
     void *route_ctx;
+    int64_t start_unix_ms;
     atomic_uint routes;
     const struct fake_graph_database *databases;
     size_t databases_n;
@@ -507,6 +508,12 @@ static bool put_small_row(struct fake_graph *g, struct ps_encoder *e)
         put_texts(e, 4, index);
         return row < 1;
     }
+    if (is_query(g, "SHOW DATABASES YIELD name, store")) {
+        ps_put_list(e, 2);
+        ps_put_cstr(e, "record-aligned-1.1");
+        ps_put_int(e, g->start_unix_ms);
+        return g->start_unix_ms != 0 && row < 1;
+    }
     if (is_query(g, "SHOW DATABASES YIELD name, currentStatus"))
         return put_database(g, e, row);
     if (is_query(g, "SHOW ROLES") || is_query(g, "SHOW PRIVILEGES") || is_query(g, "SHOW USERS"))
@@ -857,6 +864,11 @@ const char *fake_graph_uri(const struct fake_graph *g)
 const char *fake_graph_address(const struct fake_graph *g)
 {
     return g->uri + strlen("bolt://");
+}
+
+void fake_graph_set_start(struct fake_graph *g, int64_t unix_ms)
+{
+    g->start_unix_ms = unix_ms;
 }
 
 void fake_graph_set_route(struct fake_graph *g, fake_graph_route_hook *hook, void *ctx)

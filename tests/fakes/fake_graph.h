@@ -91,6 +91,8 @@ void fake_graph_set_databases(struct fake_graph *g, const struct fake_graph_data
                               size_t n);
 /* Says that it is Enterprise Edition, with roles: admin, "aud`itor" and PUBLIC; users neo4j and ann. */
 void fake_graph_set_enterprise(struct fake_graph *g, bool enterprise);
+/* When the server started the database; 0: it does not tell, as 4.4 does not. */
+void fake_graph_set_start(struct fake_graph *g, int64_t unix_ms);
 /* Refuses the column type, as Neo4j 4.4 does. */
 void fake_graph_set_old(struct fake_graph *g, bool old);
 

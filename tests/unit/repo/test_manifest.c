@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "base/file.h"
+#include "base/json.h"
 #include "base/mem.h"
 
 #define SHA "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -209,6 +211,89 @@ static void manifest_cut_anywhere_is_refused(void **state)
     nb_buf_done(&text);
 }
 
+static struct repo_manifest *of_a_chain(void)
+{
+    struct repo_manifest *m = full();
+
+    m->type = REPO_INCREMENTAL;
+    m->base_manifest = nb_xstrdup("p/neo4j_2025-10-07_02-00-00.manifest.json");
+    m->chain_length = 3;
+    m->helper = nb_xstrdup("0a1b2c3d");
+    m->chunk_bytes = 2 << 20;
+    m->new_bytes = 17;
+    m->unread = 2;
+    return m;
+}
+
+static void manifest_of_a_chain_comes_back_as_it_was_written(void **state)
+{
+    struct repo_manifest *m = of_a_chain(), *back = NULL;
+    struct nb_buf text, again;
+    struct nb_error err = NB_ERROR_INIT;
+
+    (void)state;
+    format(m, &text);
+    if (!repo_manifest_parse(text.data, text.len, &back, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(back->type, REPO_INCREMENTAL);
+    assert_string_equal(back->base_manifest, m->base_manifest);
+    assert_int_equal(back->chain_length, 3);
+    assert_string_equal(back->helper, "0a1b2c3d");
+    assert_int_equal(back->chunk_bytes, 2 << 20);
+    assert_int_equal(back->new_bytes, 17);
+    assert_int_equal(back->unread, 2);
+    format(back, &again);
+    assert_string_equal(text.data, again.data);
+    repo_manifest_free(m);
+    repo_manifest_free(back);
+    nb_buf_done(&text);
+    nb_buf_done(&again);
+}
+
+/* Every member of `value` is one of the schema's properties, down to the leaves; and what the
+ * schema requires is there. */
+static void is_described(const struct nb_json *value, const struct nb_json *schema,
+                         const char *where)
+{
+    const struct nb_json *properties = nb_json_get(schema, "properties");
+    const struct nb_json *items = nb_json_get(schema, "items");
+
+    for (const struct nb_json *r = nb_json_first(nb_json_get(schema, "required")); r;
+         r = nb_json_next(r))
+        if (!nb_json_get(value, nb_json_str(r, "")))
+            fail_msg("'%s' lacks '%s'", where, nb_json_str(r, ""));
+    for (const struct nb_json *v = nb_json_first(value); v; v = nb_json_next(v)) {
+        const struct nb_json *of = properties ? nb_json_get(properties, nb_json_key(v)) : items;
+
+        if (properties && !of)
+            fail_msg("the schema does not know '%s' in '%s'", nb_json_key(v), where);
+        if (nb_json_get(of, "properties") || nb_json_get(of, "items"))
+            is_described(v, of, properties ? nb_json_key(v) : where);
+    }
+}
+
+static void schema_knows_every_member_that_is_written(void **state)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf schema_text = NB_BUF_INIT(1 << 20);
+    nb_auto(nb_json_free) struct nb_json *schema = NULL;
+    struct nb_error err = NB_ERROR_INIT;
+
+    (void)state;
+    if (!nb_file_read("docs/manifest.schema.json", &schema_text, &err) ||
+        !nb_json_parse(nb_buf_cstr(&schema_text), schema_text.len, 1 << 20, &schema, &err))
+        fail_msg("%s", err.text);
+    for (int i = 0; i < 2; i++) {
+        nb_auto(repo_manifest_free) struct repo_manifest *m = i ? of_a_chain() : full();
+        nb_auto(nb_json_free) struct nb_json *value = NULL;
+        struct nb_buf text;
+
+        format(m, &text);
+        assert_true(nb_json_parse(text.data, text.len, 1 << 20, &value, &err));
+        is_described(value, schema, "manifest");
+        nb_buf_done(&text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -216,6 +301,8 @@ int main(void)
         cmocka_unit_test(manifest_without_the_needful_is_not_written),
         cmocka_unit_test(manifest_with_a_wrong_member_is_refused_by_name),
         cmocka_unit_test(manifest_cut_anywhere_is_refused),
+        cmocka_unit_test(manifest_of_a_chain_comes_back_as_it_was_written),
+        cmocka_unit_test(schema_knows_every_member_that_is_written),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

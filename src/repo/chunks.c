@@ -1,0 +1,187 @@
+/* Chunks of incremental backups: objects that are named by the hash of what they hold. */
+
+#include <stdio.h>
+
+#include "base/hash.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "gz/block.h"
+#include "repo/repo_priv.h"
+#include "s3/list.h"
+
+/* ---- listing ---- */
+
+static bool on_chunk(void *ctx, const struct s3_list_entry *e, struct nb_error *err)
+{
+    struct repo_chunk *c = NB_NEW(struct repo_chunk);
+
+    (void)err;
+    c->size = e->object.size;
+    c->last_modified_unix_seconds = e->object.last_modified_unix_seconds;
+    memcpy(c->etag, e->object.etag, sizeof(c->etag));
+    nb_map_put(ctx, e->key, strlen(e->key), c);
+    return true;
+}
+
+bool repo_chunks_list(struct repo *r, const char *database, const struct nb_cancel *cancel,
+                      struct nb_map **ret, bool *ret_complete, struct nb_error *err)
+{
+    char dir[REPO_KEY_MAX + 1];
+    const struct s3_list_opts o = { .prefix = dir };
+    nb_auto(nb_map_free) struct nb_map *m = nb_map_new(free);
+
+    if (!repo_chunk_dir(r->prefix, r->owner, database, dir, err) ||
+        !s3_list(r->client, &o, on_chunk, m, cancel, ret_complete, err))
+        return false;
+    *ret = nb_steal(m);
+    return true;
+}
+
+bool repo_is_chunk_of(const struct repo *r, const char *owner, const char *database,
+                      const char *key)
+{
+    char dir[REPO_KEY_MAX + 1];
+    struct nb_error ignored = NB_ERROR_INIT;
+    size_t n;
+
+    if (!repo_chunk_dir(r->prefix, owner, database, dir, &ignored) || !nb_starts_with(key, dir))
+        return false;
+    n = strlen(dir);
+    return strspn(key + n, "0123456789abcdef") == 64 && nb_streq(key + n + 64, ".cypher.gz");
+}
+
+/* ---- checking ---- */
+
+static bool chunk_check(const struct repo_object *o, const struct repo_chunk *c,
+                        struct nb_error *err)
+{
+    if (!c)
+        return nb_fail(err, NB_E_CORRUPT, "ObjectMissing",
+                       "chunk '%s' is not in the bucket (any more)", o->key);
+    if (c->size != o->size)
+        return nb_fail(err, NB_E_CORRUPT, "ChecksumMismatch",
+                       "chunk '%s' has %llu bytes in the bucket, %llu were stored", o->key,
+                       (unsigned long long)c->size, (unsigned long long)o->size);
+    /* Not every service tells ETags in a listing. */
+    if (o->etag[0] && c->etag[0] && strcmp(c->etag, o->etag) != 0)
+        return nb_fail(err, NB_E_CORRUPT, "ChecksumMismatch",
+                       "chunk '%s' has ETag %s in the bucket, %s was stored", o->key, c->etag,
+                       o->etag);
+    return true;
+}
+
+bool repo_chunks_check(struct repo *r, const struct repo_manifest *m,
+                       const struct nb_cancel *cancel, struct nb_error *err)
+{
+    nb_auto(nb_map_free) struct nb_map *chunks = nb_map_new(free);
+    char dir[REPO_KEY_MAX + 1];
+    const struct s3_list_opts o = { .prefix = dir };
+    bool complete;
+
+    if (m->type != REPO_INCREMENTAL)
+        return true;
+    /* Of the manifest's owner, who need not be ours: anybody's backup may be looked at. */
+    if (!repo_chunk_dir(r->prefix, m->owner, m->database, dir, err) ||
+        !s3_list(r->client, &o, on_chunk, chunks, cancel, &complete, err))
+        return false;
+    for (size_t i = 0; i < m->objects_n; i++) {
+        const char *key = m->objects[i].key;
+
+        if (!repo_is_chunk_of(r, m->owner, m->database, key))
+            return nb_fail(err, NB_E_CORRUPT, "ObjectMissing",
+                           "'%s' is no chunk of owner '%s' and database '%s'", key, m->owner,
+                           m->database);
+        if (!chunk_check(&m->objects[i], nb_map_get(chunks, key, strlen(key)), err))
+            return false;
+    }
+    return true;
+}
+
+/* ---- storing ---- */
+
+static void sha256_hex(const void *p, size_t n, char out[NB_SHA256_HEX])
+{
+    uint8_t digest[NB_SHA256_BYTES];
+
+    nb_sha256(p, n, digest);
+    nb_hex(digest, sizeof(digest), out);
+}
+
+static bool is_what_it_says(const struct nb_buf *stored, const struct repo_object *o)
+{
+    nb_auto(nb_free) char *plain = nb_xmalloc(o->plain_bytes + 1);
+    struct nb_error ignored = NB_ERROR_INIT;
+    char hex[NB_SHA256_HEX];
+
+    if (!gz_block_inflate(nb_buf_cstr(stored), stored->len, plain, o->plain_bytes, &ignored))
+        return false;
+    sha256_hex(plain, o->plain_bytes, hex);
+    return strcmp(hex, o->plain_sha256) == 0;
+}
+
+/* A sweep that looked before our claim was there may take it for one that nobody needs; it looks
+ * at its age once more before it deletes. The bytes are the same. */
+static bool touch(struct repo *r, const char *key, const void *p, size_t n,
+                  const struct s3_object *there, const struct nb_cancel *cancel,
+                  struct nb_error *err)
+{
+    const struct s3_put_opts opts = { .content_type = "application/gzip" };
+
+    if (s3_client_now_unix_ms(r->client) / 1000 - there->last_modified_unix_seconds <
+        REPO_CLAIM_LIVE_SECONDS / 2)
+        return true;
+    if (s3_put(r->client, key, p, n, &opts, cancel, NULL, err))
+        return true;
+    if (!nb_streq(err->reason, "ObjectLocked"))
+        return false;
+    nb_error_clear(err); /* what cannot be written over cannot be deleted either */
+    return true;
+}
+
+/* Another run has stored it, maybe compressed another way: what is there stays, and is ours too if
+ * it is what its name says. */
+static bool chunk_adopt(struct repo *r, struct repo_object *io, const struct nb_cancel *cancel,
+                        struct nb_error *err)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf got = NB_BUF_INIT(io->plain_bytes + (64 << 10));
+    struct s3_object there = { .size = 0 };
+
+    if (!s3_get_buf(r->client, io->key, &got, cancel, &there, err))
+        return false;
+    if (!is_what_it_says(&got, io))
+        return nb_fail(err, NB_E_CORRUPT, "ChecksumMismatch",
+                       "chunk '%s' is in the bucket and does not hold what its name says; hint: "
+                       "delete it: no backup that names it can be restored",
+                       io->key);
+    io->size = got.len;
+    memcpy(io->etag, there.etag, sizeof(io->etag));
+    sha256_hex(got.data, got.len, io->sha256);
+    return touch(r, io->key, got.data, got.len, &there, cancel, err);
+}
+
+bool repo_chunk_store(struct repo *r, const char *database, const void *p, size_t n,
+                      struct repo_object *io, bool *ret_new, const struct nb_cancel *cancel,
+                      struct nb_error *err)
+{
+    const struct s3_put_opts opts = { .content_type = "application/gzip", .if_none_match = true };
+    struct s3_object stored = { .size = 0 };
+    char key[REPO_KEY_MAX + 1];
+
+    *ret_new = false;
+    if (!repo_chunk_key(r->prefix, r->owner, database, io->plain_sha256, key, err))
+        return false;
+    free(io->key);
+    io->key = nb_xstrdup(key);
+    if (!s3_put(r->client, key, p, n, &opts, cancel, &stored, err)) {
+        if (err->code != NB_E_CONFLICT)
+            return false;
+        nb_error_clear(err);
+        return chunk_adopt(r, io, cancel, err) || nb_wrap(err, "store a chunk");
+    }
+    io->size = n;
+    memcpy(io->etag, stored.etag, sizeof(io->etag));
+    sha256_hex(p, n, io->sha256);
+    /* An answer to a PUT has no age: where there is one, the very bytes were there already. */
+    *ret_new = stored.last_modified_unix_seconds == 0;
+    return *ret_new || touch(r, key, p, n, &stored, cancel, err);
+}
