@@ -249,25 +249,41 @@ static bool export_all(struct backup *b, struct repo_manifest **ret, struct nb_e
     }
 }
 
-static bool read_back(struct backup *b, struct nb_error *err)
+static bool rehearse(struct backup *b, struct nb_error *err)
+{
+    struct eng_rehearse_opts opts = *b->opts->scratch;
+    struct eng_restore_result result;
+    bool ok;
+
+    opts.keys = b->keys;
+    opts.cancel = eng_pulse_run(b->pulse);
+    ok = eng_rehearse_run(b->opts->repo, b->result->manifest, &opts, &result, err);
+    b->result->not_compared = result.not_compared;
+    return ok;
+}
+
+/* Beyond sizes and checksums, which the upload has compared. */
+static bool verify(struct backup *b, struct nb_error *err)
 {
     struct repo_manifest *m = b->result->manifest;
     int64_t start_ms = nb_clock_mono_ms();
 
-    if (b->opts->verify != REPO_VERIFIED_READBACK)
+    if (b->opts->verify == REPO_VERIFIED_CHECKSUM)
         return true;
-    if (!eng_verify_run(b->opts->repo, m, REPO_VERIFIED_READBACK, b->keys, eng_pulse_run(b->pulse),
-                        err))
+    if (!(b->opts->verify == REPO_VERIFIED_RESTORE
+              ? rehearse(b, err)
+              : eng_verify_run(b->opts->repo, m, b->opts->verify, b->keys, eng_pulse_run(b->pulse),
+                               err)))
         return false;
-    m->verification = REPO_VERIFIED_READBACK;
-    b->result->readback_ms = nb_clock_mono_ms() - start_ms;
+    m->verification = b->opts->verify;
+    b->result->verify_ms = nb_clock_mono_ms() - start_ms;
     return true;
 }
 
 static bool commit_bucket(struct backup *b, struct nb_error *err)
 {
     eng_meter_stage(b->meter, ENG_VERIFYING);
-    if (!read_back(b, err) ||
+    if (!verify(b, err) ||
         !repo_commit(b->claim, b->result->manifest, eng_pulse_run(b->pulse), err))
         return false;
     b->result->key = nb_xstrdup(b->chain.length > 0 ? repo_claim_manifest_key(b->claim)

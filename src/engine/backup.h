@@ -20,6 +20,7 @@
 #include "age/writer.h"
 #include "engine/export.h"
 #include "engine/pulse.h"
+#include "engine/rehearse.h"
 
 struct eng_backup_opts { /* all borrowed for the call */
     struct bolt_conn_opts neo4j;
@@ -43,8 +44,10 @@ struct eng_backup_opts { /* all borrowed for the call */
     uint64_t max_bytes_per_second; /* of script; 0: no limit */
     bool no_digest;
     /* READBACK: everything that was stored is downloaded and read again before the manifest is
-     * written, so that what cannot be read back never was a backup. */
+     * written, so that what cannot be read back never was a backup. RESTORE: it is restored into
+     * the scratch server at that time. */
     enum repo_verification verify;
+    const struct eng_rehearse_opts *scratch; /* for RESTORE; its cancel is not used */
 
     /* Chunks that the newest incremental backup names are not stored again (engine/chain.h). Only
      * with a repo; the system database is backed up in full all the same. */
@@ -69,7 +72,8 @@ struct eng_backup_result {
     /* Of the dump (incremental: there is none, so the manifest's twice); "-" has no manifest: NULL */
     char *key, *manifest_key;
     bool already; /* an earlier try of the same run had made it */
-    int64_t readback_ms;
+    int64_t verify_ms;
+    const char *not_compared; /* RESTORE: why the content was not compared; NULL: it was */
 };
 void eng_backup_result_done(struct eng_backup_result *r);
 NB_AUTO_DONE_DEFINE(struct eng_backup_result, eng_backup_result_done)

@@ -18,6 +18,8 @@ struct backup {
     struct neo4j_settings neo4j;
     struct bucket bucket;
     struct encryption encryption;
+    enum repo_verification verify;
+    struct eng_rehearse_opts scratch;
     struct eng_meter meter;
     _Atomic(char *) database; /* at hand; every name lives until the end: threads report it */
     struct nb_vec names;
@@ -96,9 +98,6 @@ static bool check_supported(const struct options *o, struct nb_error *err)
 {
     if (!check_incremental(o, err))
         return false;
-    if (nb_streq(opt_text(o, OPT_BACKUP_VERIFY_LEVEL), "Restore"))
-        return opt_fail(o, OPT_BACKUP_VERIFY_LEVEL, err, "take Checksum or Readback",
-                        "is 'Restore', which this version cannot do");
     if (nb_streq(opt_text(o, OPT_BACKUP_ENGINE), "Apoc"))
         nb_log(NB_LOG_WARN,
                "engine Apoc is slower than Cypher and loses names and types; taking Cypher",
@@ -113,12 +112,6 @@ static enum eng_consistency consistency(const struct options *o)
     return nb_streq(text, "Quiescent")    ? ENG_CONSISTENCY_QUIESCENT
            : nb_streq(text, "BestEffort") ? ENG_CONSISTENCY_BEST_EFFORT
                                           : ENG_CONSISTENCY_CLOSED;
-}
-
-static enum repo_verification verify_level(const struct options *o)
-{
-    return nb_streq(opt_text(o, OPT_BACKUP_VERIFY_LEVEL), "Readback") ? REPO_VERIFIED_READBACK
-                                                                      : REPO_VERIFIED_CHECKSUM;
 }
 
 static struct eng_backup_opts backup_opts(struct backup *b, const char *database, int64_t time)
@@ -140,7 +133,8 @@ static struct eng_backup_opts backup_opts(struct backup *b, const char *database
         .gzip_threads = (unsigned)opt_int(o, OPT_BACKUP_PARALLELISM, 0),
         .encryption = b->encryption.on ? &b->encryption.writer : NULL,
         .max_bytes_per_second = (uint64_t)opt_int(o, OPT_BACKUP_MAX_BYTES_PER_SECOND, 0),
-        .verify = verify_level(o),
+        .verify = b->verify,
+        .scratch = &b->scratch,
         .incremental = is_incremental(o),
         .max_chain = (unsigned)opt_int(o, OPT_BACKUP_INCREMENTAL_MAX_CHAIN, 0),
         .scheduled_unix_seconds = time,
@@ -162,12 +156,16 @@ static bool verify_earlier(struct backup *b, struct eng_backup_result *result, s
 {
     const struct repo_manifest *m = result->manifest;
     int64_t start_ms = nb_clock_mono_ms();
-    bool ok =
-        eng_verify_run(b->bucket.repo, m,
-                       m->recipients.n > 0 ? REPO_VERIFIED_CHECKSUM : verify_level(b->c->options),
-                       NULL, b->c->cancel, err);
+    struct eng_restore_result restored = { .not_compared = NULL };
+    bool encrypted = m->recipients.n > 0, ok;
 
-    result->readback_ms = nb_clock_mono_ms() - start_ms;
+    if (b->verify == REPO_VERIFIED_RESTORE && !encrypted)
+        ok = eng_rehearse_run(b->bucket.repo, m, &b->scratch, &restored, err);
+    else
+        ok = eng_verify_run(b->bucket.repo, m, encrypted ? REPO_VERIFIED_CHECKSUM : b->verify, NULL,
+                            b->c->cancel, err);
+    result->not_compared = restored.not_compared;
+    result->verify_ms = nb_clock_mono_ms() - start_ms;
     return ok;
 }
 
@@ -179,10 +177,13 @@ static void report_verification(struct backup *b, bool ok, const struct eng_back
     if (!b->bucket.repo || (!ok && !nb_streq(error->reason, "VerificationFailed")))
         return;
     r->verification_ok = ok;
-    r->verification_level = repo_verification_name(verify_level(b->c->options));
-    r->verification_seconds += result->readback_ms / 1000;
-    if (!ok)
-        snprintf(r->verification_message, sizeof(r->verification_message), "%s", error->text);
+    r->verification_level = repo_verification_name(b->verify);
+    r->verification_seconds += result->verify_ms / 1000;
+    if (!ok || result->not_compared)
+        snprintf(r->verification_message, sizeof(r->verification_message), "%s",
+                 ok ? result->not_compared : error->text);
+    if (ok && result->not_compared)
+        nb_log(NB_LOG_WARN, result->not_compared, NB_F_END);
 }
 
 static bool back_up(struct backup *b, const char *database, int64_t time, struct nb_error *err)
@@ -348,9 +349,13 @@ static bool run(struct backup *b, struct database_choices *databases, struct nb_
         .ctx = b,
     };
 
-    if (!check_supported(o, err) || !encryption_load(o, &b->encryption, err) ||
-        !open_target(b, err) || !neo4j_settings_load(o, b->c->cancel, &b->neo4j, err))
+    if (!check_supported(o, err) || !verification_load(o, &b->verify, &b->scratch, err) ||
+        !encryption_load(o, &b->encryption, err) || !open_target(b, err) ||
+        !neo4j_settings_load(o, b->c->cancel, &b->neo4j, err))
         return false;
+    b->scratch.cancel = b->c->cancel;
+    b->scratch.waiting = on_waiting;
+    b->scratch.ctx = b;
     source.bolt = b->neo4j.bolt;
     if (!databases_resolve(o, &source, databases, err))
         return false;

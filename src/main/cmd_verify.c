@@ -15,13 +15,38 @@ struct verify {
     struct repo *repo;
     const struct age_keys *keys;
     enum repo_verification level;
+    struct eng_rehearse_opts scratch;
     unsigned done;
 };
+
+static void on_waiting(void *ctx, const struct nb_error *why)
+{
+    (void)ctx;
+    nb_log_error(NB_LOG_WARN, "waiting for the scratch Neo4j", why);
+}
+
+/* What could not be compared is no fault, and is said. */
+static bool rehearse(struct verify *v, const struct repo_manifest *m, struct nb_error *err)
+{
+    struct report *r = &v->c->report;
+    struct eng_restore_result result;
+
+    if (!eng_rehearse_run(v->repo, m, &v->scratch, &result, err))
+        return false;
+    if (result.not_compared) {
+        nb_log(NB_LOG_WARN, result.not_compared, NB_F_END);
+        snprintf(r->verification_message, sizeof(r->verification_message), "%s",
+                 result.not_compared);
+    }
+    return true;
+}
 
 static bool verify_manifest(struct verify *v, const struct repo_manifest *m, const char *key,
                             struct nb_error *err)
 {
-    if (!eng_verify_run(v->repo, m, v->level, v->keys, v->c->cancel, err))
+    if (!(v->level == REPO_VERIFIED_RESTORE
+              ? rehearse(v, m, err)
+              : eng_verify_run(v->repo, m, v->level, v->keys, v->c->cancel, err)))
         return nb_wrap(err, "verify '%s'", key);
     v->done++;
     nb_log(NB_LOG_INFO, "backup verified", NB_F_STR("manifestKey", key),
@@ -89,17 +114,16 @@ bool cmd_verify(struct context *c, struct nb_error *err)
     nb_auto_done(bucket_close) struct bucket bucket = { NULL, NULL };
     nb_auto(age_keys_free) struct age_keys *keys = NULL;
     struct bucket_hooks hooks = { NULL, NULL, false };
-    const char *level = opt_text(c->options, OPT_BACKUP_VERIFY_LEVEL);
-    struct verify v = { .c = c, .level = REPO_VERIFIED_CHECKSUM };
+    struct verify v = { .c = c };
     int64_t start = nb_clock_mono_ms();
 
-    if (nb_streq(level, "Restore"))
-        return opt_fail(c->options, OPT_BACKUP_VERIFY_LEVEL, err, "take Checksum or Readback",
-                        "is 'Restore', which this version cannot do");
-    if (nb_streq(level, "Readback"))
-        v.level = REPO_VERIFIED_READBACK;
-    if (!identities_load(c->options, c->cancel, &keys, err) ||
-        !bucket_open(c->options, &hooks, c->cancel, &bucket, err))
+    if (!verification_load(c->options, &v.level, &v.scratch, err) ||
+        !identities_load(c->options, c->cancel, &keys, err))
+        return false;
+    v.scratch.keys = keys;
+    v.scratch.cancel = c->cancel;
+    v.scratch.waiting = on_waiting;
+    if (!bucket_open(c->options, &hooks, c->cancel, &bucket, err))
         return false;
     v.repo = bucket.repo;
     v.keys = keys;

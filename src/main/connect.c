@@ -5,7 +5,11 @@
 #include "base/mem.h"
 #include "main/secret_dir.h"
 
-enum { RETRY_WINDOW_DEFAULT_MS = 30 * 1000, QUICK_WINDOW_MS = 5 * 1000 };
+enum {
+    RETRY_WINDOW_DEFAULT_MS = 30 * 1000,
+    QUICK_WINDOW_MS = 5 * 1000,
+    SCRATCH_START_MS = 5 * 60 * 1000 /* a Neo4j that starts with us, on a busy node */
+};
 
 /* --- Neo4j ------------------------------------------------------------------------------------ */
 
@@ -391,6 +395,24 @@ void bucket_close(struct bucket *b)
     repo_free(b->repo);
     s3_client_free(b->client);
     memset(b, 0, sizeof(*b));
+}
+
+bool verification_load(const struct options *o, enum repo_verification *ret_level,
+                       struct eng_rehearse_opts *ret_scratch, struct nb_error *err)
+{
+    const char *level = opt_text(o, OPT_BACKUP_VERIFY_LEVEL);
+
+    *ret_scratch = (struct eng_rehearse_opts){ .uri = opt_text(o, OPT_BACKUP_VERIFY_NEO4J_URI),
+                                               .start_ms = SCRATCH_START_MS };
+    *ret_level = nb_streq(level, "Restore")    ? REPO_VERIFIED_RESTORE
+                 : nb_streq(level, "Readback") ? REPO_VERIFIED_READBACK
+                                               : REPO_VERIFIED_CHECKSUM;
+    if (*ret_level == REPO_VERIFIED_RESTORE && !ret_scratch->uri)
+        return opt_fail(o, OPT_BACKUP_VERIFY_LEVEL, err,
+                        "set BACKUP_VERIFY_NEO4J_URI to an empty Neo4j without authentication (in "
+                        "a policy: verification.neo4jImage)",
+                        "is 'Restore', but there is no scratch Neo4j to restore into");
+    return true;
 }
 
 /* Keep rules that stand alone mean what they say; the default days are for those who said nothing. */

@@ -172,13 +172,15 @@ const struct option_def option_defs[OPT_COUNT] = {
     ROW(OPT_BACKUP_VERIFY_LEVEL, "BACKUP_VERIFY_LEVEL", "verify-level", OPTION_CHOICE,
         CMD_BACKUP | CMD_VERIFY,
         "Checksum: sizes and checksums in the bucket; Readback: download, hash and read the dump "
-        "again",
+        "again; Restore: restore it into a scratch Neo4j and compare",
         .values = "Checksum|Readback|Restore", .dflt = "Checksum"),
     ROW(OPT_BACKUP_VERIFY_TIMEOUT_SECONDS, "BACKUP_VERIFY_TIMEOUT_SECONDS",
         "verify-timeout-seconds", OPTION_INT, CMD_BACKUP | CMD_VERIFY,
         "for the verification; default: no limit", INT(1, 2592000)),
     ROW(OPT_BACKUP_VERIFY_NEO4J_URI, "BACKUP_VERIFY_NEO4J_URI", NULL, OPTION_TEXT,
-        CMD_BACKUP | CMD_VERIFY, "a scratch Neo4j for the level Restore", ),
+        CMD_BACKUP | CMD_VERIFY,
+        "for the level Restore: an empty Neo4j without authentication to restore into, which is "
+        "emptied again", ),
     ROW(OPT_BACKUP_RETRY_WINDOW_SECONDS, "BACKUP_RETRY_WINDOW_SECONDS", "retry-window-seconds",
         OPTION_INT, CMD_BUCKET, "how long to wait for Neo4j or the bucket to come back",
         INT(0, 604800), .dflt = "0"),

@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# A chain of incremental backups of a real Neo4j in a real MinIO, restored at each of its points: full, nothing changed, 1 %
+# appended, 1 % changed side by side, 1 % changed here and there. Says what each stored and how long it took. Then retention, and
+# the last point from what is left, by `fetch` and by plain cat through the real cypher-shell. Needs no cluster.
+#
+#   incremental.sh
+#
+# INCR_NODES    nodes, and twice as many relationships (20000)
+# Ends with "N passed, N failed".
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+bin=$here/../../build/release
+py=$("$here/../parts/get.sh" path py)
+nodes=${INCR_NODES:-20000}
+export E2E_NEO4J_PASSWORD=${E2E_NEO4J_PASSWORD:-correct-horse-7} E2E_HOST=127.0.0.1
+export NEO4J_PASSWORD=$E2E_NEO4J_PASSWORD S3_ACCESS_KEY=${S3_ACCESS_KEY:-e2e-access-key} S3_SECRET_KEY=${S3_SECRET_KEY:-e2e-secret-key-0123456789}
+export S3_ENDPOINT=http://127.0.0.1:7804 R2_ENDPOINT=http://127.0.0.1:7804 R2_FORCE_PATH_STYLE=true R2_BUCKET_NAME=incr
+export R2_ACCESS_KEY_ID=$S3_ACCESS_KEY R2_SECRET_ACCESS_KEY=$S3_SECRET_KEY BACKUP_OWNER=incr/test LOG_FORMAT=json
+source_uri=bolt://127.0.0.1:7802 target_uri=bolt://127.0.0.1:7803
+work=$(mktemp -d)
+passed=0 failed=0
+servers() { "$here/servers.sh" "$@"; }
+clean_up() {
+    rm -rf "$work"
+    for name in incr-source incr-target; do servers neo4j-wipe $name >/dev/null 2>&1 || true; done
+    servers s3-down incr >/dev/null 2>&1 || true
+}
+trap clean_up EXIT
+check() { # WHAT COMMAND...
+    local what=$1
+    shift
+    if "$@"; then
+        passed=$((passed + 1))
+        echo "ok   $what"
+    else
+        failed=$((failed + 1))
+        echo "FAIL $what"
+        tail -n 3 "$work/log" 2>/dev/null || true
+    fi
+}
+bucket() { "$py" "$here/s3.py" "$@"; }
+cypher() { servers shell "$1" >/dev/null; }
+digest() { "$bin/tests/tools/graph-digest" "$1" neo4j "$E2E_NEO4J_PASSWORD" | tail -n 1; }
+empty() { "$py" "$here/live_writer.py" "$1" empty; }
+
+# back_up POINT [OPTION...]: its manifest's key in $work/POINT.key, the source's digest in $work/POINT.digest
+back_up() {
+    local point=$1 begin
+    shift
+    begin=$(date +%s%3N)
+    NEO4J_URI=$source_uri "$bin/neo4j-backup" backup --type Incremental "$@" 2>"$work/log" || return 1
+    grep '"event":"artifact"' "$work/log" >"$work/artifact"
+    jq -r .manifestKey "$work/artifact" >"$work/$point.key"
+    bucket get "$R2_BUCKET_NAME" "$(cat "$work/$point.key")" "$work/$point.manifest"
+    digest "$source_uri" >"$work/$point.digest"
+    echo "     $point: $(jq -r '"\(.newBytes) of \(.sizeBytes) bytes stored anew"' "$work/artifact"), $(($(date +%s%3N) - begin)) ms with the check"
+}
+stored_anew() { jq -r .newBytes "$work/artifact"; }
+# at_most PERCENT: of the whole was stored anew
+at_most() { jq -e --argjson p "$1" '.newBytes * 100 <= .sizeBytes * $p' "$work/artifact" >/dev/null; }
+restores() { # POINT
+    NEO4J_URI=$target_uri "$bin/neo4j-backup" restore "$(cat "$work/$1.key")" --overwrite Wipe --confirm neo4j --verify 2>"$work/log" &&
+        [ "$(digest "$target_uri")" = "$(cat "$work/$1.digest")" ]
+}
+verifies() { "$bin/neo4j-backup" verify --verify-level Readback "$(cat "$work/$1.key")" 2>"$work/log"; }
+chunks() { bucket ls "$R2_BUCKET_NAME" neo4j-backup/chunks/ | wc -l; }
+# As a reader without this program would: the objects in the manifest's order, one after the other.
+cat_restores() { # POINT
+    jq -r '.objects[].key' "$work/$1.manifest" | while read -r key; do
+        bucket get "$R2_BUCKET_NAME" "$key" "$work/chunk" && cat "$work/chunk"
+    done >"$work/cat.cypher.gz"
+    empty "$target_uri"
+    gunzip -c "$work/cat.cypher.gz" | servers shell "$target_uri" >"$work/log" 2>&1 || return 1
+    [ "$(digest "$target_uri")" = "$(cat "$work/$1.digest")" ]
+}
+fetches() { # POINT
+    "$bin/neo4j-backup" fetch "$(cat "$work/$1.key")" --output "$work/fetched.cypher.gz" 2>"$work/log" &&
+        cmp "$work/fetched.cypher.gz" "$work/cat.cypher.gz"
+}
+
+servers s3-up minio incr 7804
+bucket make "$R2_BUCKET_NAME"
+bucket sweep "$R2_BUCKET_NAME" ""
+servers neo4j-up 5 incr-source 7802
+servers neo4j-up 5 incr-target 7803
+empty "$source_uri"
+"$py" "$here/graphs/social_graph.py" "$source_uri" --people "$nodes" --rels "$((nodes * 2))"
+
+check "the first backup is whole" back_up full
+check "what nobody changed is not stored again" back_up same
+check "... not one chunk" test "$(stored_anew)" = 0
+cypher "$source_uri" <<<"UNWIND range(1, $((nodes / 100))) AS i CREATE (:Person {id: 100000000 + i, name: 'appended ' + i, bio: toString(rand())});"
+check "1 % appended" back_up appended
+check "... stores at most 15 %" at_most 15
+cypher "$source_uri" <<<"MATCH (p:Person) WHERE p.id >= $((nodes / 2)) AND p.id < $((nodes / 2 + nodes / 100)) SET p.bio = toString(rand());"
+check "1 % changed side by side" back_up contiguous
+check "... stores at most 25 %" at_most 25
+cypher "$source_uri" <<<"MATCH (p:Person) WHERE p.id % 100 = 7 SET p.bio = toString(rand());"
+check "1 % changed here and there" back_up scattered
+for point in full same appended contiguous scattered; do
+    check "point '$point' restores as it was" restores $point
+done
+check "the last point by plain cat and cypher-shell" cat_restores scattered
+check "fetch writes the same bytes" fetches scattered
+before=$(chunks)
+check "retention" "$bin/neo4j-backup" prune --retention-days 0 --keep-last 1
+check "... keeps the last point" verifies scattered
+check "... no manifest but the last" test "$(bucket ls "$R2_BUCKET_NAME" | grep -c 'manifest\.json$')" = 1
+echo "     chunks: $before, then $(chunks) (the young ones wait for a later prune)"
+check "the last point restores afterwards" restores scattered
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
