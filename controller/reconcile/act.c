@@ -216,8 +216,6 @@ static bool carry_out(struct rec_act *act, const struct plan_action *a, enum rec
         event(act, a);
         return true;
     case PLAN_NOTIFY:
-        nb_log(NB_LOG_INFO, "notification", NB_F_STR("reason", a->reason),
-               NB_F_STR("text", a->text), NB_F_STR("run", a->run), NB_F_END);
         return true;
     case PLAN_FOLLOW_LOG:
         follow(act, a);
