@@ -20,7 +20,7 @@ struct mail {
     struct curl_slist *to;
     char server[300];        /* "smtp://host:port": for libcurl and for messages */
     char url[600];           /* with our own name */
-    char reply[REPLY_SHOWN]; /* the server's last line */
+    char reply[REPLY_SHOWN]; /* the server's last line that says no */
     char curl_text[CURL_ERROR_SIZE];
     size_t sent;
 };
@@ -82,12 +82,14 @@ static size_t on_read(char *to, size_t size, size_t count, void *ctx)
     return n;
 }
 
-/* The server's lines. */
+/* The server's lines: the last one that says no. (After it libcurl says goodbye.) */
 static size_t on_header(char *p, size_t size, size_t count, void *ctx)
 {
     struct mail *m = ctx;
     size_t n = size * count, text_n = n;
 
+    if (n == 0 || (p[0] != '4' && p[0] != '5'))
+        return n;
     while (text_n && (p[text_n - 1] == '\r' || p[text_n - 1] == '\n'))
         text_n--;
     snprintf(m->reply, sizeof(m->reply), "%.*s", (int)(text_n > 1000 ? 1000 : text_n), p);
