@@ -71,10 +71,9 @@ static bool make_parts(struct program *p, struct nb_error *err)
 {
     const struct ctl_options *o = &p->options;
     const struct rec_logs_opts logs = { 0 };
-    const struct notify_opts notify = { .config = o->config,
-                                        .ended = rec_told,
-                                        .changed = rec_channels_changed,
-                                        .ctx = &p->rec };
+    const struct notify_opts notify = {
+        .config = o->config, .ended = rec_told, .changed = rec_channels_changed, .ctx = &p->rec
+    };
     struct plan_options plan = {
         .worker_image = o->worker_image,
         .image_pull_policy = o->image_pull_policy,

@@ -80,8 +80,8 @@ enum { API_NAME_MAX = 52 };
 #define API_COND_RETENTION      "RetentionHealthy"
 #define API_COND_VERIFIED       "Verified"
 #define API_COND_NOTIFICATIONS  "NotificationsReady" /* only where spec.notifications is */
-#define API_COND_SUCCEEDED      "Succeeded"   /* runs, restores: final once True or False */
-#define API_COND_PROGRESSING    "Progressing" /* runs, restores */
-#define API_COND_PINNED         "Pinned"      /* runs: the pin is in the bucket */
+#define API_COND_SUCCEEDED      "Succeeded"          /* runs, restores: final once True or False */
+#define API_COND_PROGRESSING    "Progressing"        /* runs, restores */
+#define API_COND_PINNED         "Pinned"             /* runs: the pin is in the bucket */
 
 #endif

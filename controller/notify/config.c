@@ -166,8 +166,9 @@ static bool read_security(const struct reader *r, const struct node *n, struct n
     path_of(n, "security", path);
     for (int i = 0; *text; i++) {
         if (!names[i])
-            return fault(r, path, "'%.40s' is not known; hint: StartTLS, TLS (from the first byte) "
-                                  "or None",
+            return fault(r, path,
+                         "'%.40s' is not known; hint: StartTLS, TLS (from the first byte) "
+                         "or None",
                          text);
         if (nb_streq(names[i], text)) {
             ret->security = (enum smtp_security)i;
@@ -237,9 +238,10 @@ static bool check_helo(const struct reader *r, const struct node *n, const char 
 
 static bool read_email(const struct reader *r, const struct node *n, struct notify_channel *ret)
 {
-    static const char *const keys[] = { "server",        "security",     "caFile", "username",
-                                        "usernameFile", "passwordFile", "helo",   "from",
-                                        "to",           NULL };
+    static const char *const keys[] = { "server",   "security",     "caFile",
+                                        "username", "usernameFile", "passwordFile",
+                                        "helo",     "from",         "to",
+                                        NULL };
     char from[PATH_MAX_BYTES];
 
     ret->kind = NOTIFY_EMAIL;
@@ -311,11 +313,20 @@ static bool read_kind(const struct reader *r, const struct node *n, struct notif
 
 static bool read_channel(const struct reader *r, const struct node *n)
 {
-    static const char *const keys[] = { "name", "ratePerMinute", "slack", "email", "webhook",
-                                        NULL };
+    static const char *const keys[] = {
+        "name", "ratePerMinute", "slack", "email", "webhook", NULL
+    };
     struct notify_channel c = {
-        .ca_file = "", .url_file = "",      .hmac_key_file = "", .token_file = "", .host = "",
-        .username = "", .username_file = "", .password_file = "", .helo = "",       .from = "",
+        .ca_file = "",
+        .url_file = "",
+        .hmac_key_file = "",
+        .token_file = "",
+        .host = "",
+        .username = "",
+        .username_file = "",
+        .password_file = "",
+        .helo = "",
+        .from = "",
     };
 
     if (!check_object(r, n, keys) || !read_name(r, n, &c) || !read_rate(r, n, &c) ||

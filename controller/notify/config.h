@@ -23,14 +23,14 @@ struct notify_channel {
     const char *name;
     enum notify_kind kind;
     int64_t rate_per_minute;
-    const char *ca_file;         /* "": the system's store */
-    const char *url_file;        /* Slack, webhook */
-    const char *hmac_key_file;   /* webhook; "": not signed */
-    const char *token_file;      /* webhook; "": no Authorization */
-    const char *host;            /* e-mail */
-    uint16_t port;               /* 0: that of the security */
+    const char *ca_file;       /* "": the system's store */
+    const char *url_file;      /* Slack, webhook */
+    const char *hmac_key_file; /* webhook; "": not signed */
+    const char *token_file;    /* webhook; "": no Authorization */
+    const char *host;          /* e-mail */
+    uint16_t port;             /* 0: that of the security */
     enum smtp_security security;
-    const char *username;        /* "": username_file, or no authentication */
+    const char *username; /* "": username_file, or no authentication */
     const char *username_file, *password_file;
     const char *helo; /* "": the host's name */
     const char *from;

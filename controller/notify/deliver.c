@@ -11,7 +11,12 @@
 #include "base/url.h"
 #include "net/http.h"
 
-enum { SECRET_MAX_BYTES = 16 << 10, CA_MAX_BYTES = 1 << 20, BODY_MAX_BYTES = 64 << 10, WORD_MAX = 60 };
+enum {
+    SECRET_MAX_BYTES = 16 << 10,
+    CA_MAX_BYTES = 1 << 20,
+    BODY_MAX_BYTES = 64 << 10,
+    WORD_MAX = 60
+};
 
 /* --- files ----------------------------------------------------------------------------------- */
 
@@ -38,8 +43,8 @@ static bool read_secret(const char *what, const char *file, struct nb_secret **r
     while (n > 0 && isspace((unsigned char)p[n - 1]))
         n--;
     if (ok && (n == 0 || memchr(p, '\0', n) || memchr(p, '\n', n)))
-        ok = nb_fail(err, NB_E_NOT_FOUND, "InvalidSecret", "file '%s' does not hold one line",
-                     file);
+        ok =
+            nb_fail(err, NB_E_NOT_FOUND, "InvalidSecret", "file '%s' does not hold one line", file);
     if (ok)
         *ret = nb_secret_new(p, n);
     nb_wipe(text.data, text.cap);

@@ -12,10 +12,10 @@
 #include "controller/notify/book.h"
 #include "controller/notify/deliver.h"
 
-static struct nb_metric tries_total =
-    NB_METRIC(NB_COUNTER, "neo4jbackup_notifications_total",
-              "Notifications by channel and result: told, again (a try failed, more follow), given_up.",
-              "channel", "result");
+static struct nb_metric tries_total = NB_METRIC(
+    NB_COUNTER, "neo4jbackup_notifications_total",
+    "Notifications by channel and result: told, again (a try failed, more follow), given_up.",
+    "channel", "result");
 static struct nb_metric waiting =
     NB_METRIC(NB_GAUGE, "neo4jbackup_notifications_waiting",
               "Notifications that this process has yet to deliver.", NULL);

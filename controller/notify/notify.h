@@ -33,7 +33,8 @@ NB_AUTO_DEFINE(struct notify *, notify_stop)
 
 /* Until notify_begin() nothing is taken or sent. notify_end() waits until nothing is under way, and forgets all.
  * fence: NULL, or asked before each try; false ends it. */
-void notify_begin(struct notify *n, bool (*fence)(void *ctx, struct nb_error *err), void *fence_ctx);
+void notify_begin(struct notify *n, bool (*fence)(void *ctx, struct nb_error *err),
+                  void *fence_ctx);
 void notify_end(struct notify *n);
 
 /* Whether there is such a channel. NB_E_NOT_FOUND "UnknownChannel", or NB_E_INVALID "InvalidConfiguration" as long as

@@ -36,7 +36,8 @@ static const char *notice_id(struct bk *k, const char *event, const char *run)
 {
     char text[NB_TIME_TEXT_MAX];
 
-    return api_printf(k->out->arena, "%s-%s", event, *run ? run : nb_time_format_basic(k->now, text));
+    return api_printf(k->out->arena, "%s-%s", event,
+                      *run ? run : nb_time_format_basic(k->now, text));
 }
 
 static const char *cut(struct bk *k, const char *text)
@@ -51,8 +52,8 @@ static const char *cut(struct bk *k, const char *text)
 static void note_failed(struct bk *k, const struct api_notice *n, const char *channel,
                         const char *why)
 {
-    k->told_fail = api_printf(k->out->arena, "channel '%s' was not told of '%s': %s", channel,
-                              n->id, why);
+    k->told_fail =
+        api_printf(k->out->arena, "channel '%s' was not told of '%s': %s", channel, n->id, why);
     bk_event(k, true, API_EVENT_NOTIFY_FAILED, "%s", k->told_fail);
 }
 

@@ -46,10 +46,10 @@ enum plan_kind {
     PLAN_EVENT,        /* an Event about the object name/uid: event_warning, reason, text */
     PLAN_NOTIFY, /* see to it that the channel is told of the notice; does nothing where that goes
                     on already, and the outcome comes back as a plan_delivery */
-    PLAN_FOLLOW_LOG,   /* read the log of pod `name` from its start until its end (nothing if that
+    PLAN_FOLLOW_LOG, /* read the log of pod `name` from its start until its end (nothing if that
                           goes on already), feeding the api_log of its Job; plan again when that
                           changes */
-    PLAN_LOOK,         /* GET name: is it really gone? Of a pod: list those of Job `name` */
+    PLAN_LOOK,       /* GET name: is it really gone? Of a pod: list those of Job `name` */
 };
 extern const char *const plan_kind_names[];
 

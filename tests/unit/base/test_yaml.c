@@ -163,8 +163,7 @@ static void paths_that_are_too_long_end_where_they_are(void **state)
     for (int i = 0; i < 600; i++)
         nb_buf_putc(&yaml, 'k');
     nb_buf_puts(&yaml, ": {x: {y: 1}, z: [1]}\n b: {c: 1}\nd: 2\n");
-    assert_true(
-        nb_yaml_parse_marked(yaml.data, yaml.len, 10000, "f.yaml", &v, &m, &err));
+    assert_true(nb_yaml_parse_marked(yaml.data, yaml.len, 10000, "f.yaml", &v, &m, &err));
     check_mark(m, "a", 1, 1);
     check_mark(m, "a.b", 3, 2);
     check_mark(m, "a.b.c", 3, 6);

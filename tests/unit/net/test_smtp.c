@@ -238,11 +238,12 @@ static void server_without_starttls_is_refused(void **state)
 
 static void what_is_no_mail_is_not_sent(void **state)
 {
-    static const char *const messages[] = { "",        "x",           "a\r\nb\n", "a\nb\r\n",
-                                            "a\rb\r\n", "a\r\n\r",     "a: b\n",   "a\r\n.\n\r\n" };
-    static const char *const addresses[] = { "",          "x",       "@x",      "x@",
-                                             "a b@x",     "a@x\r\n", "<a@x>",   "a@x>\r\nRCPT TO:<b",
-                                             "\xC3\xB6@x", "a,b@x",   "\"a\"@x", "a@x:y" };
+    static const char *const messages[] = { "",         "x",       "a\r\nb\n", "a\nb\r\n",
+                                            "a\rb\r\n", "a\r\n\r", "a: b\n",   "a\r\n.\n\r\n" };
+    static const char *const addresses[] = {
+        "",           "x",     "@x",      "x@",   "a b@x", "a@x\r\n", "<a@x>", "a@x>\r\nRCPT TO:<b",
+        "\xC3\xB6@x", "a,b@x", "\"a\"@x", "a@x:y"
+    };
     struct smtp_request req = { .host = "127.0.0.1", .port = 1, .security = SMTP_PLAIN };
     struct nb_error err = NB_ERROR_INIT;
 

@@ -156,8 +156,8 @@ static void tries_end(void **state)
     add("1", "a");
     for (int n = 1; n < NOTIFY_TRIES; n++) {
         i = must_take(now, "1");
-        assert_int_equal(
-            notify_book_end(b, i, n % 2 ? &not_now : &missing, now, UINT32_MAX), NOTIFY_WAITS);
+        assert_int_equal(notify_book_end(b, i, n % 2 ? &not_now : &missing, now, UINT32_MAX),
+                         NOTIFY_WAITS);
         now += NOTIFY_BACKOFF_CAP_MS + 1000;
     }
     i = must_take(now, "1");

@@ -68,8 +68,12 @@ static void every_field_of_every_kind_is_read(void **state)
 
 static void nothing_is_needed(void **state)
 {
-    static const char *const texts[] = { "", "# nothing\n", "{}", "notifications:\n",
-                                         "notifications: {}", "notifications: {channels: }",
+    static const char *const texts[] = { "",
+                                         "# nothing\n",
+                                         "{}",
+                                         "notifications:\n",
+                                         "notifications: {}",
+                                         "notifications: {channels: }",
                                          "notifications: {channels: []}" };
 
     (void)state;
@@ -113,13 +117,15 @@ static void faults_say_where_what_and_how_to_mend(void **state)
           "line 3, column 5: notifications.channels[0]: 'name' is missing; hint: the name by which "
           "spec.notifications speaks of it" },
         { "notifications:\n  channels:\n  - name: a b",
-          "line 3, column 5: notifications.channels[0].name: a name has at most 63 letters, digits, "
+          "line 3, column 5: notifications.channels[0].name: a name has at most 63 letters, "
+          "digits, "
           "'-', '_' and '.'" },
         { "notifications:\n  channels:\n  - {name: a, slack: {urlFile: u}}\n  - name: a",
           "line 4, column 5: notifications.channels[1].name: 'a' is there twice; hint: names must "
           "differ" },
-        { CHANNEL("slak: {}"), "line 4, column 5: notifications.channels[0].slak: there is no such "
-                               "field; hint: there are name, ratePerMinute, slack, email, webhook" },
+        { CHANNEL("slak: {}"),
+          "line 4, column 5: notifications.channels[0].slak: there is no such "
+          "field; hint: there are name, ratePerMinute, slack, email, webhook" },
         { CHANNEL("ratePerMinute: 3"),
           "line 3, column 5: notifications.channels[0]: its kind is missing; hint: exactly one of "
           "slack, email, webhook" },
@@ -135,7 +141,8 @@ static void faults_say_where_what_and_how_to_mend(void **state)
         { CHANNEL("slack: {}"), "line 4, column 5: notifications.channels[0].slack: 'urlFile' is "
                                 "missing; hint: name the file with the webhook's URL" },
         { CHANNEL("webhook: {urlFile: 1}"),
-          "line 4, column 15: notifications.channels[0].webhook.urlFile: this must be a text; hint: "
+          "line 4, column 15: notifications.channels[0].webhook.urlFile: this must be a text; "
+          "hint: "
           "put it into quotation marks" },
         { MAIL("server: smtp://u:pw@h"),
           "line 5, column 7: notifications.channels[0].email.server: this is not host:port; hint: "
@@ -150,7 +157,8 @@ static void faults_say_where_what_and_how_to_mend(void **state)
           "line 4, column 5: notifications.channels[0].email: credentials would be sent in the "
           "clear; hint: security: StartTLS" },
         { MAIL("server: h\n      username: u"),
-          "line 4, column 5: notifications.channels[0].email: 'passwordFile' is missing; hint: give "
+          "line 4, column 5: notifications.channels[0].email: 'passwordFile' is missing; hint: "
+          "give "
           "both a name and a password, or none" },
         { MAIL("server: h\n      username: u\n      usernameFile: u\n      passwordFile: p"),
           "line 4, column 5: notifications.channels[0].email: 'username' and 'usernameFile' are "

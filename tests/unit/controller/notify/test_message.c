@@ -150,10 +150,17 @@ static void mail_is_a_mail(void **state)
 /* Lines by CR LF only, at most so long; and no header but ours. */
 static void check_lines(const struct nb_buf *mail, size_t longest)
 {
-    static const char *const known[] = { "From: ", "To: ",   "Subject: ",     "Date: ",
-                                         "Message-ID: ",     "X-Neo4j-Backup-Event: ",
-                                         "Auto-Submitted: ", "MIME-Version: ", "Content-Type: ",
-                                         "Content-Transfer-Encoding: ", " " };
+    static const char *const known[] = { "From: ",
+                                         "To: ",
+                                         "Subject: ",
+                                         "Date: ",
+                                         "Message-ID: ",
+                                         "X-Neo4j-Backup-Event: ",
+                                         "Auto-Submitted: ",
+                                         "MIME-Version: ",
+                                         "Content-Type: ",
+                                         "Content-Transfer-Encoding: ",
+                                         " " };
     bool in_header = true;
 
     for (const char *p = nb_buf_cstr(mail), *end; *p; p = end + 2) {
@@ -183,8 +190,8 @@ static void no_name_makes_a_header_or_a_line_of_its_own(void **state)
     notify_email_write(&m, "backup@example.org", to, 2, 1767272500, &out);
     check_lines(&out, 200);
     body = strstr(nb_buf_cstr(&out), "\r\n\r\n") + 4;
-    assert_int_equal(strncmp(body, "a<!channel>&\"\\  Bcc: x@y  .   =3D?utf-8?Q?x?=3D =C3=A4\r\n", 30),
-                     0);
+    assert_int_equal(
+        strncmp(body, "a<!channel>&\"\\  Bcc: x@y  .   =3D?utf-8?Q?x?=3D =C3=A4\r\n", 30), 0);
 }
 
 static void long_lines_are_folded_and_dots_stay(void **state)

@@ -565,9 +565,10 @@ static void verification_has_a_schedule_of_its_own(void **state)
 {
     (void)state;
     start("2026-01-01T12:00:00Z",
-          WORLD_BACKUP(",\"schedule\":\"0 2 * * "
-                       "*\",\"verification\":{\"level\":\"Readback\",\"schedule\":\"0 5 * * *\"},"
-                       "\"notifications\":[{\"channel\":\"c\",\"events\":[\"VerificationFailed\"]}]"));
+          WORLD_BACKUP(
+              ",\"schedule\":\"0 2 * * "
+              "*\",\"verification\":{\"level\":\"Readback\",\"schedule\":\"0 5 * * *\"},"
+              "\"notifications\":[{\"channel\":\"c\",\"events\":[\"VerificationFailed\"]}]"));
     world_at(w, "2026-01-02T02:00:00Z");
     world_settle(w);
     assert_true(strstr(world_get(w, PLAN_OBJ_JOB, SLOT, "spec.template.spec.containers"),

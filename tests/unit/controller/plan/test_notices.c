@@ -99,7 +99,8 @@ static void every_event_reaches_those_who_asked(void **state)
 {
     static const char partial[] =
         "{\"result\":\"Partial\",\"reason\":\"PartiallySucceeded\",\"message\":\"1 of 2\","
-        "\"exitCode\":3,\"retention\":{\"healthy\":false,\"reason\":\"Foreign\",\"message\":\"x\"}}";
+        "\"exitCode\":3,\"retention\":{\"healthy\":false,\"reason\":\"Foreign\",\"message\":\"x\"}"
+        "}";
 
     (void)state;
     start("2026-01-01T12:30:00Z",

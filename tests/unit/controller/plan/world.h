@@ -41,9 +41,9 @@ struct world {
         char id[120], channel[80];
     } told[200]; /* what was given to the notifier */
     size_t told_count;
-    bool nobody_tells;     /* deliveries take for ever */
-    const char *tell_fault; /* they are given up, because of this */
-    const char *no_channel; /* the one that the configuration lacks; NULL: it has all */
+    bool nobody_tells;        /* deliveries take for ever */
+    const char *tell_fault;   /* they are given up, because of this */
+    const char *no_channel;   /* the one that the configuration lacks; NULL: it has all */
     char journal[WORLD_TEXT]; /* events, notifications, creations, deletions: one a line */
     int64_t requeue_at_ms;
     int writes, stop_after; /* stop_after: -1 never */
