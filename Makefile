@@ -123,7 +123,7 @@ unit: $(TEST_BINS)
 TOOL_SRC  := $(wildcard tests/tools/*.c)
 TOOL_BINS := $(TOOL_SRC:%.c=$(O)/%)
 test-tools: $(TOOL_BINS)
-$(O)/tests/tools/%: $(O)/tests/tools/%.o $(O)/libnb.a
+$(O)/tests/tools/%: $(O)/tests/tools/%.o $(O)/libctl.a $(O)/libnb.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS) -o $@
 

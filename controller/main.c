@@ -3,7 +3,8 @@
  * became of them.
  *
  * Threads: main (signals, terms of leadership), one reflector a resource, the leader, the
- * recorder, the log reader, the web server, and while we lead the reconcile workers.
+ * recorder, the log reader, the web server, two that tell notification channels, and while we lead
+ * the reconcile workers.
  */
 
 #include <malloc.h>
@@ -14,6 +15,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "controller/notify/notify.h"
 #include "controller/options.h"
 #include "controller/reconcile/kinds.h"
 #include "controller/reconcile/metrics.h"
@@ -30,6 +32,7 @@ struct program {
     struct ctl_options options;
     struct kube_auth *auth;
     struct rec rec;
+    struct notify *notify;
     struct rec_zones *zones;
     struct ctl_reflector *reflectors[REFLECTORS];
     struct ctl_leader *leader;
@@ -68,6 +71,9 @@ static bool make_parts(struct program *p, struct nb_error *err)
 {
     const struct ctl_options *o = &p->options;
     const struct rec_logs_opts logs = { 0 };
+    const struct notify_opts notify = {
+        .config = o->config, .ended = rec_told, .changed = rec_channels_changed, .ctx = &p->rec
+    };
     struct plan_options plan = {
         .worker_image = o->worker_image,
         .image_pull_policy = o->image_pull_policy,
@@ -81,7 +87,10 @@ static bool make_parts(struct program *p, struct nb_error *err)
 
     p->zones = rec_zones_new(o->zoneinfo_dir);
     plan.zone_ctx = p->zones;
-    return rec_init(&p->rec, p->auth, &plan, &logs, err);
+    if (!rec_init(&p->rec, p->auth, &plan, &logs, err) || !notify_start(&notify, &p->notify, err))
+        return false;
+    rec_use_notify(&p->rec, p->notify);
+    return true;
 }
 
 static bool start_reflectors(struct program *p, struct nb_error *err)
@@ -187,11 +196,13 @@ static bool serve_term(struct program *p, struct nb_cancel *term, struct nb_erro
     rec_enqueue_all(&p->rec);
     if (!ctl_loop_start(&opts, &loop, err))
         return false;
+    notify_begin(p->notify, opts.fence, p->leader);
     __atomic_store_n(&p->leading, 1, __ATOMIC_RELAXED);
     if (nb_cancel_poll(stop, nb_cancel_fd(term), POLLIN, -1, &ended))
         ctl_loop_stop(loop, 0);
     else
         ctl_loop_stop(loop, GRACE_MS);
+    notify_end(p->notify);
     __atomic_store_n(&p->leading, 0, __ATOMIC_RELAXED);
     return true;
 }
@@ -230,6 +241,7 @@ static void program_done(struct program *p)
     for (size_t i = 0; i < REFLECTORS; i++)
         ctl_reflector_stop(p->reflectors[i]);
     web_server_stop(p->web);
+    notify_stop(p->notify);
     rec_done(&p->rec);
     rec_zones_free(p->zones);
     kube_auth_free(p->auth);

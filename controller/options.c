@@ -63,6 +63,8 @@ static const struct option table[] = {
     TEXT_OPTION("identity", "POD_NAME", "", identity, "our name in the Lease; empty: host name"),
     TEXT_OPTION("metrics-addr", "METRICS_ADDR", ":8080", metrics_addr,
                 "address of /healthz, /readyz and /metrics; 0: none"),
+    TEXT_OPTION("config", "CONFIG_FILE", "", config,
+                "YAML file with the notification channels; read again when it changes"),
     { .flag = "log-level",
       .env = "LOG_LEVEL",
       .dflt = "info",

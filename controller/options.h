@@ -24,6 +24,7 @@ struct ctl_options {
     char *lease_ns, *lease_name; /* lease_ns "": the namespace we run in */
     char *identity;              /* "": made up */
     char *metrics_addr;          /* "0": no server */
+    char *config;                /* file with the notification channels; "": none */
     enum nb_log_level log_level;
     enum nb_log_format log_format;
     char *zoneinfo_dir;

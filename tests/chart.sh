@@ -42,6 +42,21 @@ check refuses-bad-namespace refuses render --set watchNamespace=A_b
 check refuses-bad-name refuses render --set fullnameOverride=A_b
 check refuses-own-label refuses render --set-string podLabels.app\\.kubernetes\\.io/name=x
 check other-label render --set-string podLabels.team=x
+notifying() {
+    render --set notifications.existingSecret=n --set notifications.cluster=prod \
+        --set-json 'notifications.channels=[{"name": "ops", "slack": {"urlFile": "slack-url"}}]'
+}
+mounts_secrets() {
+    local out
+    out=$(notifying)
+    grep -q 'secretName: n, optional: true' <<<"$out" && grep -q -- '--config=/etc/neo4j-backup/config.yaml' <<<"$out" &&
+        grep -q 'urlFile: slack-url' <<<"$out"
+}
+check notifications mounts_secrets
+check refuses-url-in-values refuses render \
+    --set-json 'notifications.channels=[{"name": "ops", "slack": {"url": "https://hooks.example.org/x"}}]'
+check refuses-two-kinds refuses render \
+    --set-json 'notifications.channels=[{"name": "ops", "slack": {"urlFile": "a"}, "webhook": {"urlFile": "b"}}]'
 check least-privilege least_privilege
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -7,9 +7,6 @@ const char *const api_verify_level_names[] = { "Checksum", "Readback", "Restore"
 const char *const api_result_names[] = { "", "Succeeded", "Partial", "Failed", NULL };
 
 static const char *const dst_names[] = { "RunOnce", "CronJob", NULL };
-static const char *const notify_names[] = { "Succeeded",        "Partial", "Failed",
-                                            "Recovered",        "Overdue", "VerificationFailed",
-                                            "RetentionBlocked", NULL };
 
 const char *const api_template_fields[] = {
     "timeZone",
@@ -191,34 +188,6 @@ static const char *template_text(struct nb_arena *a, const struct nb_json *spec)
     return api_dup(a, nb_buf_cstr(&text));
 }
 
-static unsigned parse_on(const struct nb_json *v)
-{
-    unsigned on = 0;
-
-    if (nb_json_type(v) != NB_JSON_ARRAY || nb_json_count(v) == 0)
-        return API_NOTIFY_FAILED | API_NOTIFY_RECOVERED | API_NOTIFY_OVERDUE;
-    for (const struct nb_json *c = nb_json_first(v); c; c = nb_json_next(c))
-        for (int i = 0; notify_names[i]; i++)
-            if (nb_streq(nb_json_str(c, ""), notify_names[i]))
-                on |= 1U << i;
-    return on;
-}
-
-static void parse_notifications(struct nb_arena *a, const struct nb_json *v,
-                                struct api_backup_spec *ret)
-{
-    size_t n = nb_json_type(v) == NB_JSON_ARRAY ? nb_json_count(v) : 0;
-
-    ret->notifications = api_alloc(a, (n + 1) * sizeof(*ret->notifications));
-    if (n == 0)
-        return;
-    for (const struct nb_json *c = nb_json_first(v); c; c = nb_json_next(c))
-        ret->notifications[ret->notification_count++] = (struct api_notification){
-            .channel = api_str(a, c, "channel", ""),
-            .on = parse_on(nb_json_get(c, "events")),
-        };
-}
-
 static void parse_spec(struct nb_arena *a, const struct nb_json *v, struct api_backup_spec *ret)
 {
     *ret = (struct api_backup_spec){
@@ -237,7 +206,7 @@ static void parse_spec(struct nb_arena *a, const struct nb_json *v, struct api_b
         .template_json = template_text(a, v),
     };
     api_template_parse(a, v, &ret->template_);
-    parse_notifications(a, nb_json_get(v, "notifications"), ret);
+    api_notifications_parse(a, nb_json_get(v, "notifications"), &ret->notifications);
 }
 
 /* --- status ---------------------------------------------------------------------------------- */
@@ -342,6 +311,7 @@ static void parse_status(struct nb_arena *a, const struct nb_json *v, struct api
     api_stored_parse(nb_json_get(v, "stored"), &ret->stored);
     parse_points(a, nb_json_get(v, "restorePoints"), ret);
     parse_history(a, nb_json_get(v, "history"), ret);
+    api_notices_parse(a, nb_json_get(v, "pendingNotifications"), &ret->notices);
 }
 
 static void write_history(const struct api_backup_status *s, struct nb_jw *w)
@@ -420,6 +390,7 @@ void api_backup_status_write(const struct api_backup_status *s, struct nb_jw *w)
     api_stored_write(&s->stored, "stored", w);
     write_points(s, w);
     write_history(s, w);
+    api_notices_write(&s->notices, "pendingNotifications", w);
     nb_jw_object_end(w);
 }
 

@@ -9,6 +9,7 @@
 
 #include "controller/api/meta.h"
 #include "controller/api/names.h"
+#include "controller/api/notice.h"
 
 enum api_concurrency { API_FORBID, API_ALLOW, API_REPLACE };
 enum api_dst { API_DST_RUN_ONCE, API_DST_CRONJOB };
@@ -76,20 +77,6 @@ struct api_template {
     const char *time_zone;
 };
 
-enum {
-    API_NOTIFY_SUCCEEDED = 1,
-    API_NOTIFY_PARTIAL = 2,
-    API_NOTIFY_FAILED = 4,
-    API_NOTIFY_RECOVERED = 8,
-    API_NOTIFY_OVERDUE = 16,
-    API_NOTIFY_VERIFICATION_FAILED = 32,
-    API_NOTIFY_RETENTION_BLOCKED = 64
-};
-struct api_notification {
-    const char *channel;
-    unsigned on; /* API_NOTIFY_… */
-};
-
 struct api_backup_spec {
     const char *schedule; /* "": once */
     const char *time_zone;
@@ -101,8 +88,7 @@ struct api_backup_spec {
     int64_t successful_limit, failed_limit;
     struct api_template template_;
     const char *template_json; /* what goes into a run's spec.template */
-    struct api_notification *notifications;
-    size_t notification_count;
+    struct api_notifications notifications;
 };
 
 struct api_stored {
@@ -147,6 +133,7 @@ struct api_backup_status {
     size_t restore_point_count;
     struct api_history_entry history[API_HISTORY_MAX]; /* newest first */
     size_t history_count;
+    struct api_notices notices; /* pendingNotifications */
 };
 
 struct api_backup {

@@ -69,6 +69,8 @@ enum { API_NAME_MAX = 52 };
 #define API_EVENT_PIN_FAILED          "PinFailed"
 #define API_EVENT_CATALOGUE_REFRESHED "CatalogueRefreshed"
 #define API_EVENT_CATALOGUE_FAILED    "CatalogueFailed"
+#define API_EVENT_NOTIFY_FAILED       "NotificationFailed"
+#define API_EVENT_UNKNOWN_CHANNEL     "UnknownChannel"
 
 /* Condition types. */
 #define API_COND_READY          "Ready"
@@ -77,8 +79,9 @@ enum { API_NAME_MAX = 52 };
 #define API_COND_OVERDUE        "Overdue"
 #define API_COND_RETENTION      "RetentionHealthy"
 #define API_COND_VERIFIED       "Verified"
-#define API_COND_SUCCEEDED      "Succeeded"   /* runs, restores: final once True or False */
-#define API_COND_PROGRESSING    "Progressing" /* runs, restores */
-#define API_COND_PINNED         "Pinned"      /* runs: the pin is in the bucket */
+#define API_COND_NOTIFICATIONS  "NotificationsReady" /* only where spec.notifications is */
+#define API_COND_SUCCEEDED      "Succeeded"          /* runs, restores: final once True or False */
+#define API_COND_PROGRESSING    "Progressing"        /* runs, restores */
+#define API_COND_PINNED         "Pinned"             /* runs: the pin is in the bucket */
 
 #endif

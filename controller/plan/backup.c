@@ -48,19 +48,6 @@ void bk_event(struct bk *k, bool warning, const char *reason, const char *fmt, .
     plan_event(k->out, PLAN_OBJ_BACKUP, &k->b->meta, warning, reason, "%s", text);
 }
 
-void bk_notify(struct bk *k, unsigned on, const char *reason, const char *run, const char *text)
-{
-    struct plan_action *a;
-
-    if (k->b->spec.notification_count == 0)
-        return;
-    a = plan_add(k->out, PLAN_NOTIFY, PLAN_OBJ_BACKUP, k->b->meta.name, k->b->meta.uid);
-    a->notify_on = on;
-    a->reason = reason;
-    a->run = api_dup(k->out->arena, run);
-    a->text = api_dup(k->out->arena, text);
-}
-
 void bk_condition(struct bk *k, const char *type, enum api_status status, const char *reason,
                   const char *message)
 {
@@ -118,6 +105,7 @@ static void begin(struct bk *k, const struct plan_backup_input *in, struct plan_
         .status = in->backup->status,
         .runs = nb_xcalloc(in->run_count + 1, sizeof(*k->runs)),
         .waiting = "",
+        .told_fail = "",
         .later = { .arena = out->arena },
     };
     if (k->status.consecutive_failures < 0)
@@ -225,6 +213,7 @@ void plan_backup(const struct plan_backup_input *in, struct plan_actions *out)
         bk_extra(&k);
         bk_start(&k);
         bk_conditions(&k);
+        bk_notices(&k);
         patch_backup(&k);
         trim_history(&k);
         do_later(&k);

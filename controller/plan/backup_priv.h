@@ -4,7 +4,7 @@
 /*
  * A plan for one Neo4jBackup while it is made: working copies of the statuses, changed step by step
  * and written as patches at the end. Shared by backup.c, backup_runs.c, backup_record.c,
- * backup_start.c, backup_extra.c and backup_conditions.c.
+ * backup_start.c, backup_extra.c, backup_conditions.c and backup_notices.c.
  */
 
 #include "controller/plan/plan.h"
@@ -18,6 +18,8 @@ enum {
     WAIT_MS = 5000,             /* look again at what is being deleted */
     PRUNE_SECONDS = 3600,       /* all tries of the Job that empties the bucket together */
     RELEASE_SECONDS = 2 * 3600, /* the finalizer goes at the latest this long after the deletion */
+    NOTICE_SECONDS = 24 * 3600, /* what could not be told for so long is given up */
+    NOTICE_WAIT_MS = 60000,     /* ask again whether what waits was told */
     EXTRA_TTL_SECONDS = 3600, /* Jobs that are no runs; one that failed is made again after this */
     TOKEN_MAX = 253,
 };
@@ -46,6 +48,8 @@ struct bk {
     struct plan_schedule schedule;
     struct plan_schedule_input schedule_input;
     bool has_schedule;
+    bool told;             /* a channel was */
+    const char *told_fail; /* one could not be: why; "" */
 };
 
 const struct plan_fact *bk_fact(const struct bk *k, enum plan_object object, const char *name);
@@ -53,6 +57,8 @@ const struct api_log *bk_log(const struct bk *k, const char *job);
 /* The Job of that name owned by that UID; NULL: none known. */
 const struct api_job *bk_job(const struct bk *k, const char *name, const char *owner_uid);
 void bk_event(struct bk *k, bool warning, const char *reason, const char *fmt, ...) NB_PRINTF(4, 5);
+/* Something to be told to those who asked for one of the bits of `on`, the lowest of which is what
+ * happened. run: "" when it is about none. */
 void bk_notify(struct bk *k, unsigned on, const char *reason, const char *run, const char *text);
 void bk_condition(struct bk *k, const char *type, enum api_status status, const char *reason,
                   const char *message);
@@ -66,6 +72,7 @@ void bk_record(struct bk *k);     /* what ended: history, times, events, notific
 void bk_start(struct bk *k);      /* which runs are to be made */
 void bk_extra(struct bk *k);      /* verify, pin and list Jobs */
 void bk_deletion(struct bk *k);   /* the finalizer */
+void bk_notices(struct bk *k);    /* what is to be told, was told, or cannot be */
 bool bk_finalizer(struct bk *k);  /* true: a patch of the finalizers is on its way */
 void bk_conditions(struct bk *k); /* Ready, Overdue, LastBackupSucceeded */
 void bk_patch_run(struct bk *k, struct bk_run *r);

@@ -37,7 +37,7 @@ struct plan_action *plan_add(struct plan_actions *a, enum plan_kind kind, enum p
         .body = "",
         .reason = "",
         .text = "",
-        .run = "",
+        .channel = "",
     };
     return p;
 }

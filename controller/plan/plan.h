@@ -44,11 +44,12 @@ enum plan_kind {
     PLAN_PATCH,  /* merge patch of the object (finalizers): body has metadata.resourceVersion */
     PLAN_PATCH_STATUS, /* the same of the status subresource */
     PLAN_EVENT,        /* an Event about the object name/uid: event_warning, reason, text */
-    PLAN_NOTIFY,       /* tell the channels: notify_on, reason, text, run */
-    PLAN_FOLLOW_LOG,   /* read the log of pod `name` from its start until its end (nothing if that
+    PLAN_NOTIFY, /* see to it that the channel is told of the notice; does nothing where that goes
+                    on already, and the outcome comes back as a plan_delivery */
+    PLAN_FOLLOW_LOG, /* read the log of pod `name` from its start until its end (nothing if that
                           goes on already), feeding the api_log of its Job; plan again when that
                           changes */
-    PLAN_LOOK,         /* GET name: is it really gone? Of a pod: list those of Job `name` */
+    PLAN_LOOK,       /* GET name: is it really gone? Of a pod: list those of Job `name` */
 };
 extern const char *const plan_kind_names[];
 
@@ -60,9 +61,9 @@ struct plan_action {
     bool stop_on_failure;
     bool foreground;
     bool event_warning;
-    unsigned notify_on; /* API_NOTIFY_…: tell a channel whose `on` has one of these bits */
     const char *reason, *text;
-    const char *run; /* of a notification: the run's name or "" */
+    const struct api_notice *notice; /* of a notification; in the arena */
+    const char *channel;
 };
 
 struct plan_actions {
@@ -94,6 +95,13 @@ struct plan_job_log {
     const struct api_log *log;
 };
 
+/* What became of telling a channel of a notice: told, or given up and why. */
+struct plan_delivery {
+    const char *id, *channel;
+    bool told;
+    const char *text; /* why not */
+};
+
 /* What holds for every plan of one controller. */
 struct plan_options {
     const char *worker_image, *image_pull_policy; /* policy "": the cluster's default */
@@ -106,6 +114,9 @@ struct plan_options {
     /* A zone by its IANA name, borrowed; NULL with err when there is none. */
     const struct cron_zone *(*zone)(void *ctx, const char *name, struct nb_error *err);
     void *zone_ctx;
+    /* Whether there is a channel of that name; false with err. NULL: there are none. */
+    bool (*channel)(void *ctx, const char *name, struct nb_error *err);
+    void *channel_ctx;
 };
 
 struct plan_backup_input {
@@ -121,6 +132,8 @@ struct plan_backup_input {
     size_t log_count;
     const struct plan_fact *facts;
     size_t fact_count;
+    const struct plan_delivery *deliveries;
+    size_t delivery_count;
     const struct plan_options *options;
     bool namespace_terminating;
     int64_t now_ms;

@@ -201,6 +201,25 @@ static void follow(struct rec_act *act, const struct plan_action *a)
     }
 }
 
+static void tell(struct rec_act *act, const struct plan_action *a)
+{
+    const struct api_notice *n = a->notice;
+    const struct notify_message m = { .id = n->id,
+                                      .event = n->event,
+                                      .reason = n->reason,
+                                      .text = n->message,
+                                      .run = n->run,
+                                      .ns = act->ns,
+                                      .name = a->name,
+                                      .uid = a->uid,
+                                      .channel = a->channel,
+                                      .cluster = "",
+                                      .time = n->time };
+
+    if (act->rec->notify)
+        notify_tell(act->rec->notify, act->work->key, &m);
+}
+
 static bool carry_out(struct rec_act *act, const struct plan_action *a, enum rec_outcome *ret,
                       struct nb_error *err)
 {
@@ -216,8 +235,7 @@ static bool carry_out(struct rec_act *act, const struct plan_action *a, enum rec
         event(act, a);
         return true;
     case PLAN_NOTIFY:
-        nb_log(NB_LOG_INFO, "notification", NB_F_STR("reason", a->reason),
-               NB_F_STR("text", a->text), NB_F_STR("run", a->run), NB_F_END);
+        tell(act, a);
         return true;
     case PLAN_FOLLOW_LOG:
         follow(act, a);

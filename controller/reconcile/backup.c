@@ -30,6 +30,8 @@ static void make_plan(const struct rec *rec, const struct rec_view *v, struct pl
         .log_count = v->job_log_count,
         .facts = v->facts,
         .fact_count = v->fact_count,
+        .deliveries = v->deliveries,
+        .delivery_count = v->delivery_count,
         .options = &rec->plan,
         .namespace_terminating = v->namespace_terminating,
         .now_ms = nb_clock_unix_ms(),
@@ -43,8 +45,13 @@ bool rec_backup(struct rec *rec, struct ctl_work *work, struct nb_error *err)
     nb_auto_done(rec_view_done) struct rec_view view = { 0 };
     struct rec_act act = { .rec = rec, .work = work, .view = &view };
 
-    if (!rec_act_may_begin(rec, work) || !rec_view_fill_backup(rec, work->key, &view))
+    if (!rec_act_may_begin(rec, work))
         return true;
+    if (!rec_view_fill_backup(rec, work->key, &view)) {
+        if (rec->notify)
+            notify_keep(rec->notify, work->key, "", NULL);
+        return true;
+    }
     view.namespace_terminating = is_namespace_terminating(work, view.backup);
     act.ns = view.backup->meta.ns;
     return rec_act_settle(&act, make_plan, err);

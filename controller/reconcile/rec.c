@@ -86,6 +86,25 @@ bool rec_init(struct rec *rec, struct kube_auth *auth, const struct plan_options
     return true;
 }
 
+void rec_use_notify(struct rec *rec, struct notify *notify)
+{
+    rec->notify = notify;
+    rec->plan.channel = notify_channel;
+    rec->plan.channel_ctx = notify;
+}
+
+void rec_told(void *ctx, const char *key)
+{
+    struct rec *rec = ctx;
+
+    ctl_queue_add(rec->queue, key);
+}
+
+void rec_channels_changed(void *ctx)
+{
+    rec_enqueue_all(ctx);
+}
+
 void rec_done(struct rec *rec)
 {
     rec_logs_stop(rec->logs);

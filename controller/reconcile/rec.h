@@ -7,6 +7,7 @@
  * thread.
  */
 
+#include "controller/notify/notify.h"
 #include "controller/plan/plan.h"
 #include "controller/reconcile/logs.h"
 #include "controller/runtime/loop.h"
@@ -21,6 +22,7 @@ struct rec {
     struct ctl_written *written;
     struct ctl_recorder *recorder;
     struct rec_logs *logs;
+    struct notify *notify; /* borrowed; NULL: nobody is told */
     struct plan_options plan;
 };
 
@@ -33,6 +35,11 @@ bool rec_restore(struct rec *rec, struct ctl_work *work, struct nb_error *err);
  * the recorder and the log reader. plan: copied, its strings borrowed. */
 NB_NODISCARD bool rec_init(struct rec *rec, struct kube_auth *auth, const struct plan_options *plan,
                            const struct rec_logs_opts *logs, struct nb_error *err);
+/* Who tells the channels: before anything reconciles. Its `ended` and `changed` are to be rec_told() and
+ * rec_channels_changed(), with the rec as ctx; stop it before rec_done(). */
+void rec_use_notify(struct rec *rec, struct notify *notify);
+void rec_told(void *ctx, const char *key);
+void rec_channels_changed(void *ctx);
 /* Stop reflectors and loops first. */
 void rec_done(struct rec *rec);
 /* Every cache has been filled once. */

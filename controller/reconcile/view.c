@@ -90,6 +90,24 @@ static void add_logs(struct rec_view *v, struct rec_logs *logs)
     }
 }
 
+/* What the notifier has done about the object's notifications; it forgets what is not there. */
+static void add_deliveries(struct rec_view *v, struct notify *notify, const char *key)
+{
+    if (!notify)
+        return;
+    notify_keep(notify, key, v->backup->meta.uid, &v->backup->status.notices);
+    if (v->backup->status.notices.count == 0)
+        return;
+    notify_outcomes_get(notify, key, &v->outcomes);
+    v->deliveries = nb_xcalloc(v->outcomes.count + 1, sizeof(v->deliveries[0]));
+    for (size_t i = 0; i < v->outcomes.count; i++) {
+        const struct notify_outcome *o = &v->outcomes.items[i];
+
+        v->deliveries[v->delivery_count++] =
+            (struct plan_delivery){ o->id, o->channel, o->told, o->text };
+    }
+}
+
 /* The object's JSON, or NULL. */
 static struct nb_json *take(struct ctl_store *store, const char *ns, const char *name)
 {
@@ -112,6 +130,7 @@ bool rec_view_fill_backup(struct rec *rec, const char *key, struct rec_view *ret
     add_all(ret, rec->jobs, key, PLAN_OBJ_JOB);
     add_all(ret, rec->pods, key, PLAN_OBJ_POD);
     add_logs(ret, rec->logs);
+    add_deliveries(ret, rec->notify, key);
     return true;
 }
 
@@ -183,6 +202,8 @@ void rec_view_done(struct rec_view *v)
     nb_vec_done(&v->logs);
     nb_vec_done(&v->texts);
     free(v->job_logs);
+    free(v->deliveries);
+    notify_outcomes_done(&v->outcomes);
     api_backup_free(v->backup);
     api_backup_free(v->source_backup);
     api_run_free(v->source_run);

@@ -23,6 +23,9 @@ struct rec_view {
     struct plan_fact facts[REC_FACTS_MAX];
     size_t fact_count;
     struct nb_vec texts; /* names of the facts */
+    struct notify_outcomes outcomes;
+    struct plan_delivery *deliveries; /* the same, as a plan wants them */
+    size_t delivery_count;
     bool namespace_terminating;
 };
 

@@ -14,4 +14,19 @@
 NB_NODISCARD bool nb_yaml_parse(const char *text, size_t n, size_t max_bytes, const char *name,
                                 struct nb_json **ret, struct nb_error *err);
 
+/*
+ * The same, and where everything stands, for those who judge what was said: of a member where its key begins, of an
+ * item where it begins. Paths are as in "channels[2].slack.urlFile"; "" is the document. Not noted: what is below 500
+ * bytes of path.
+ */
+struct nb_yaml_marks;
+NB_NODISCARD bool nb_yaml_parse_marked(const char *text, size_t n, size_t max_bytes,
+                                       const char *name, struct nb_json **ret,
+                                       struct nb_yaml_marks **ret_marks, struct nb_error *err);
+void nb_yaml_marks_free(struct nb_yaml_marks *m);
+NB_AUTO_DEFINE(struct nb_yaml_marks *, nb_yaml_marks_free)
+/* Line and column, from 1; of the nearest that is noted above where the path itself is not. */
+void nb_yaml_mark(const struct nb_yaml_marks *m, const char *path, unsigned *ret_line,
+                  unsigned *ret_column);
+
 #endif

@@ -111,6 +111,65 @@ static void depth_and_size_are_limited(void **state)
     assert_int_equal(err.code, NB_E_LIMIT);
 }
 
+static void check_mark(const struct nb_yaml_marks *m, const char *path, unsigned line,
+                       unsigned column)
+{
+    unsigned l, c;
+
+    nb_yaml_mark(m, path, &l, &c);
+    if (l != line || c != column)
+        fail_msg("'%s' is at %u:%u, not at %u:%u", path, l, c, line, column);
+}
+
+static void marks_say_where_members_and_items_begin(void **state)
+{
+    const char *yaml = "# first\n"
+                       "a:\n"
+                       "  - b: 1\n"
+                       "    c: {d: [x, yy]}\n"
+                       "  - - 7\n"
+                       "    -\n"
+                       "e: \"f\"\n";
+    nb_auto(nb_json_free) struct nb_json *v = NULL;
+    nb_auto(nb_yaml_marks_free) struct nb_yaml_marks *m = NULL;
+    struct nb_error err = NB_ERROR_INIT;
+
+    (void)state;
+    assert_true(nb_yaml_parse_marked(yaml, strlen(yaml), 1000, "f.yaml", &v, &m, &err));
+    check_mark(m, "", 2, 1);
+    check_mark(m, "a", 2, 1);
+    check_mark(m, "a[0]", 3, 5);
+    check_mark(m, "a[0].b", 3, 5);
+    check_mark(m, "a[0].c", 4, 5);
+    check_mark(m, "a[0].c.d", 4, 9);
+    check_mark(m, "a[0].c.d[1]", 4, 16);
+    check_mark(m, "a[1]", 5, 5);
+    check_mark(m, "a[1][0]", 5, 7);
+    check_mark(m, "e", 7, 1);
+    check_mark(m, "a[0].c.nothing.below", 4, 5);
+    check_mark(m, "a[9]", 2, 1);
+    check_mark(m, "nothing", 2, 1);
+}
+
+static void paths_that_are_too_long_end_where_they_are(void **state)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf yaml = NB_BUF_INIT(10000);
+    nb_auto(nb_json_free) struct nb_json *v = NULL;
+    nb_auto(nb_yaml_marks_free) struct nb_yaml_marks *m = NULL;
+    struct nb_error err = NB_ERROR_INIT;
+
+    (void)state;
+    nb_buf_puts(&yaml, "a:\n ");
+    for (int i = 0; i < 600; i++)
+        nb_buf_putc(&yaml, 'k');
+    nb_buf_puts(&yaml, ": {x: {y: 1}, z: [1]}\n b: {c: 1}\nd: 2\n");
+    assert_true(nb_yaml_parse_marked(yaml.data, yaml.len, 10000, "f.yaml", &v, &m, &err));
+    check_mark(m, "a", 1, 1);
+    check_mark(m, "a.b", 3, 2);
+    check_mark(m, "a.b.c", 3, 6);
+    check_mark(m, "d", 4, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -120,6 +179,8 @@ int main(void)
         cmocka_unit_test(structure_of_a_kubeconfig_is_kept),
         cmocka_unit_test(refused_texts_say_where),
         cmocka_unit_test(depth_and_size_are_limited),
+        cmocka_unit_test(marks_say_where_members_and_items_begin),
+        cmocka_unit_test(paths_that_are_too_long_end_where_they_are),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,9 @@ __attribute__((unused)) static const char status_json[] =
     "\"scheduledTime\":\"2026-01-01T00:00:00Z\",\"startTime\":\"2026-01-01T00:00:01Z\","
     "\"completionTime\":"
     "\"2026-01-01T00:01:00Z\",\"result\":\"Succeeded\",\"reason\":\"Succeeded\",\"sizeBytes\":5,"
-    "\"durationSeconds\":9}]}";
+    "\"durationSeconds\":9}],\"pendingNotifications\":[{\"id\":\"Failed-r0\",\"event\":\"Failed\","
+    "\"reason\":\"BackupFailed\",\"message\":\"m\",\"runName\":\"r0\",\"time\":"
+    "\"2026-01-01T00:01:00Z\",\"channels\":[\"ops\",\"dev\"]}]}";
 
 __attribute__((unused)) static const char run_status_json[] =
     "{\"observedGeneration\":1,\"conditions\":[],\"startTime\":\"2026-01-01T00:00:00Z\","

@@ -73,7 +73,8 @@ static void due_run_is_made_followed_and_recorded(void **state)
     assert_text(world_condition(w, PLAN_OBJ_BACKUP, "g", "Ready"), "True/Succeeded");
     assert_text(world_condition(w, PLAN_OBJ_BACKUP, "g", "RetentionHealthy"), "True/Healthy");
     assert_text(world_condition(w, PLAN_OBJ_BACKUP, "g", "Verified"), "True/Checksum");
-    assert_int_equal(world_count_said(w, "BackupSucceeded"), 2); /* event and notification */
+    assert_int_equal(world_count_said(w, "BackupSucceeded"), 1); /* the channel did not ask */
+    assert_false(world_said(w, "notify-"));
     assert_int_equal(world_count_said(w, "BackupPruned"), 1);
     assert_int_equal(world_step(w), 0);
 }
@@ -177,8 +178,8 @@ static void failures_are_counted_and_recovery_is_told(void **state)
                         "wrong password");
         }
     }
-    assert_int_equal(world_count_said(w, "notify-4 BackupFailed"), 2);
-    assert_int_equal(world_count_said(w, "notify-8 BackupRecovered"), 1);
+    assert_int_equal(world_count_said(w, "notify-c-Failed BackupFailed"), 2);
+    assert_int_equal(world_count_said(w, "notify-c-Recovered BackupRecovered"), 1);
     assert_text(world_condition(w, PLAN_OBJ_BACKUP, "g", "LastBackupSucceeded"), "True/Succeeded");
 }
 
@@ -564,9 +565,10 @@ static void verification_has_a_schedule_of_its_own(void **state)
 {
     (void)state;
     start("2026-01-01T12:00:00Z",
-          WORLD_BACKUP(",\"schedule\":\"0 2 * * "
-                       "*\",\"verification\":{\"level\":\"Readback\",\"schedule\":\"0 5 * * *\"},"
-                       "\"notifications\":[{\"channel\":\"c\"}]"));
+          WORLD_BACKUP(
+              ",\"schedule\":\"0 2 * * "
+              "*\",\"verification\":{\"level\":\"Readback\",\"schedule\":\"0 5 * * *\"},"
+              "\"notifications\":[{\"channel\":\"c\",\"events\":[\"VerificationFailed\"]}]"));
     world_at(w, "2026-01-02T02:00:00Z");
     world_settle(w);
     assert_true(strstr(world_get(w, PLAN_OBJ_JOB, SLOT, "spec.template.spec.containers"),
@@ -588,7 +590,7 @@ static void verification_has_a_schedule_of_its_own(void **state)
         "{\"result\":\"Failed\",\"reason\":\"VerificationFailed\",\"message\":\"bits\"}");
     world_settle(w);
     assert_text(world_condition(w, PLAN_OBJ_BACKUP, "g", "Verified"), "False/VerificationFailed");
-    assert_int_equal(world_count_said(w, "notify-32 VerificationFailed"), 1);
+    assert_int_equal(world_count_said(w, "notify-c-VerificationFailed VerificationFailed"), 1);
     world_settle(w);
     assert_int_equal(world_count_said(w, "create-job g-v"), 1);
     assert_text(world_condition(w, PLAN_OBJ_BACKUP, "g", "Ready"), "True/Succeeded");
@@ -610,7 +612,7 @@ static void overdue_is_told_once_and_passes(void **state)
     world_at(w, "2026-01-02T08:00:00Z");
     world_settle(w);
     assert_text(world_condition(w, PLAN_OBJ_BACKUP, "g", "Overdue"), "True/Overdue");
-    assert_int_equal(world_count_said(w, "notify-16 BackupOverdue"), 1);
+    assert_int_equal(world_count_said(w, "notify-c-Overdue BackupOverdue"), 1);
     world_at(w, "2026-01-03T02:00:00Z");
     world_settle(w);
     world_pod_ends(w, "g-29456760", 0, WORLD_GOOD);

@@ -37,6 +37,13 @@ struct world {
         struct api_log *log;
     } logs[100];
     size_t log_count;
+    struct {
+        char id[120], channel[80];
+    } told[200]; /* what was given to the notifier */
+    size_t told_count;
+    bool nobody_tells;        /* deliveries take for ever */
+    const char *tell_fault;   /* they are given up, because of this */
+    const char *no_channel;   /* the one that the configuration lacks; NULL: it has all */
     char journal[WORLD_TEXT]; /* events, notifications, creations, deletions: one a line */
     int64_t requeue_at_ms;
     int writes, stop_after; /* stop_after: -1 never */
@@ -54,6 +61,16 @@ static inline const struct cron_zone *world_zone(void *ctx, const char *name, st
         return w->berlin;
     nb_fail(err, NB_E_NOT_FOUND, "UnknownTimeZone", "time zone '%s' is not known", name);
     return NULL;
+}
+
+static inline bool world_channel(void *ctx, const char *name, struct nb_error *err)
+{
+    struct world *w = ctx;
+
+    if (nb_streq(w->no_channel, "*"))
+        return nb_fail(err, NB_E_INVALID, "InvalidConfiguration", "'c.yaml', line 1, column 1: no");
+    return !nb_streq(w->no_channel, name) ||
+           nb_fail(err, NB_E_NOT_FOUND, "UnknownChannel", "channel '%s' is not known", name);
 }
 
 static inline void world_init(struct world *w, const char *now)
@@ -77,6 +94,8 @@ static inline void world_init(struct world *w, const char *now)
         .size_cost_micro_usd_per_gb_month = 15000,
         .zone = world_zone,
         .zone_ctx = w,
+        .channel = world_channel,
+        .channel_ctx = w,
     };
 }
 
@@ -357,6 +376,22 @@ static inline struct api_log *world_log(struct world *w, const char *job)
     return w->logs[w->log_count++].log;
 }
 
+/* As the notifier does: what it has already it does not take again. */
+static inline void world_tell(struct world *w, const struct plan_action *a)
+{
+    char what[100];
+
+    for (size_t i = 0; i < w->told_count; i++)
+        if (strcmp(w->told[i].id, a->notice->id) == 0 &&
+            strcmp(w->told[i].channel, a->channel) == 0)
+            return;
+    assert_true(w->told_count < sizeof(w->told) / sizeof(w->told[0]));
+    snprintf(w->told[w->told_count].id, sizeof(w->told[0].id), "%s", a->notice->id);
+    snprintf(w->told[w->told_count++].channel, sizeof(w->told[0].channel), "%s", a->channel);
+    snprintf(what, sizeof(what), "notify-%s-%s", a->channel, a->notice->event);
+    world_note(w, what, a->notice->reason);
+}
+
 /* Carries one action out. False: plan again at once. */
 static inline bool world_act(struct world *w, const struct plan_action *a)
 {
@@ -404,8 +439,7 @@ static inline bool world_act(struct world *w, const struct plan_action *a)
         world_note(w, a->reason, a->text);
         break;
     case PLAN_NOTIFY:
-        snprintf(what, sizeof(what), "notify-%u", a->notify_on);
-        world_note(w, what, a->reason);
+        world_tell(w, a);
         break;
     case PLAN_FOLLOW_LOG:
         world_note(w, "follow", a->name);
@@ -441,8 +475,13 @@ static inline void world_facts_clear(struct world *w)
 static inline size_t world_step(struct world *w)
 {
     nb_auto_done(plan_actions_done) struct plan_actions actions;
+    struct plan_delivery deliveries[sizeof(w->told) / sizeof(w->told[0])];
     struct world_view v;
     size_t n = 0;
+
+    for (size_t i = 0; i < w->told_count; i++)
+        deliveries[i] = (struct plan_delivery){ w->told[i].id, w->told[i].channel, !w->tell_fault,
+                                                w->tell_fault ? w->tell_fault : "" };
 
     world_view_fill(w, &v);
     plan_actions_init(&actions);
@@ -459,6 +498,8 @@ static inline size_t world_step(struct world *w)
             .log_count = w->log_count,
             .facts = w->facts,
             .fact_count = w->fact_count,
+            .deliveries = deliveries,
+            .delivery_count = w->nobody_tells ? 0 : w->told_count,
             .options = &w->options,
             .namespace_terminating = w->namespace_terminating,
             .now_ms = w->now_ms,
@@ -489,7 +530,8 @@ static inline size_t world_step(struct world *w)
     for (size_t i = 0; i < actions.count; i++) {
         if (w->stop_after >= 0 && w->writes >= w->stop_after)
             break;
-        n += actions.items[i].kind != PLAN_FOLLOW_LOG;
+        n += actions.items[i].kind != PLAN_FOLLOW_LOG &&
+             (actions.items[i].kind != PLAN_NOTIFY || !w->nobody_tells);
         if (!world_act(w, &actions.items[i]))
             break;
     }
