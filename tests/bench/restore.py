@@ -33,9 +33,10 @@ class Bench:
     def __init__(self, args):
         self.args = args
         auth = ("neo4j", os.environ["NEO4J_PASSWORD"])
-        self.source = neo4j.GraphDatabase.driver(args.source, auth=auth)
-        self.small = neo4j.GraphDatabase.driver(args.small, auth=auth)
-        self.target = neo4j.GraphDatabase.driver(args.target, auth=auth)
+        self.source, self.small, self.target = (
+            neo4j.GraphDatabase.driver(uri, auth=auth, notifications_min_severity="OFF")
+            for uri in (args.source, args.small, args.target)
+        )
         self.dir = tempfile.TemporaryDirectory()
 
     def path(self, name):

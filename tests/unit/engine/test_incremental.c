@@ -144,7 +144,8 @@ static size_t verify_all(struct bench *b)
         if (!all.items[i].manifest)
             continue;
         assert_int_equal(all.items[i].state, REPO_COMPLETE);
-        if (!eng_verify_run(repo, all.items[i].manifest, REPO_VERIFIED_READBACK, NULL, &b->err))
+        if (!eng_verify_run(repo, all.items[i].manifest, REPO_VERIFIED_READBACK, NULL, NULL,
+                            &b->err))
             fail_msg("%s: %s", all.items[i].manifest_key, b->err.text);
         n++;
     }
@@ -383,12 +384,13 @@ static void lost_chunk_is_found_and_not_built_on(void **state)
     repo = repo_of(&b, 0);
     lost = nb_xstrdup(run(&b)->objects[3].key);
     assert_true(fake_s3_delete(b.s3, lost));
-    assert_false(eng_verify_run(repo, b.result.manifest, REPO_VERIFIED_CHECKSUM, NULL, &b.err));
+    assert_false(
+        eng_verify_run(repo, b.result.manifest, REPO_VERIFIED_CHECKSUM, NULL, NULL, &b.err));
     assert_string_equal(b.err.reason, "VerificationFailed");
     nb_error_clear(&b.err);
     m = run(&b);
     assert_int_equal(m->chain_length, 1);
-    assert_true(eng_verify_run(repo, m, REPO_VERIFIED_READBACK, NULL, &b.err));
+    assert_true(eng_verify_run(repo, m, REPO_VERIFIED_READBACK, NULL, NULL, &b.err));
     close_bench(&b);
 }
 
@@ -409,7 +411,7 @@ static void changed_chunk_is_found(void **state)
     for (int i = 0; i < 2; i++) {
         nb_error_clear(&b.err);
         assert_false(eng_verify_run(repo, b.result.manifest,
-                                    i ? REPO_VERIFIED_READBACK : REPO_VERIFIED_CHECKSUM, NULL,
+                                    i ? REPO_VERIFIED_READBACK : REPO_VERIFIED_CHECKSUM, NULL, NULL,
                                     &b.err));
         assert_string_equal(b.err.reason, "VerificationFailed");
     }
