@@ -216,7 +216,8 @@ static bool confirm_base(struct backup *b, struct nb_error *err)
     return !eng_chain_is_unchanged(&b->chain, server, &mark, nodes, rels) || repeat_base(b, err);
 }
 
-static void change_helper(struct backup *b)
+/* With chunks of its own: nothing that is stored already is relied on. */
+static void begin_new_chain(struct backup *b)
 {
     struct eng_chain_opts opts = { .chunk_bytes = b->chain.chunk_bytes };
 
@@ -244,7 +245,7 @@ static bool export_all(struct backup *b, struct repo_manifest **ret, struct nb_e
         if (!can_try_again(b, err) || --tries == 0 || nb_streq(b->opts->output, "-"))
             return false;
         if (nb_streq(err->reason, "HelperNameTaken"))
-            change_helper(b);
+            begin_new_chain(b);
         nb_error_clear(err);
     }
 }
@@ -322,6 +323,27 @@ static bool commit_file(struct backup *b, struct nb_error *err)
                                 err);
 }
 
+/* Everything was exported, but a chunk of the chain went bad: it would fail every later run as well. */
+static bool is_fault_of_base(const struct backup *b, const struct nb_error *err)
+{
+    return b->chain.base && b->result->manifest && err->code == NB_E_CORRUPT;
+}
+
+static bool export_and_commit(struct backup *b, struct nb_error *err)
+{
+    /* Without a manifest yet: with one, nothing has changed since the base. */
+    if ((b->result->manifest || export_all(b, &b->result->manifest, err)) && commit_bucket(b, err))
+        return true;
+    if (!is_fault_of_base(b, err))
+        return false;
+    if (b->opts->waiting)
+        b->opts->waiting(b->opts->ctx, err);
+    nb_error_clear(err);
+    repo_manifest_free(nb_steal(b->result->manifest));
+    begin_new_chain(b);
+    return export_all(b, &b->result->manifest, err) && commit_bucket(b, err);
+}
+
 static bool run(struct backup *b, struct nb_error *err)
 {
     if (!open_source(b, err))
@@ -336,9 +358,7 @@ static bool run(struct backup *b, struct nb_error *err)
         return describe_done(b, err);
     if (is_incremental(b) && !confirm_base(b, err))
         return false;
-    if (b->result->manifest) /* nothing has changed */
-        return commit_bucket(b, err);
-    return export_all(b, &b->result->manifest, err) && commit_bucket(b, err);
+    return export_and_commit(b, err);
 }
 
 /* What is left in the bucket goes; if it cannot, the claim says what is to go another day. */

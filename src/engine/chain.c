@@ -5,6 +5,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "engine/cut.h"
 
 enum { HELPER_RANDOM_BYTES = 4 };
 
@@ -22,7 +23,8 @@ static bool can_continue(const struct repo_manifest *m, unsigned max_chain,
     if (!max_chain)
         max_chain = ENG_CHAIN_MAX_DEFAULT;
     return m && m->type == REPO_INCREMENTAL && m->key && is_helper(m->helper) &&
-           m->chunk_bytes > 0 && m->chain_length >= 1 && (unsigned)m->chain_length <= max_chain &&
+           m->chunk_bytes > 0 && m->chunk_bytes <= ENG_CUT_AVERAGE_MAX && m->chain_length >= 1 &&
+           (unsigned)m->chain_length <= max_chain &&
            nb_streq(m->database_id ? m->database_id : "", server->database_id);
 }
 

@@ -7,7 +7,6 @@ enum {
     MIN_DIVISOR = 8,
     MAX_FACTOR = 4,
     AVERAGE_MIN = 2 << 20,
-    AVERAGE_MAX = 32 << 20,
     CHUNKS_WANTED = 20000,
     ELEMENT_BYTES = 200, /* a guess */
     ROW_BYTES = 16,      /* ids and marks */
@@ -104,7 +103,7 @@ uint64_t eng_cut_average(uint64_t elements)
 {
     uint64_t average = AVERAGE_MIN;
 
-    while (average < AVERAGE_MAX && elements / (average / ELEMENT_BYTES) > CHUNKS_WANTED)
+    while (average < ENG_CUT_AVERAGE_MAX && elements / (average / ELEMENT_BYTES) > CHUNKS_WANTED)
         average *= 2;
     return average;
 }

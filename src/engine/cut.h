@@ -42,5 +42,6 @@ uint64_t eng_cut_weight(const struct ps_map *props);
 /* How large chunks shall be on average so that a graph of so many elements has at most some ten
  * thousand of them. */
 uint64_t eng_cut_average(uint64_t elements);
+enum { ENG_CUT_AVERAGE_MAX = 32 << 20 };
 
 #endif

@@ -163,6 +163,9 @@ static bool open_chain(struct eng_target *t, const struct eng_target_about *abou
 {
     const struct eng_backup_opts *opts = t->opts;
 
+    /* The caller has refused this; plain chunks that claim to be encrypted must not come of it. */
+    if (about->chain && opts->encryption)
+        return nb_fail(err, NB_E_INTERNAL, "InternalError", "chunks cannot be encrypted");
     if (!(about->chain ? open_chunks(t, about, err) : open_stream(t, about, keys, err)))
         return false;
     t->head = t->plain_hash = sink_hash_new(t->head);

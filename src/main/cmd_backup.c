@@ -83,7 +83,7 @@ static bool check_incremental(const struct options *o, struct nb_error *err)
     if (opt_text(o, OPT_BACKUP_OUTPUT))
         return opt_fail(o, OPT_BACKUP_TYPE, err, "take Full",
                         "is 'Incremental', which takes a bucket, not a file");
-    if (opt_given(o, OPT_BACKUP_AGE_RECIPIENTS))
+    if (opt_given(o, OPT_BACKUP_AGE_RECIPIENTS) || opt_secret(o, OPT_BACKUP_AGE_PASSPHRASE))
         return opt_fail(o, OPT_BACKUP_TYPE, err, "take Full",
                         "is 'Incremental', which cannot be encrypted: the names of chunks would "
                         "tell their content");

@@ -176,7 +176,10 @@ bool repo_find(struct repo *r, const char *database, int64_t before_unix_seconds
 bool repo_find_base(struct repo *r, const char *database, const struct nb_cancel *cancel,
                     struct repo_manifest **ret, struct nb_error *err)
 {
-    return find_newest(r, database, 0, true, cancel, ret, err);
+    /* One from the future (a clock was wrong) would be the base of every run until then. */
+    int64_t latest = s3_client_now_unix_ms(r->client) / 1000 + REPO_CLAIM_LIVE_SECONDS;
+
+    return find_newest(r, database, latest, true, cancel, ret, err);
 }
 
 bool repo_pin(struct repo *r, const char *key, bool pinned, const struct nb_cancel *cancel,

@@ -91,7 +91,8 @@ struct repo_sweep {
     size_t n;
     bool everything; /* the owner goes: young ones too */
     bool dry_run;
-    unsigned deleted; /* out */
+    int64_t young_unix_seconds; /* set by the sweep: chunks since then stay */
+    unsigned deleted;           /* out */
     uint64_t bytes_deleted;
 };
 NB_NODISCARD bool repo_sweep_chunks(struct repo_sweep *s, const struct nb_cancel *cancel,

@@ -10,6 +10,8 @@
 
 /* ---- who else is there ---- */
 
+enum { QUIET_EVERY = 64 /* chunks */ };
+
 struct look {
     struct repo_sweep *s;
     struct nb_map *known; /* keys of manifests and claims */
@@ -101,11 +103,11 @@ static bool mark(const struct repo_sweep *s, struct nb_map *chunks)
 
 /* ---- sweep ---- */
 
+/* By the time at which the sweep began, however long it takes: what a run that came later takes
+ * over is younger than that, since the run renews what is not (repo/chunks.c). */
 static bool is_young(const struct repo_sweep *s, int64_t last_modified_unix_seconds)
 {
-    return !s->everything &&
-           s3_client_now_unix_ms(s->repo->client) / 1000 - last_modified_unix_seconds <
-               REPO_CLAIM_LIVE_SECONDS;
+    return !s->everything && last_modified_unix_seconds > s->young_unix_seconds;
 }
 
 /* A lock keeps it: it stays, and costs what it costs. */
@@ -140,7 +142,8 @@ static bool sweep(struct repo_sweep *s, const struct nb_map *chunks, const struc
 {
     struct nb_str key;
     void *value;
-    size_t pos = 0;
+    size_t pos = 0, looked_at = 0;
+    bool quiet;
 
     while (nb_map_next(chunks, &pos, &key, &value)) {
         const struct repo_chunk *c = value;
@@ -151,9 +154,18 @@ static bool sweep(struct repo_sweep *s, const struct nb_map *chunks, const struc
         if (s->dry_run) {
             s->deleted++;
             s->bytes_deleted += c->size;
-        } else if (!delete_chunk(s, key.p, c->size, cancel, err)) {
-            return nb_wrap(err, "delete chunk '%s'", key.p);
+            continue;
         }
+        /* A run that has come up meanwhile ends the sweep: a DELETE that is tried again may come
+         * late. */
+        if (++looked_at % QUIET_EVERY == 0) {
+            if (!is_quiet(s, cancel, &quiet, err))
+                return false;
+            if (!quiet)
+                return true;
+        }
+        if (!delete_chunk(s, key.p, c->size, cancel, err))
+            return nb_wrap(err, "delete chunk '%s'", key.p);
     }
     return true;
 }
@@ -163,6 +175,7 @@ bool repo_sweep_chunks(struct repo_sweep *s, const struct nb_cancel *cancel, str
     nb_auto(nb_map_free) struct nb_map *chunks = NULL;
     bool complete, quiet;
 
+    s->young_unix_seconds = s3_client_now_unix_ms(s->repo->client) / 1000 - REPO_CLAIM_LIVE_SECONDS;
     if (!repo_chunks_list(s->repo, s->database, cancel, &chunks, &complete, err))
         return false;
     if (!complete || nb_map_count(chunks) == 0 || !mark(s, chunks))

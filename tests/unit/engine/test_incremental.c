@@ -399,6 +399,7 @@ static void changed_chunk_is_found(void **state)
 {
     nb_auto(repo_free) struct repo *repo = NULL;
     struct nb_buf chunk = NB_BUF_INIT(1 << 20);
+    const struct repo_manifest *m;
     struct bench b;
 
     (void)state;
@@ -415,6 +416,12 @@ static void changed_chunk_is_found(void **state)
                                     &b.err));
         assert_string_equal(b.err.reason, "VerificationFailed");
     }
+    /* Nor are later backups built on it: the next one finds it, and begins a chain of its own. */
+    nb_error_clear(&b.err);
+    b.verify = REPO_VERIFIED_READBACK;
+    m = run(&b);
+    assert_int_equal(m->chain_length, 1);
+    assert_true(eng_verify_run(repo, m, REPO_VERIFIED_READBACK, NULL, NULL, &b.err));
     nb_buf_done(&chunk);
     close_bench(&b);
 }
