@@ -76,20 +76,22 @@ bool repo_chunks_check(struct repo *r, const struct repo_manifest *m,
     nb_auto(nb_map_free) struct nb_map *chunks = nb_map_new(free);
     char dir[REPO_KEY_MAX + 1];
     const struct s3_list_opts o = { .prefix = dir };
+    const char *owner = m->owner ? m->owner : r->owner;
     bool complete;
 
     if (m->type != REPO_INCREMENTAL)
         return true;
-    /* Of the manifest's owner, who need not be ours: anybody's backup may be looked at. */
-    if (!repo_chunk_dir(r->prefix, m->owner, m->database, dir, err) ||
+    /* Of the manifest's owner, who need not be ours: anybody's backup may be looked at. Before the
+     * commit it has none yet. */
+    if (!repo_chunk_dir(r->prefix, owner, m->database, dir, err) ||
         !s3_list(r->client, &o, on_chunk, chunks, cancel, &complete, err))
         return false;
     for (size_t i = 0; i < m->objects_n; i++) {
         const char *key = m->objects[i].key;
 
-        if (!repo_is_chunk_of(r, m->owner, m->database, key))
+        if (!repo_is_chunk_of(r, owner, m->database, key))
             return nb_fail(err, NB_E_CORRUPT, "ObjectMissing",
-                           "'%s' is no chunk of owner '%s' and database '%s'", key, m->owner,
+                           "'%s' is no chunk of owner '%s' and database '%s'", key, owner,
                            m->database);
         if (!chunk_check(&m->objects[i], nb_map_get(chunks, key, strlen(key)), err))
             return false;
