@@ -11,6 +11,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/hash.h"
@@ -194,9 +196,12 @@ static bool serve_term(struct program *p, struct nb_cancel *term, struct nb_erro
     struct ctl_loop *loop;
 
     rec_enqueue_all(&p->rec);
-    if (!ctl_loop_start(&opts, &loop, err))
+    notify_begin(p->notify, opts.fence,
+                 p->leader); /* before the first plan has something to tell */
+    if (!ctl_loop_start(&opts, &loop, err)) {
+        notify_end(p->notify);
         return false;
-    notify_begin(p->notify, opts.fence, p->leader);
+    }
     __atomic_store_n(&p->leading, 1, __ATOMIC_RELAXED);
     if (nb_cancel_poll(stop, nb_cancel_fd(term), POLLIN, -1, &ended))
         ctl_loop_stop(loop, 0);
@@ -262,6 +267,15 @@ static void tune_malloc(void)
     mallopt(M_TRIM_THRESHOLD, 256 << 10);
 }
 
+/* The token and the channels' secrets are in memory: nobody else's debugger, no core file. */
+static void harden(void)
+{
+    const struct rlimit no_core = { 0, 0 };
+
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    setrlimit(RLIMIT_CORE, &no_core);
+}
+
 static void catch_signals(void)
 {
     struct sigaction action = { 0 };
@@ -292,6 +306,7 @@ int main(int argc, char **argv)
     struct nb_error err = NB_ERROR_INIT;
     bool told;
 
+    harden();
     tune_malloc();
     if (!ctl_options_parse(argc, argv, env, &p.options, &err)) {
         fprintf(stderr, "neo4j-backup-controller: %s\n", err.text);

@@ -73,15 +73,18 @@ static struct notify_item *item_new(const char *object, const struct notify_mess
 bool notify_book_add(struct notify_book *b, const char *object, const struct notify_message *m,
                      int64_t now_ms)
 {
+    size_t of_channel = 0;
+
     for (size_t i = 0; i < b->items.count; i++) {
         struct notify_item *there = b->items.items[i];
 
-        if (!is_same(there, m))
-            continue;
-        there->forgotten = false;
-        return false;
+        if (is_same(there, m)) {
+            there->forgotten = false;
+            return false;
+        }
+        of_channel += nb_streq(there->message.channel, m->channel);
     }
-    if (b->items.count >= NOTIFY_BOOK_MAX)
+    if (b->items.count >= NOTIFY_BOOK_MAX || of_channel >= NOTIFY_CHANNEL_MAX)
         return false;
     nb_vec_push(&b->items, item_new(object, m, now_ms));
     return true;
@@ -172,8 +175,11 @@ static void drop_item(struct notify_book *b, const struct notify_item *item)
 
 static bool is_worth_another_try(const struct notify_item *item, const struct nb_error *err)
 {
+    /* A password that was changed, or a certificate, reaches the pod a minute late. */
     return item->tries < NOTIFY_TRIES &&
-           (nb_error_is_transient(err) || err->code == NB_E_NOT_FOUND);
+           (nb_error_is_transient(err) || err->code == NB_E_NOT_FOUND ||
+            nb_streq(err->reason, "SmtpLoginDenied") ||
+            nb_streq(err->reason, "TlsVerificationFailed"));
 }
 
 static void wait_for_next_try(struct lane *l, struct notify_item *item, const struct nb_error *err,

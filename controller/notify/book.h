@@ -13,7 +13,8 @@
 #include "controller/notify/message.h"
 
 enum {
-    NOTIFY_BOOK_MAX = 1000, /* more are not taken; their status asks again later */
+    NOTIFY_BOOK_MAX = 1000,   /* more are not taken; their status asks again later */
+    NOTIFY_CHANNEL_MAX = 200, /* of them for one: a channel that is dead does not shut others out */
     NOTIFY_TRIES = 10,
     NOTIFY_BACKOFF_BASE_MS = 2000,
     NOTIFY_BACKOFF_CAP_MS = 300000,

@@ -87,6 +87,11 @@ void notify_slack_write(const struct notify_message *m, struct nb_buf *out)
     put_slack_field(&text, "Time", nb_time_format(m->time, at));
     nb_jw_object(&w);
     nb_jw_kv_str(&w, "text", nb_buf_cstr(&text));
+    /* Texts come from servers and from who may write a policy: what looks like a link or a name stays
+     * text. */
+    nb_jw_kv_str(&w, "parse", "none");
+    nb_jw_kv_bool(&w, "link_names", false);
+    nb_jw_kv_bool(&w, "unfurl_links", false);
     nb_jw_object_end(&w);
 }
 

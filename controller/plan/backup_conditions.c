@@ -29,8 +29,9 @@ static void set_last_succeeded(struct bk *k)
     }
 }
 
-/* When a success is owed: the first time after the last success, and some patience. 0: never. */
-static int64_t overdue_at(const struct bk *k)
+/* When a success is owed: the first time after the last success, and some patience. 0: never. What
+ * is overdue stays so until a success: not each run that is tried ends it for a while. */
+static int64_t overdue_at(const struct bk *k, bool was)
 {
     int64_t base = k->status.last_successful ? k->status.last_successful : k->b->meta.created;
     int64_t interval = k->schedule.interval, grace, first;
@@ -43,7 +44,7 @@ static int64_t overdue_at(const struct bk *k)
     grace = interval < GRACE_MIN_SECONDS   ? GRACE_MIN_SECONDS
             : interval > GRACE_MAX_SECONDS ? GRACE_MAX_SECONDS
                                            : interval;
-    if (k->status.active.count > 0) /* it is being worked on */
+    if (k->status.active.count > 0 && !was) /* it is being worked on */
         grace += interval > GRACE_MAX_SECONDS ? interval : GRACE_MAX_SECONDS;
     return first + k->schedule.jitter + grace;
 }
@@ -62,7 +63,7 @@ static void set_overdue(struct bk *k)
         bk_condition(k, API_COND_OVERDUE, API_FALSE, "Suspended", "");
         return;
     }
-    at = k->schedule.fault == PLAN_SCHEDULE_OK ? overdue_at(k) : 0;
+    at = k->schedule.fault == PLAN_SCHEDULE_OK ? overdue_at(k, was) : 0;
     if (at == 0 || k->now < at) {
         if (at == 0)
             bk_condition(k, API_COND_OVERDUE, API_UNKNOWN, "InvalidSchedule", "");

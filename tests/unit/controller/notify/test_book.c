@@ -236,14 +236,20 @@ static void what_is_under_way_is_forgotten_when_it_ends(void **state)
 
 static void book_has_an_end(void **state)
 {
-    char id[20];
+    char id[20], channel[20];
 
     (void)state;
-    for (int n = 0; n < NOTIFY_BOOK_MAX; n++) {
+    for (int n = 0; n < NOTIFY_CHANNEL_MAX; n++) {
         snprintf(id, sizeof(id), "%d", n);
         assert_true(add(id, "a"));
     }
-    assert_false(add("one more", "a"));
+    assert_false(add("one more", "a")); /* and there is room for others */
+    for (int n = NOTIFY_CHANNEL_MAX; n < NOTIFY_BOOK_MAX; n++) {
+        snprintf(id, sizeof(id), "%d", n);
+        snprintf(channel, sizeof(channel), "c%d", n / 100);
+        assert_true(add(id, channel));
+    }
+    assert_false(add("one more", "b"));
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
