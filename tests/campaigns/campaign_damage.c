@@ -268,7 +268,7 @@ static bool judge(const struct dump *d, struct eng_input *in, const struct repo_
         if (why.code == NB_E_INTERNAL)
             return nb_fail(err, NB_E_INTERNAL, "Wrong", "an internal error: %s", why.text);
         nb_error_clear(&why);
-        if (m && eng_verify_run(repo, m, REPO_VERIFIED_READBACK, NULL, &why))
+        if (m && eng_verify_run(repo, m, REPO_VERIFIED_READBACK, NULL, NULL, &why))
             return nb_fail(err, NB_E_INTERNAL, "Wrong", "verified, though a restore refuses it");
         return true;
     }

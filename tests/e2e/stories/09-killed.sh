@@ -10,7 +10,7 @@ control() { curl -sS --fail -d "$1" "http://$E2E_HOST:9492/_control"; }
 control '{"fault": "stall", "op": "PutObject", "seconds": 8, "times": 2, "match": "\\.cypher"}'
 policy victim '{"storage": {"s3": {"endpoint": "http://'"$E2E_HOST"':9492"}}, "job": {"backoffLimit": 2}}'
 run_now victim one
-in_flight() { s3 ls "$BUCKET" "" | grep -q 'claim\.json$'; }
+in_flight() { [[ $(s3 ls "$BUCKET" "") == *claim.json* ]]; }
 wait_until 60 "the worker is in the middle" in_flight
 pod=$(kubectl -n "$NS" get pods -l neo4jbackup.dev/backup-name=victim -o 'jsonpath={.items[0].metadata.name}')
 kubectl -n "$NS" delete pod "$pod" --grace-period=0 --force >/dev/null 2>&1

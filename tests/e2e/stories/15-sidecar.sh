@@ -94,7 +94,7 @@ t1=$(date +%s%N) cpu1=$(on_cpu_ns)
 while read -r slot late; do
     expect_match "a slot" "$slot" ':00Z$'
     [ "$late" -le 5 ] || fail "the slot of $slot began $late s late"
-    s3 ls "$BUCKET" "" | grep -q "neo4j_${slot:0:10}_${slot:11:2}-${slot:14:2}-00.cypher.gz" || fail "no backup of $slot"
+    [[ $(s3 ls "$BUCKET" "") == *"neo4j_${slot:0:10}_${slot:11:2}-${slot:14:2}-00.cypher.gz"* ]] || fail "no backup of $slot"
 done < <(events "backup starts" '"\(.slot) \(.lateSeconds)"')
 expect "triggers" "$(events "backup starts" .trigger | sort -u)" Schedule
 expect "slots that ran twice" "$(events "backup starts" .slot | sort | uniq -d)" ""
