@@ -14,10 +14,7 @@ enum { DELETE_MAX = 50 }; /* Run objects removed by one plan */
 
 const struct plan_fact *bk_fact(const struct bk *k, enum plan_object object, const char *name)
 {
-    for (size_t i = 0; i < k->in->fact_count; i++)
-        if (k->in->facts[i].object == object && strcmp(k->in->facts[i].name, name) == 0)
-            return &k->in->facts[i];
-    return NULL;
+    return plan_fact_find(k->in->facts, k->in->fact_count, object, name);
 }
 
 const struct api_log *bk_log(const struct bk *k, const char *job)

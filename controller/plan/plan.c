@@ -111,3 +111,12 @@ enum plan_adopt plan_adopt(const struct nb_json *existing, const char *wanted_bo
     }
     return PLAN_ADOPT;
 }
+
+const struct plan_fact *plan_fact_find(const struct plan_fact *facts, size_t n,
+                                       enum plan_object object, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (facts[i].object == object && strcmp(facts[i].name, name) == 0)
+            return &facts[i];
+    return NULL;
+}

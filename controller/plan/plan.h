@@ -163,6 +163,10 @@ void plan_restore(const struct plan_restore_input *in, struct plan_actions *out)
 enum plan_adopt { PLAN_ADOPT, PLAN_ADOPT_WAIT, PLAN_ADOPT_FOREIGN };
 enum plan_adopt plan_adopt(const struct nb_json *existing, const char *wanted_body);
 
+/* The first fact about that object; NULL: none. */
+const struct plan_fact *plan_fact_find(const struct plan_fact *facts, size_t n,
+                                       enum plan_object object, const char *name);
+
 /* --- for the files of this folder ------------------------------------------------------------ */
 struct plan_action *plan_add(struct plan_actions *a, enum plan_kind kind, enum plan_object object,
                              const char *name, const char *uid);

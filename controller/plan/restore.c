@@ -50,10 +50,7 @@ static void patch(struct rs *k)
 static const struct plan_fact *fact_of(const struct rs *k, enum plan_object object,
                                        const char *name)
 {
-    for (size_t i = 0; i < k->in->fact_count; i++)
-        if (k->in->facts[i].object == object && strcmp(k->in->facts[i].name, name) == 0)
-            return &k->in->facts[i];
-    return NULL;
+    return plan_fact_find(k->in->facts, k->in->fact_count, object, name);
 }
 
 /* --- the end --------------------------------------------------------------------------------- */

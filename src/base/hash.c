@@ -1,6 +1,7 @@
 #include "base/hash.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include <openssl/evp.h>
@@ -51,6 +52,16 @@ void nb_sha256_update(struct nb_sha256 *h, const void *p, size_t n)
 void nb_sha256_final(struct nb_sha256 *h, uint8_t out[NB_SHA256_BYTES])
 {
     must(EVP_DigestFinal_ex(h->ctx, out, NULL));
+}
+
+bool nb_sha256_is(struct nb_sha256 *h, const char *hex)
+{
+    uint8_t digest[NB_SHA256_BYTES];
+    char text[NB_SHA256_HEX];
+
+    nb_sha256_final(h, digest);
+    nb_hex(digest, sizeof(digest), text);
+    return strcmp(text, hex) == 0;
 }
 
 void nb_sha256(const void *p, size_t n, uint8_t out[NB_SHA256_BYTES])

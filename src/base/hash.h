@@ -22,6 +22,8 @@ void nb_sha256_reset(struct nb_sha256 *h);
 void nb_sha256_update(struct nb_sha256 *h, const void *p, size_t n);
 /* Ends the hash; reset before the next use. */
 void nb_sha256_final(struct nb_sha256 *h, uint8_t out[NB_SHA256_BYTES]);
+/* Ends it as nb_sha256_final() does: is it the digest of these lower-case hex digits? */
+bool nb_sha256_is(struct nb_sha256 *h, const char *hex);
 
 void nb_sha256(const void *p, size_t n, uint8_t out[NB_SHA256_BYTES]);
 void nb_hmac_sha256(const void *key, size_t key_n, const void *p, size_t n,

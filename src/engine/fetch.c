@@ -41,16 +41,6 @@ static bool fail(struct nb_error *err, const char *key, const char *what)
     return nb_fail(err, NB_E_CORRUPT, "VerificationFailed", "'%s' %s", key, what);
 }
 
-static bool hash_is(struct nb_sha256 *h, const char *hex)
-{
-    uint8_t digest[NB_SHA256_BYTES];
-    char text[NB_SHA256_HEX];
-
-    nb_sha256_final(h, digest);
-    nb_hex(digest, sizeof(digest), text);
-    return strcmp(text, hex) == 0;
-}
-
 static bool fetch_object(struct fetch *f, const struct repo_object *o, struct nb_error *err)
 {
     f->stored_bytes = 0;
@@ -64,7 +54,7 @@ static bool fetch_object(struct fetch *f, const struct repo_object *o, struct nb
     }
     if (f->stored_bytes != o->size)
         return fail(err, o->key, "has another size than its manifest says");
-    return hash_is(f->stored_hash, o->sha256) ||
+    return nb_sha256_is(f->stored_hash, o->sha256) ||
            fail(err, o->key, "has another SHA-256 than its manifest says");
 }
 
@@ -78,7 +68,7 @@ static bool fetch_all(struct fetch *f, struct nb_error *err)
     }
     if (f->gz && !gz_reader_finish(f->gz, err))
         return false;
-    return f->encrypted || hash_is(f->plain_hash, m->plain_sha256) ||
+    return f->encrypted || nb_sha256_is(f->plain_hash, m->plain_sha256) ||
            fail(err, m->objects[0].key, "holds another script than its manifest says");
 }
 

@@ -185,16 +185,6 @@ static bool take_end(struct reading *r, struct nb_error *err)
 
 /* --- checks ----------------------------------------------------------------------------------- */
 
-static bool hash_is(struct nb_sha256 *h, const char *hex)
-{
-    uint8_t digest[NB_SHA256_BYTES];
-    char text[NB_SHA256_HEX];
-
-    nb_sha256_final(h, digest);
-    nb_hex(digest, sizeof(digest), text);
-    return strcmp(text, hex) == 0;
-}
-
 static bool object_check(struct reading *r, const char *name, const struct repo_object *o,
                          struct nb_error *err)
 {
@@ -202,7 +192,7 @@ static bool object_check(struct reading *r, const char *name, const struct repo_
         return nb_fail(err, NB_E_CORRUPT, "VerificationFailed",
                        "'%s' has %llu bytes, not %llu as its manifest says", name,
                        (unsigned long long)r->stored_bytes, (unsigned long long)o->size);
-    return !o->sha256[0] || hash_is(r->stored_hash, o->sha256) ||
+    return !o->sha256[0] || nb_sha256_is(r->stored_hash, o->sha256) ||
            corrupt(err, name, "has another SHA-256 than its manifest says");
 }
 
@@ -281,7 +271,7 @@ static bool read_all(struct reading *r, const struct nb_cancel *cancel, struct n
     if (!(r->in->repo ? read_objects(r, cancel, err) : read_fd(r, cancel, err)) ||
         !take_end(r, err))
         return false;
-    return !m || !m->plain_sha256[0] || hash_is(r->plain_hash, m->plain_sha256) ||
+    return !m || !m->plain_sha256[0] || nb_sha256_is(r->plain_hash, m->plain_sha256) ||
            corrupt(err, r->in->name, "holds another script than its manifest says");
 }
 
