@@ -13,7 +13,7 @@ cd "$here/../.."
 out=$PWD/build/bench
 mkdir -p "$out"
 . "$here/setup.sh"
-export E2E_HOST=127.0.0.1
+export E2E_HOST=127.0.0.1 NEO4J_JVM=long
 
 tests/parts/get.sh apt-build apt-parts minio neo4j-5 cypher-shell apoc py
 make --no-print-directory -s all test-tools
