@@ -9,7 +9,6 @@
 #include "engine/chain.h"
 #include "engine/cut.h"
 #include "engine/target.h"
-#include "engine/verify.h"
 
 enum { EXPORTS_DEFAULT = 3, MANIFEST_FILE_MODE = 0600, RUN_ID_BYTES = 8 };
 
@@ -250,33 +249,19 @@ static bool export_all(struct backup *b, struct repo_manifest **ret, struct nb_e
     }
 }
 
-static bool rehearse(struct backup *b, struct nb_error *err)
-{
-    struct eng_rehearse_opts opts = *b->opts->scratch;
-    struct eng_restore_result result;
-    bool ok;
-
-    opts.keys = b->keys;
-    opts.cancel = eng_pulse_run(b->pulse);
-    ok = eng_rehearse_run(b->opts->repo, b->result->manifest, &opts, &result, err);
-    b->result->not_compared = result.not_compared;
-    return ok;
-}
-
 /* Beyond sizes and checksums, which the upload has compared. */
 static bool verify(struct backup *b, struct nb_error *err)
 {
-    struct repo_manifest *m = b->result->manifest;
+    struct eng_verify_opts opts = b->opts->verify;
     int64_t start_ms = nb_clock_mono_ms();
 
-    if (b->opts->verify == REPO_VERIFIED_CHECKSUM)
+    if (opts.level == REPO_VERIFIED_CHECKSUM)
         return true;
-    if (!(b->opts->verify == REPO_VERIFIED_RESTORE
-              ? rehearse(b, err)
-              : eng_verify_run(b->opts->repo, m, b->opts->verify, b->keys, eng_pulse_run(b->pulse),
-                               err)))
+    opts.keys = b->keys;
+    opts.cancel = eng_pulse_run(b->pulse);
+    if (!eng_verify_run(b->opts->repo, b->result->manifest, &opts, &b->result->not_compared, err))
         return false;
-    m->verification = b->opts->verify;
+    b->result->manifest->verification = opts.level;
     b->result->verify_ms = nb_clock_mono_ms() - start_ms;
     return true;
 }

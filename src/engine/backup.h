@@ -20,7 +20,7 @@
 #include "age/writer.h"
 #include "engine/export.h"
 #include "engine/pulse.h"
-#include "engine/rehearse.h"
+#include "engine/verify.h"
 
 struct eng_backup_opts { /* all borrowed for the call */
     struct bolt_conn_opts neo4j;
@@ -46,8 +46,7 @@ struct eng_backup_opts { /* all borrowed for the call */
     /* READBACK: everything that was stored is downloaded and read again before the manifest is
      * written, so that what cannot be read back never was a backup. RESTORE: it is restored into
      * the scratch server at that time. */
-    enum repo_verification verify;
-    const struct eng_rehearse_opts *scratch; /* for RESTORE; its cancel is not used */
+    struct eng_verify_opts verify; /* its keys and cancel are not used */
 
     /* Chunks that the newest incremental backup names are not stored again (engine/chain.h). Only
      * with a repo; the system database is backed up in full all the same. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/input.h"
+#include "engine/rehearse.h"
 
 static bool fail(struct nb_error *err, const char *key, const char *what)
 {
@@ -86,19 +87,30 @@ static bool read_back(struct repo *repo, const struct repo_manifest *m, const st
     return false;
 }
 
-bool eng_verify_run(struct repo *repo, const struct repo_manifest *m, enum repo_verification level,
-                    const struct age_keys *keys, const struct nb_cancel *cancel,
-                    struct nb_error *err)
+static bool check_objects(struct repo *repo, const struct repo_manifest *m,
+                          const struct nb_cancel *cancel, struct nb_error *err)
 {
-    bool chunks = m->type == REPO_INCREMENTAL;
-
-    if (chunks && !check_chunks(repo, m, cancel, err))
-        return false;
-    for (size_t i = 0; i < m->objects_n && !chunks; i++) {
+    if (m->type == REPO_INCREMENTAL)
+        return check_chunks(repo, m, cancel, err);
+    for (size_t i = 0; i < m->objects_n; i++) {
         if (!check_object(repo, &m->objects[i], cancel, err))
             return false;
     }
-    if (level == REPO_VERIFIED_CHECKSUM)
-        return true;
-    return read_back(repo, m, keys, cancel, err);
+    return true;
+}
+
+bool eng_verify_run(struct repo *repo, const struct repo_manifest *m,
+                    const struct eng_verify_opts *opts, const char **ret_not_compared,
+                    struct nb_error *err)
+{
+    const char *not_compared = NULL;
+    bool ok = check_objects(repo, m, opts->cancel, err);
+
+    if (ok && opts->level == REPO_VERIFIED_READBACK)
+        ok = read_back(repo, m, opts->keys, opts->cancel, err);
+    else if (ok && opts->level == REPO_VERIFIED_RESTORE)
+        ok = eng_rehearse_run(repo, m, opts, &not_compared, err);
+    if (ret_not_compared)
+        *ret_not_compared = not_compared;
+    return ok;
 }

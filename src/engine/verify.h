@@ -6,7 +6,7 @@
  *
  * Checksum: every object is there with its size and ETag. Readback: every object is downloaded, its
  * SHA-256 and that of the script compared, and the script read with our own reader: its form, its
- * counts and its tail.
+ * counts and its tail. Restore: it is restored into a scratch server (engine/rehearse.h).
  *
  * An encrypted backup is read back with the keys (NULL: there are none). NB_E_INVALID "NoIdentity":
  * none of them opens it.
@@ -20,9 +20,22 @@
 #include "cypher/reader.h"
 #include "repo/repo.h"
 
+struct eng_verify_opts { /* all borrowed for the call */
+    enum repo_verification level;
+    const struct age_keys *keys; /* that open the dump; or NULL */
+    const struct nb_cancel *cancel;
+
+    const char *scratch_uri;                                /* RESTORE: of the scratch server */
+    int64_t scratch_start_ms;                               /* how long it may take to be there */
+    void (*waiting)(void *ctx, const struct nb_error *why); /* for the scratch server; or NULL */
+    void *ctx;
+};
+
+/* *ret_not_compared (or NULL): why RESTORE could not compare the content, which is no fault; NULL
+ * where it did, and with the other levels. */
 NB_NODISCARD bool eng_verify_run(struct repo *repo, const struct repo_manifest *m,
-                                 enum repo_verification level, const struct age_keys *keys,
-                                 const struct nb_cancel *cancel, struct nb_error *err);
+                                 const struct eng_verify_opts *opts, const char **ret_not_compared,
+                                 struct nb_error *err);
 /* What a reader has counted in the dump against what its manifest says. NB_E_CORRUPT
  * "VerificationFailed". */
 NB_NODISCARD bool eng_verify_counts(const struct cyp_counts *counts, const struct repo_manifest *m,

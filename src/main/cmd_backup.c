@@ -18,8 +18,7 @@ struct backup {
     struct neo4j_settings neo4j;
     struct bucket bucket;
     struct encryption encryption;
-    enum repo_verification verify;
-    struct eng_rehearse_opts scratch;
+    struct eng_verify_opts verify;
     struct eng_meter meter;
     _Atomic(char *) database; /* at hand; every name lives until the end: threads report it */
     struct nb_vec names;
@@ -134,7 +133,6 @@ static struct eng_backup_opts backup_opts(struct backup *b, const char *database
         .encryption = b->encryption.on ? &b->encryption.writer : NULL,
         .max_bytes_per_second = (uint64_t)opt_int(o, OPT_BACKUP_MAX_BYTES_PER_SECOND, 0),
         .verify = b->verify,
-        .scratch = &b->scratch,
         .incremental = is_incremental(o),
         .max_chain = (unsigned)opt_int(o, OPT_BACKUP_INCREMENTAL_MAX_CHAIN, 0),
         .scheduled_unix_seconds = time,
@@ -154,17 +152,13 @@ static struct eng_backup_opts backup_opts(struct backup *b, const char *database
  * key of an encrypted dump has gone with that try, which read it back before it wrote the manifest. */
 static bool verify_earlier(struct backup *b, struct eng_backup_result *result, struct nb_error *err)
 {
-    const struct repo_manifest *m = result->manifest;
+    struct eng_verify_opts opts = b->verify;
     int64_t start_ms = nb_clock_mono_ms();
-    struct eng_restore_result restored = { .not_compared = NULL };
-    bool encrypted = m->recipients.n > 0, ok;
+    bool ok;
 
-    if (b->verify == REPO_VERIFIED_RESTORE && !encrypted)
-        ok = eng_rehearse_run(b->bucket.repo, m, &b->scratch, &restored, err);
-    else
-        ok = eng_verify_run(b->bucket.repo, m, encrypted ? REPO_VERIFIED_CHECKSUM : b->verify, NULL,
-                            b->c->cancel, err);
-    result->not_compared = restored.not_compared;
+    if (result->manifest->recipients.n > 0)
+        opts.level = REPO_VERIFIED_CHECKSUM;
+    ok = eng_verify_run(b->bucket.repo, result->manifest, &opts, &result->not_compared, err);
     result->verify_ms = nb_clock_mono_ms() - start_ms;
     return ok;
 }
@@ -177,7 +171,7 @@ static void report_verification(struct backup *b, bool ok, const struct eng_back
     if (!b->bucket.repo || (!ok && !nb_streq(error->reason, "VerificationFailed")))
         return;
     r->verification_ok = ok;
-    r->verification_level = repo_verification_name(b->verify);
+    r->verification_level = repo_verification_name(b->verify.level);
     r->verification_seconds += result->verify_ms / 1000;
     if (!ok || result->not_compared)
         snprintf(r->verification_message, sizeof(r->verification_message), "%s",
@@ -349,13 +343,13 @@ static bool run(struct backup *b, struct database_choices *databases, struct nb_
         .ctx = b,
     };
 
-    if (!check_supported(o, err) || !verification_load(o, &b->verify, &b->scratch, err) ||
+    if (!check_supported(o, err) || !verification_load(o, &b->verify, err) ||
         !encryption_load(o, &b->encryption, err) || !open_target(b, err) ||
         !neo4j_settings_load(o, b->c->cancel, &b->neo4j, err))
         return false;
-    b->scratch.cancel = b->c->cancel;
-    b->scratch.waiting = on_waiting;
-    b->scratch.ctx = b;
+    b->verify.cancel = b->c->cancel;
+    b->verify.waiting = on_waiting;
+    b->verify.ctx = b;
     source.bolt = b->neo4j.bolt;
     if (!databases_resolve(o, &source, databases, err))
         return false;

@@ -13,9 +13,7 @@
 struct verify {
     struct context *c;
     struct repo *repo;
-    const struct age_keys *keys;
-    enum repo_verification level;
-    struct eng_rehearse_opts scratch;
+    struct eng_verify_opts opts;
     unsigned done;
 };
 
@@ -26,31 +24,25 @@ static void on_waiting(void *ctx, const struct nb_error *why)
 }
 
 /* What could not be compared is no fault, and is said. */
-static bool rehearse(struct verify *v, const struct repo_manifest *m, struct nb_error *err)
+static void note_not_compared(struct report *r, const char *why)
 {
-    struct report *r = &v->c->report;
-    struct eng_restore_result result;
-
-    if (!eng_rehearse_run(v->repo, m, &v->scratch, &result, err))
-        return false;
-    if (result.not_compared) {
-        nb_log(NB_LOG_WARN, result.not_compared, NB_F_END);
-        snprintf(r->verification_message, sizeof(r->verification_message), "%s",
-                 result.not_compared);
-    }
-    return true;
+    if (!why)
+        return;
+    nb_log(NB_LOG_WARN, why, NB_F_END);
+    snprintf(r->verification_message, sizeof(r->verification_message), "%s", why);
 }
 
 static bool verify_manifest(struct verify *v, const struct repo_manifest *m, const char *key,
                             struct nb_error *err)
 {
-    if (!(v->level == REPO_VERIFIED_RESTORE
-              ? rehearse(v, m, err)
-              : eng_verify_run(v->repo, m, v->level, v->keys, v->c->cancel, err)))
+    const char *not_compared;
+
+    if (!eng_verify_run(v->repo, m, &v->opts, &not_compared, err))
         return nb_wrap(err, "verify '%s'", key);
+    note_not_compared(&v->c->report, not_compared);
     v->done++;
     nb_log(NB_LOG_INFO, "backup verified", NB_F_STR("manifestKey", key),
-           NB_F_STR("level", repo_verification_name(v->level)), NB_F_END);
+           NB_F_STR("level", repo_verification_name(v->opts.level)), NB_F_END);
     return true;
 }
 
@@ -117,17 +109,16 @@ bool cmd_verify(struct context *c, struct nb_error *err)
     struct verify v = { .c = c };
     int64_t start = nb_clock_mono_ms();
 
-    if (!verification_load(c->options, &v.level, &v.scratch, err) ||
+    if (!verification_load(c->options, &v.opts, err) ||
         !identities_load(c->options, c->cancel, &keys, err))
         return false;
-    v.scratch.keys = keys;
-    v.scratch.cancel = c->cancel;
-    v.scratch.waiting = on_waiting;
+    v.opts.keys = keys;
+    v.opts.cancel = c->cancel;
+    v.opts.waiting = on_waiting;
     if (!bucket_open(c->options, &hooks, c->cancel, &bucket, err))
         return false;
     v.repo = bucket.repo;
-    v.keys = keys;
-    c->report.verification_level = repo_verification_name(v.level);
+    c->report.verification_level = repo_verification_name(v.opts.level);
     c->report.verification_ok = verify_all(&v, err);
     c->report.verification_seconds = (nb_clock_mono_ms() - start) / 1000;
     if (!c->report.verification_ok)

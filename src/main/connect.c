@@ -397,17 +397,16 @@ void bucket_close(struct bucket *b)
     memset(b, 0, sizeof(*b));
 }
 
-bool verification_load(const struct options *o, enum repo_verification *ret_level,
-                       struct eng_rehearse_opts *ret_scratch, struct nb_error *err)
+bool verification_load(const struct options *o, struct eng_verify_opts *ret, struct nb_error *err)
 {
     const char *level = opt_text(o, OPT_BACKUP_VERIFY_LEVEL);
 
-    *ret_scratch = (struct eng_rehearse_opts){ .uri = opt_text(o, OPT_BACKUP_VERIFY_NEO4J_URI),
-                                               .start_ms = SCRATCH_START_MS };
-    *ret_level = nb_streq(level, "Restore")    ? REPO_VERIFIED_RESTORE
+    *ret = (struct eng_verify_opts){ .scratch_uri = opt_text(o, OPT_BACKUP_VERIFY_NEO4J_URI),
+                                     .scratch_start_ms = SCRATCH_START_MS };
+    ret->level = nb_streq(level, "Restore")    ? REPO_VERIFIED_RESTORE
                  : nb_streq(level, "Readback") ? REPO_VERIFIED_READBACK
                                                : REPO_VERIFIED_CHECKSUM;
-    if (*ret_level == REPO_VERIFIED_RESTORE && !ret_scratch->uri)
+    if (ret->level == REPO_VERIFIED_RESTORE && !ret->scratch_uri)
         return opt_fail(o, OPT_BACKUP_VERIFY_LEVEL, err,
                         "set BACKUP_VERIFY_NEO4J_URI to an empty Neo4j without authentication (in "
                         "a policy: verification.neo4jImage)",

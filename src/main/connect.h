@@ -6,7 +6,7 @@
  */
 
 #include "bolt/bolt.h"
-#include "engine/rehearse.h"
+#include "engine/verify.h"
 #include "main/options.h"
 #include "repo/repo.h"
 
@@ -42,12 +42,11 @@ NB_NODISCARD bool bucket_open(const struct options *o, const struct bucket_hooks
 void bucket_close(struct bucket *b);
 NB_AUTO_DONE_DEFINE(struct bucket, bucket_close)
 
-/* The rules of retention as the options have them. */
-/* How stored backups are verified; *ret_scratch is filled for the level Restore, without cancel and
- * callbacks. */
-NB_NODISCARD bool verification_load(const struct options *o, enum repo_verification *ret_level,
-                                    struct eng_rehearse_opts *ret_scratch, struct nb_error *err);
+/* How stored backups are verified, without keys, cancel and callback. */
+NB_NODISCARD bool verification_load(const struct options *o, struct eng_verify_opts *ret,
+                                    struct nb_error *err);
 
+/* The rules of retention as the options have them. */
 struct retention_rules retention_rules_load(const struct options *o);
 
 #endif

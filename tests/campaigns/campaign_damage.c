@@ -259,6 +259,7 @@ static void damage(struct rnd *r, struct nb_buf *b)
 static bool judge(const struct dump *d, struct eng_input *in, const struct repo_manifest *m,
                   unsigned what, struct nb_error *err)
 {
+    struct eng_verify_opts verify = { .level = REPO_VERIFIED_READBACK };
     struct nb_error why = NB_ERROR_INIT;
     uint8_t digest[NB_SHA256_BYTES];
     bool same;
@@ -268,7 +269,7 @@ static bool judge(const struct dump *d, struct eng_input *in, const struct repo_
         if (why.code == NB_E_INTERNAL)
             return nb_fail(err, NB_E_INTERNAL, "Wrong", "an internal error: %s", why.text);
         nb_error_clear(&why);
-        if (m && eng_verify_run(repo, m, REPO_VERIFIED_READBACK, NULL, NULL, &why))
+        if (m && eng_verify_run(repo, m, &verify, NULL, &why))
             return nb_fail(err, NB_E_INTERNAL, "Wrong", "verified, though a restore refuses it");
         return true;
     }

@@ -74,6 +74,14 @@ static void close_bench(struct bench *b)
     nb_cancel_free(b->cancel);
 }
 
+static bool verify_at(struct repo *repo, const struct repo_manifest *m,
+                      enum repo_verification level, struct nb_error *err)
+{
+    struct eng_verify_opts opts = { .level = level };
+
+    return eng_verify_run(repo, m, &opts, NULL, err);
+}
+
 static bool run(struct bench *b, const char *output, enum eng_consistency consistency)
 {
     struct eng_backup_opts opts = {
@@ -87,7 +95,7 @@ static bool run(struct bench *b, const char *output, enum eng_consistency consis
         .gzip_threads = 2,
         .encryption = b->encryption,
         .scheduled_unix_seconds = SCHEDULED + b->later_seconds,
-        .verify = b->verify,
+        .verify = { .level = b->verify },
         .cancel = b->cancel,
     };
 
@@ -123,8 +131,7 @@ static void backup_ends_with_dump_and_manifest(void **state)
     assert_int_equal(b.result.manifest->nodes, NODES);
     assert_int_equal(b.result.manifest->relationships, RELS);
     assert_int_equal(b.result.manifest->consistency, REPO_CONSISTENCY_SNAPSHOT);
-    assert_true(
-        eng_verify_run(b.repo, b.result.manifest, REPO_VERIFIED_READBACK, NULL, NULL, &b.err));
+    assert_true(verify_at(b.repo, b.result.manifest, REPO_VERIFIED_READBACK, &b.err));
 
     /* A pod that is tried again finds its run's backup. */
     assert_true(run(&b, NULL, ENG_CONSISTENCY_CLOSED));
@@ -148,15 +155,13 @@ static void readback_finds_one_changed_byte(void **state)
     fake_s3_put(b.s3, STEM ".cypher.gz", dump.data, dump.len);
     for (int i = 0; i < 2; i++) {
         nb_error_clear(&b.err);
-        assert_false(eng_verify_run(b.repo, b.result.manifest,
-                                    i ? REPO_VERIFIED_READBACK : REPO_VERIFIED_CHECKSUM, NULL, NULL,
-                                    &b.err));
+        assert_false(verify_at(b.repo, b.result.manifest,
+                               i ? REPO_VERIFIED_READBACK : REPO_VERIFIED_CHECKSUM, &b.err));
         assert_string_equal(b.err.reason, "VerificationFailed");
     }
     assert_true(fake_s3_delete(b.s3, STEM ".cypher.gz"));
     nb_error_clear(&b.err);
-    assert_false(
-        eng_verify_run(b.repo, b.result.manifest, REPO_VERIFIED_CHECKSUM, NULL, NULL, &b.err));
+    assert_false(verify_at(b.repo, b.result.manifest, REPO_VERIFIED_CHECKSUM, &b.err));
     assert_string_equal(b.err.reason, "VerificationFailed");
     nb_buf_done(&dump);
     close_bench(&b);
@@ -174,14 +179,13 @@ static void readback_finds_counts_that_the_manifest_has_wrong(void **state)
         int64_t *count = i ? &m->relationships : &m->nodes;
 
         ++*count;
-        assert_false(eng_verify_run(b.repo, m, REPO_VERIFIED_READBACK, NULL, NULL, &b.err));
+        assert_false(verify_at(b.repo, m, REPO_VERIFIED_READBACK, &b.err));
         assert_string_equal(b.err.reason, "VerificationFailed");
         assert_non_null(strstr(b.err.text, i ? "relationships" : "nodes"));
         nb_error_clear(&b.err);
         --*count;
     }
-    assert_true(
-        eng_verify_run(b.repo, b.result.manifest, REPO_VERIFIED_READBACK, NULL, NULL, &b.err));
+    assert_true(verify_at(b.repo, b.result.manifest, REPO_VERIFIED_READBACK, &b.err));
     close_bench(&b);
 }
 
@@ -202,8 +206,9 @@ static const char *reads_back(struct bench *b, const struct repo_manifest *m,
                               const struct age_keys *keys)
 {
     nb_error_clear(&b->err);
-    return eng_verify_run(b->repo, m, REPO_VERIFIED_READBACK, keys, NULL, &b->err) ? ""
-                                                                                   : b->err.reason;
+    struct eng_verify_opts opts = { .level = REPO_VERIFIED_READBACK, .keys = keys };
+
+    return eng_verify_run(b->repo, m, &opts, NULL, &b->err) ? "" : b->err.reason;
 }
 
 static void encrypted_backup_is_read_by_its_recipients_only(void **state)
@@ -241,7 +246,7 @@ static void encrypted_backup_is_read_by_its_recipients_only(void **state)
     assert_non_null(strstr(b.err.text, recipient));
     assert_string_equal(reads_back(&b, m, NULL), "NoIdentity");
     nb_error_clear(&b.err);
-    assert_true(eng_verify_run(b.repo, m, REPO_VERIFIED_CHECKSUM, NULL, NULL, &b.err));
+    assert_true(verify_at(b.repo, m, REPO_VERIFIED_CHECKSUM, &b.err));
     /* One bit of the payload. */
     dump.data[dump.len / 2] = (char)(dump.data[dump.len / 2] ^ 1);
     fake_s3_put(b.s3, STEM ".cypher.gz.age", dump.data, dump.len);
@@ -393,8 +398,7 @@ static void bucket_refuses_any_one_request_no_lie_is_told(void **state)
         fake_s3_set_hook(b.s3, NULL, NULL);
         if (ok) {
             assert_true(fake_s3_has(b.s3, STEM ".manifest.json"));
-            assert_true(eng_verify_run(b.repo, b.result.manifest, REPO_VERIFIED_READBACK, NULL,
-                                       NULL, &b.err));
+            assert_true(verify_at(b.repo, b.result.manifest, REPO_VERIFIED_READBACK, &b.err));
         } else {
             failures++;
             assert_string_equal(b.err.reason, "AccessDenied");
@@ -416,8 +420,7 @@ static void written_to_once_quiescent_exports_again(void **state)
     assert_true(run(&b, NULL, ENG_CONSISTENCY_QUIESCENT));
     assert_int_equal(b.result.manifest->consistency, REPO_CONSISTENCY_SNAPSHOT);
     assert_int_equal(fake_s3_count(b.s3), 2);
-    assert_true(
-        eng_verify_run(b.repo, b.result.manifest, REPO_VERIFIED_READBACK, NULL, NULL, &b.err));
+    assert_true(verify_at(b.repo, b.result.manifest, REPO_VERIFIED_READBACK, &b.err));
     close_bench(&b);
 }
 

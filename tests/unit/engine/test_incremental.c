@@ -89,6 +89,14 @@ static void close_bench(struct bench *b)
     nb_cancel_free(b->cancel);
 }
 
+static bool verify_at(struct repo *repo, const struct repo_manifest *m,
+                      enum repo_verification level, struct nb_error *err)
+{
+    struct eng_verify_opts opts = { .level = level };
+
+    return eng_verify_run(repo, m, &opts, NULL, err);
+}
+
 static struct repo *repo_of(struct bench *b, unsigned run)
 {
     nb_auto(nb_free) char *id = nb_xasprintf("run-%u", run);
@@ -112,7 +120,7 @@ static bool try_run(struct bench *b)
         .max_chain = b->max_chain,
         .chunk_bytes = CHUNK_BYTES,
         .scheduled_unix_seconds = T0 + (int64_t)b->runs * DAY,
-        .verify = b->verify,
+        .verify = { .level = b->verify },
         .cancel = b->cancel,
     };
 
@@ -144,8 +152,7 @@ static size_t verify_all(struct bench *b)
         if (!all.items[i].manifest)
             continue;
         assert_int_equal(all.items[i].state, REPO_COMPLETE);
-        if (!eng_verify_run(repo, all.items[i].manifest, REPO_VERIFIED_READBACK, NULL, NULL,
-                            &b->err))
+        if (!verify_at(repo, all.items[i].manifest, REPO_VERIFIED_READBACK, &b->err))
             fail_msg("%s: %s", all.items[i].manifest_key, b->err.text);
         n++;
     }
@@ -384,13 +391,12 @@ static void lost_chunk_is_found_and_not_built_on(void **state)
     repo = repo_of(&b, 0);
     lost = nb_xstrdup(run(&b)->objects[3].key);
     assert_true(fake_s3_delete(b.s3, lost));
-    assert_false(
-        eng_verify_run(repo, b.result.manifest, REPO_VERIFIED_CHECKSUM, NULL, NULL, &b.err));
+    assert_false(verify_at(repo, b.result.manifest, REPO_VERIFIED_CHECKSUM, &b.err));
     assert_string_equal(b.err.reason, "VerificationFailed");
     nb_error_clear(&b.err);
     m = run(&b);
     assert_int_equal(m->chain_length, 1);
-    assert_true(eng_verify_run(repo, m, REPO_VERIFIED_READBACK, NULL, NULL, &b.err));
+    assert_true(verify_at(repo, m, REPO_VERIFIED_READBACK, &b.err));
     close_bench(&b);
 }
 
@@ -411,9 +417,8 @@ static void changed_chunk_is_found(void **state)
     fake_s3_put(b.s3, b.result.manifest->objects[3].key, chunk.data, chunk.len);
     for (int i = 0; i < 2; i++) {
         nb_error_clear(&b.err);
-        assert_false(eng_verify_run(repo, b.result.manifest,
-                                    i ? REPO_VERIFIED_READBACK : REPO_VERIFIED_CHECKSUM, NULL, NULL,
-                                    &b.err));
+        assert_false(verify_at(repo, b.result.manifest,
+                               i ? REPO_VERIFIED_READBACK : REPO_VERIFIED_CHECKSUM, &b.err));
         assert_string_equal(b.err.reason, "VerificationFailed");
     }
     /* Nor are later backups built on it: the next one finds it, and begins a chain of its own. */
@@ -421,7 +426,7 @@ static void changed_chunk_is_found(void **state)
     b.verify = REPO_VERIFIED_READBACK;
     m = run(&b);
     assert_int_equal(m->chain_length, 1);
-    assert_true(eng_verify_run(repo, m, REPO_VERIFIED_READBACK, NULL, NULL, &b.err));
+    assert_true(verify_at(repo, m, REPO_VERIFIED_READBACK, &b.err));
     nb_buf_done(&chunk);
     close_bench(&b);
 }
