@@ -4,7 +4,8 @@
 /*
  * eng_fetch: a backup's dump out of the bucket, in one piece: the objects of its manifest one after
  * the other, as they are stored or as the plain script. Sizes, SHA-256 of the objects and of the
- * script are compared with the manifest; of an encrypted one only what is stored.
+ * script are compared with the manifest; of an encrypted one only what is stored. ETags are not: it
+ * works on a copy of the bucket.
  *
  * Any thread. NB_E_CORRUPT "VerificationFailed" says what is not as it should be: then `out` was
  * not finished, though written to.

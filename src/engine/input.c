@@ -46,8 +46,10 @@ struct sniff {
 /* One reading: stored bytes -> age, if encrypted -> gzip, if compressed -> script. */
 struct reading {
     struct eng_input *in;
-    eng_input_fn *fn;
-    void *ctx;
+    eng_input_fn *fn;  /* of the script; NULL: it is only checked */
+    eng_input_fn *tap; /* of the stored bytes; NULL: none */
+    void *ctx;         /* of both */
+    bool sealed;       /* encrypted, and the script is not asked for: it stays so */
     struct nb_sha256 *stored_hash, *plain_hash;
     uint64_t stored_bytes; /* of the object at hand */
     struct sniff stored, packed;
@@ -103,7 +105,7 @@ static bool script_take(void *ctx, const void *p, size_t n, struct nb_error *err
 
     if (r->plain_hash)
         nb_sha256_update(r->plain_hash, p, n);
-    return r->fn(r->ctx, p, n, err);
+    return !r->fn || r->fn(r->ctx, p, n, err);
 }
 
 static bool packed_put(struct reading *r, const void *p, size_t n, struct nb_error *err)
@@ -141,6 +143,8 @@ static bool packed_take(void *ctx, const void *p, size_t n, struct nb_error *err
 
 static bool stored_put(struct reading *r, const void *p, size_t n, struct nb_error *err)
 {
+    if (r->sealed)
+        return true;
     return r->age ? age_reader_feed(r->age, p, n, err) : packed_take(r, p, n, err);
 }
 
@@ -152,21 +156,16 @@ static bool stored_settle(struct reading *r, struct nb_error *err)
     r->stored.known = true;
     if (!check_encrypted(r->in, encrypted, err))
         return false;
-    if (encrypted)
+    r->sealed = encrypted && !r->fn && !r->in->file_key;
+    if (encrypted && !r->sealed)
         r->age = age_reader_new(r->in->file_key, packed_take, r);
     return stored_put(r, s->bytes, s->n, err);
 }
 
-static bool stored_take(void *ctx, const char *p, size_t n, struct nb_error *err)
+static bool stored_decode(struct reading *r, const void *p, size_t n, struct nb_error *err)
 {
-    const unsigned char *at = (const unsigned char *)p;
-    struct reading *r = ctx;
+    const unsigned char *at = p;
 
-    if (r->stored_hash)
-        nb_sha256_update(r->stored_hash, p, n);
-    r->stored_bytes += n;
-    if (r->in->counter)
-        atomic_fetch_add_explicit(r->in->counter, n, memory_order_relaxed);
     if (!r->stored.known) {
         if (!sniff_take(&r->stored, &at, &n))
             return true;
@@ -176,10 +175,25 @@ static bool stored_take(void *ctx, const char *p, size_t n, struct nb_error *err
     return n == 0 || stored_put(r, at, n, err);
 }
 
+static bool stored_take(void *ctx, const char *p, size_t n, struct nb_error *err)
+{
+    struct reading *r = ctx;
+
+    if (r->stored_hash)
+        nb_sha256_update(r->stored_hash, p, n);
+    r->stored_bytes += n;
+    if (r->in->counter)
+        atomic_fetch_add_explicit(r->in->counter, n, memory_order_relaxed);
+    return stored_decode(r, p, n, err) && (!r->tap || r->tap(r->ctx, p, n, err));
+}
+
 static bool take_end(struct reading *r, struct nb_error *err)
 {
-    return (r->stored.known || stored_settle(r, err)) &&
-           (!r->age || age_reader_finish(r->age, err)) &&
+    if (!r->stored.known && !stored_settle(r, err))
+        return false;
+    if (r->sealed)
+        return true;
+    return (!r->age || age_reader_finish(r->age, err)) &&
            (r->packed.known || packed_settle(r, err)) && (!r->gz || gz_reader_finish(r->gz, err));
 }
 
@@ -271,17 +285,17 @@ static bool read_all(struct reading *r, const struct nb_cancel *cancel, struct n
     if (!(r->in->repo ? read_objects(r, cancel, err) : read_fd(r, cancel, err)) ||
         !take_end(r, err))
         return false;
-    return !m || !m->plain_sha256[0] || nb_sha256_is(r->plain_hash, m->plain_sha256) ||
+    return !m || r->sealed || !m->plain_sha256[0] || nb_sha256_is(r->plain_hash, m->plain_sha256) ||
            corrupt(err, r->in->name, "holds another script than its manifest says");
 }
 
-bool eng_input_read(struct eng_input *in, eng_input_fn *fn, void *ctx,
-                    const struct nb_cancel *cancel, struct nb_error *err)
+static bool input_read(struct eng_input *in, eng_input_fn *fn, eng_input_fn *tap, void *ctx,
+                       const struct nb_cancel *cancel, struct nb_error *err)
 {
     nb_auto(nb_sha256_free) struct nb_sha256 *stored = in->m ? nb_sha256_new() : NULL;
     nb_auto(nb_sha256_free) struct nb_sha256 *plain = in->m ? nb_sha256_new() : NULL;
     struct reading r = {
-        .in = in, .fn = fn, .ctx = ctx, .stored_hash = stored, .plain_hash = plain
+        .in = in, .fn = fn, .tap = tap, .ctx = ctx, .stored_hash = stored, .plain_hash = plain
     };
     bool ok;
 
@@ -292,6 +306,18 @@ bool eng_input_read(struct eng_input *in, eng_input_fn *fn, void *ctx,
     gz_reader_free(r.gz);
     age_reader_free(r.age);
     return ok;
+}
+
+bool eng_input_read(struct eng_input *in, eng_input_fn *fn, void *ctx,
+                    const struct nb_cancel *cancel, struct nb_error *err)
+{
+    return input_read(in, fn, NULL, ctx, cancel, err);
+}
+
+bool eng_input_read_stored(struct eng_input *in, eng_input_fn *fn, void *ctx,
+                           const struct nb_cancel *cancel, struct nb_error *err)
+{
+    return input_read(in, NULL, fn, ctx, cancel, err);
 }
 
 /* --- unlocking -------------------------------------------------------------------------------- */
@@ -555,6 +581,12 @@ bool eng_input_open_object(struct repo *repo, const char *key, const struct nb_c
 const struct repo_manifest *eng_input_manifest(const struct eng_input *in)
 {
     return in->m;
+}
+
+void eng_input_forget_etags(struct eng_input *in)
+{
+    for (size_t i = 0; i < in->objects_n; i++)
+        in->objects[i].etag[0] = '\0';
 }
 
 const char *eng_input_name(const struct eng_input *in)

@@ -53,6 +53,9 @@ uint64_t eng_input_size(const struct eng_input *in);
 bool eng_input_can_repeat(const struct eng_input *in);
 /* Stored bytes are added to it as they are read. NULL: no more. */
 void eng_input_count(struct eng_input *in, _Atomic uint64_t *counter);
+/* SHA-256 alone tells whether an object is the right one, as in a copy of the bucket, where ETags
+ * are others. */
+void eng_input_forget_etags(struct eng_input *in);
 
 typedef bool(eng_input_fn)(void *ctx, const void *p, size_t n, struct nb_error *err);
 /*
@@ -62,5 +65,9 @@ typedef bool(eng_input_fn)(void *ctx, const void *p, size_t n, struct nb_error *
  */
 NB_NODISCARD bool eng_input_read(struct eng_input *in, eng_input_fn *fn, void *ctx,
                                  const struct nb_cancel *cancel, struct nb_error *err);
+/* The same of its bytes as they are stored. The script is checked beside, but not that of an
+ * encrypted one which was not unlocked. */
+NB_NODISCARD bool eng_input_read_stored(struct eng_input *in, eng_input_fn *fn, void *ctx,
+                                        const struct nb_cancel *cancel, struct nb_error *err);
 
 #endif

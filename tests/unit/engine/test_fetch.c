@@ -2,10 +2,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "age/header.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "engine/fetch.h"
@@ -122,6 +124,19 @@ static void uncompressed_dump_is_the_same_both_ways(void **state)
     close_bench(&b);
 }
 
+/* Another store has other ETags; SHA-256 tells enough. */
+static void copy_of_the_bucket_is_fetched(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    open_bench(&b);
+    snprintf(b.m->objects[1].etag, sizeof(b.m->objects[1].etag), "\"of another store\"");
+    for (int plain = 0; plain < 2; plain++)
+        assert_true(fetch(&b, plain));
+    close_bench(&b);
+}
+
 static void fails(struct bench *b, const char *text)
 {
     for (int plain = 0; plain < 2; plain++) {
@@ -141,7 +156,7 @@ static void what_is_not_as_the_manifest_says_is_found(void **state)
     open_bench(&b);
     o = &b.m->objects[1];
     o->size++;
-    fails(&b, "'p/part1' has another size");
+    fails(&b, " as its manifest says");
     o->size--;
     o->sha256[0] = o->sha256[0] == 'a' ? 'b' : 'a';
     fails(&b, "'p/part1' has another SHA-256");
@@ -158,13 +173,24 @@ static void what_is_not_as_the_manifest_says_is_found(void **state)
 
 static void encrypted_dump_comes_only_as_stored(void **state)
 {
+    static const char sealed[] = AGE_MAGIC "and what nobody here can read";
     struct bench b;
+    struct repo_object *o;
 
     (void)state;
     open_bench(&b);
     repo_strings_add(&b.m->recipients, "age1x");
+    assert_false(fetch(&b, false));
+    assert_non_null(strstr(b.err.text, "is not encrypted as its manifest says"));
+    o = &b.m->objects[0];
+    o->size = strlen(sealed);
+    sha256_hex(sealed, strlen(sealed), o->sha256);
+    fake_s3_put(b.s3, o->key, sealed, strlen(sealed));
     assert_true(fetch(&b, false));
-    assert_true(nb_str_equal(nb_buf_str(&b.out), nb_buf_str(&b.stored)));
+    assert_memory_equal(b.out.data, sealed, strlen(sealed));
+    o->sha256[0] = o->sha256[0] == 'a' ? 'b' : 'a';
+    assert_false(fetch(&b, false));
+    assert_string_equal(b.err.reason, "VerificationFailed");
     assert_false(fetch(&b, true));
     assert_string_equal(b.err.reason, "InvalidConfiguration");
     close_bench(&b);
@@ -175,6 +201,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dump_comes_as_stored_and_plain),
         cmocka_unit_test(uncompressed_dump_is_the_same_both_ways),
+        cmocka_unit_test(copy_of_the_bucket_is_fetched),
         cmocka_unit_test(what_is_not_as_the_manifest_says_is_found),
         cmocka_unit_test(encrypted_dump_comes_only_as_stored),
     };
