@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "controller/plan/follow.h"
 #include "controller/plan/history.h"
 
 enum { DELETE_MAX = 50 }; /* Run objects removed by one plan */
@@ -19,19 +20,17 @@ const struct plan_fact *bk_fact(const struct bk *k, enum plan_object object, con
 
 const struct api_log *bk_log(const struct bk *k, const char *job)
 {
-    for (size_t i = 0; i < k->in->log_count; i++)
-        if (strcmp(k->in->logs[i].job, job) == 0)
-            return k->in->logs[i].log;
-    return NULL;
+    return plan_log_find(k->in->logs, k->in->log_count, job);
 }
 
 const struct api_job *bk_job(const struct bk *k, const char *name, const char *owner_uid)
 {
-    for (size_t i = 0; i < k->in->job_count; i++)
-        if (strcmp(k->in->jobs[i]->meta.name, name) == 0 &&
-            strcmp(k->in->jobs[i]->meta.owner_uid, owner_uid) == 0)
-            return k->in->jobs[i];
-    return NULL;
+    return plan_job_find(k->in->jobs, k->in->job_count, name, owner_uid);
+}
+
+bool bk_follow_end(struct bk *k, const struct plan_result *res, const struct api_log *log)
+{
+    return plan_follow_end(res, log, k->in->facts, k->in->fact_count, k->now, k->out);
 }
 
 void bk_event(struct bk *k, bool warning, const char *reason, const char *fmt, ...)

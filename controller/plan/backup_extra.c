@@ -68,7 +68,6 @@ static enum extra_state look(struct bk *k, const struct extra *x, struct plan_re
 {
     const struct api_job *job = bk_job(k, x->name, x->owner_uid);
     const struct plan_fact *fact = bk_fact(k, PLAN_OBJ_JOB, x->name);
-    int64_t wait_until;
 
     *ret_log = NULL;
     if (!job) {
@@ -82,22 +81,7 @@ static enum extra_state look(struct bk *k, const struct extra *x, struct plan_re
     }
     *ret_log = bk_log(k, x->name);
     plan_result_read(job, k->in->pods, k->in->pod_count, k->now, k->out->arena, res);
-    if (res->pod && (res->pod->running || res->pod->terminated) &&
-        !api_log_is_done(*ret_log, res->pod->meta.name))
-        plan_add(k->out, PLAN_FOLLOW_LOG, PLAN_OBJ_POD, res->pod->meta.name, res->pod->meta.uid);
-    if (res->progress != PLAN_JOB_DONE)
-        return EXTRA_PENDING;
-    if (plan_result_lacks_pod(res) && !bk_fact(k, PLAN_OBJ_POD, x->name)) {
-        plan_add(k->out, PLAN_LOOK, PLAN_OBJ_POD, x->name, "");
-        return EXTRA_PENDING;
-    }
-    wait_until = (res->completed ? res->completed : k->now) + LOG_WAIT_SECONDS;
-    if (res->pod && res->pod->terminated && k->now < wait_until &&
-        !api_log_is_done(*ret_log, res->pod->meta.name)) {
-        plan_wake(k->out, wait_until * 1000);
-        return EXTRA_PENDING;
-    }
-    return EXTRA_DONE;
+    return bk_follow_end(k, res, *ret_log) ? EXTRA_DONE : EXTRA_PENDING;
 }
 
 /* --- verify ---------------------------------------------------------------------------------- */

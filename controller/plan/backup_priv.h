@@ -12,9 +12,6 @@
 #include "controller/plan/schedule.h"
 
 enum {
-    PROGRESS_SECONDS = 10,      /* at most one status write for progress in this time */
-    LOG_WAIT_SECONDS = 60,      /* how long a finished run waits for its log to be read */
-    STUCK_FAIL_SECONDS = 3600,  /* a pod that cannot start fails its run after this */
     WAIT_MS = 5000,             /* look again at what is being deleted */
     PRUNE_SECONDS = 3600,       /* all tries of the Job that empties the bucket together */
     RELEASE_SECONDS = 2 * 3600, /* the finalizer goes at the latest this long after the deletion */
@@ -54,8 +51,9 @@ struct bk {
 
 const struct plan_fact *bk_fact(const struct bk *k, enum plan_object object, const char *name);
 const struct api_log *bk_log(const struct bk *k, const char *job);
-/* The Job of that name owned by that UID; NULL: none known. */
 const struct api_job *bk_job(const struct bk *k, const char *name, const char *owner_uid);
+/* plan_follow_end() of one of this Neo4jBackup's Jobs. */
+bool bk_follow_end(struct bk *k, const struct plan_result *res, const struct api_log *log);
 void bk_event(struct bk *k, bool warning, const char *reason, const char *fmt, ...) NB_PRINTF(4, 5);
 /* Something to be told to those who asked for one of the bits of `on`, the lowest of which is what
  * happened. run: "" when it is about none. */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "controller/plan/follow.h"
 #include "controller/plan/job.h"
 
 /* --- the run's status ------------------------------------------------------------------------ */
@@ -25,22 +26,6 @@ void bk_patch_run(struct bk *k, struct bk_run *r)
     a->body = plan_take_text(k->out, &body);
     /* The backup's status must not speak of what the run's does not say yet. */
     a->stop_on_failure = true;
-}
-
-static void set_progress(struct bk *k, struct bk_run *r)
-{
-    const struct api_progress *p = r->log ? &r->log->progress : NULL;
-    int64_t due = r->status.progress.updated + PROGRESS_SECONDS;
-
-    if (!p || !p->present || p->updated <= r->status.progress.updated)
-        return;
-    if (r->status.progress.present && k->now < due) {
-        plan_wake(k->out, due * 1000);
-        return;
-    }
-    r->status.progress = *p;
-    r->status.progress.updated = k->now;
-    r->status.progress_text = api_progress_text(k->out->arena, p);
 }
 
 /* --- the end of a run ------------------------------------------------------------------------ */
@@ -233,67 +218,37 @@ static void step_without_job(struct bk *k, struct bk_run *r)
     }
 }
 
-static bool log_is_done(const struct bk_run *r)
-{
-    return api_log_is_done(r->log, r->result.pod->meta.name);
-}
-
-static void follow_log(struct bk *k, const struct bk_run *r)
-{
-    if (r->result.pod && (r->result.pod->running || r->result.pod->terminated) && !log_is_done(r))
-        plan_add(k->out, PLAN_FOLLOW_LOG, PLAN_OBJ_POD, r->result.pod->meta.name,
-                 r->result.pod->meta.uid);
-}
-
-static void step_waiting(struct bk *k, struct bk_run *r, const struct api_job *job)
+static void step_waiting(struct bk *k, struct bk_run *r)
 {
     const struct plan_result *res = &r->result;
-    int64_t since = res->pod ? res->pod->meta.created : job->meta.created;
 
     condition(k, r, API_COND_PROGRESSING, API_TRUE, res->reason, res->message);
-    if (!res->stuck) {
-        plan_wake(k->out, (since + 125) * 1000);
-    } else if (since && k->now - since >= STUCK_FAIL_SECONDS) {
+    if (plan_follow_gives_up(res, k->now, k->out)) {
         set_times(k, r, k->now);
         set_failure(k, r, res->reason, res->message, -1, false);
-        plan_add(k->out, PLAN_DELETE, PLAN_OBJ_JOB, job->meta.name, job->meta.uid);
-    } else {
-        plan_wake(k->out, (since + STUCK_FAIL_SECONDS) * 1000);
     }
+}
+
+static void step_running(struct bk *k, struct bk_run *r)
+{
+    if (plan_follow_progress(r->log, &r->status.progress, k->now, k->out))
+        r->status.progress_text = api_progress_text(k->out->arena, &r->log->progress);
+    condition(k, r, API_COND_PROGRESSING, API_TRUE, "Running", "");
 }
 
 static void step_with_job(struct bk *k, struct bk_run *r, const struct api_job *job)
 {
-    int64_t wait_until;
-
     r->log = bk_log(k, job->meta.name);
     plan_result_read(job, k->in->pods, k->in->pod_count, k->now, k->out->arena, &r->result);
     r->status.job = job->meta.name;
     r->status.job_uid = job->meta.uid;
     r->status.started = r->result.started;
-    switch (r->result.progress) {
-    case PLAN_JOB_WAITING:
-        step_waiting(k, r, job);
-        break;
-    case PLAN_JOB_RUNNING:
-        follow_log(k, r);
-        set_progress(k, r);
-        condition(k, r, API_COND_PROGRESSING, API_TRUE, "Running", "");
-        break;
-    case PLAN_JOB_DONE:
-        if (plan_result_lacks_pod(&r->result) && !bk_fact(k, PLAN_OBJ_POD, job->meta.name)) {
-            plan_add(k->out, PLAN_LOOK, PLAN_OBJ_POD, job->meta.name, "");
-            break;
-        }
-        wait_until = (r->result.completed ? r->result.completed : k->now) + LOG_WAIT_SECONDS;
-        if (r->result.pod && r->result.pod->terminated && !log_is_done(r) && k->now < wait_until) {
-            follow_log(k, r); /* artifacts and inventory are in it */
-            plan_wake(k->out, wait_until * 1000);
-        } else {
-            finish(k, r);
-        }
-        break;
-    }
+    if (bk_follow_end(k, &r->result, r->log))
+        finish(k, r);
+    else if (r->result.progress == PLAN_JOB_WAITING)
+        step_waiting(k, r);
+    else if (r->result.progress == PLAN_JOB_RUNNING)
+        step_running(k, r);
 }
 
 static void step(struct bk *k, struct bk_run *r)

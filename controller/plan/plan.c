@@ -120,3 +120,21 @@ const struct plan_fact *plan_fact_find(const struct plan_fact *facts, size_t n,
             return &facts[i];
     return NULL;
 }
+
+const struct api_log *plan_log_find(const struct plan_job_log *logs, size_t n, const char *job)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(logs[i].job, job) == 0)
+            return logs[i].log;
+    return NULL;
+}
+
+const struct api_job *plan_job_find(const struct api_job *const *jobs, size_t n, const char *name,
+                                    const char *owner_uid)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(jobs[i]->meta.name, name) == 0 &&
+            strcmp(jobs[i]->meta.owner_uid, owner_uid) == 0)
+            return jobs[i];
+    return NULL;
+}

@@ -166,6 +166,11 @@ enum plan_adopt plan_adopt(const struct nb_json *existing, const char *wanted_bo
 /* The first fact about that object; NULL: none. */
 const struct plan_fact *plan_fact_find(const struct plan_fact *facts, size_t n,
                                        enum plan_object object, const char *name);
+/* What was heard of that Job's pod; NULL: nothing. */
+const struct api_log *plan_log_find(const struct plan_job_log *logs, size_t n, const char *job);
+/* The Job of that name owned by that UID; NULL: none known. */
+const struct api_job *plan_job_find(const struct api_job *const *jobs, size_t n, const char *name,
+                                    const char *owner_uid);
 
 /* --- for the files of this folder ------------------------------------------------------------ */
 struct plan_action *plan_add(struct plan_actions *a, enum plan_kind kind, enum plan_object object,

@@ -1,10 +1,10 @@
 #include <string.h>
 
+#include "controller/plan/follow.h"
 #include "controller/plan/job.h"
 #include "controller/plan/plan.h"
-#include "controller/plan/result.h"
 
-enum { PROGRESS_SECONDS = 10, LOG_WAIT_SECONDS = 60, STUCK_FAIL_SECONDS = 3600, WAIT_MS = 5000 };
+enum { WAIT_MS = 5000 }; /* look again at what is being deleted */
 
 /* A plan for one Neo4jRestore while it is made. */
 struct rs {
@@ -117,59 +117,29 @@ static void finish(struct rs *k, const struct plan_result *res)
 
 /* --- the Job --------------------------------------------------------------------------------- */
 
-static void set_progress(struct rs *k)
+static void step_waiting(struct rs *k, const struct plan_result *res)
 {
-    const struct api_progress *p = k->log ? &k->log->progress : NULL;
-    int64_t due = k->status.progress.updated + PROGRESS_SECONDS;
+    condition(k, API_COND_PROGRESSING, API_TRUE, res->reason, res->message);
+    if (plan_follow_gives_up(res, k->now, k->out))
+        end(k, API_RESULT_FAILED, res->reason, res->message, -1, false, k->now);
+}
 
+static void step_running(struct rs *k)
+{
     if (k->log && k->log->source_count > 0 && k->status.point_count == 0)
         take_log(k); /* what was chosen is pinned as soon as it is known */
-    if (!p || !p->present || p->updated <= k->status.progress.updated)
-        return;
-    if (k->status.progress.present && k->now < due) {
-        plan_wake(k->out, due * 1000);
-        return;
+    if (plan_follow_progress(k->log, &k->status.progress, k->now, k->out)) {
+        take_log(k);
+        k->status.progress_text = api_progress_text(k->out->arena, &k->log->progress);
     }
-    take_log(k);
-    k->status.progress = *p;
-    k->status.progress.updated = k->now;
-    k->status.progress_text = api_progress_text(k->out->arena, p);
-}
-
-static bool log_is_done(const struct rs *k, const struct plan_result *res)
-{
-    return api_log_is_done(k->log, res->pod->meta.name);
-}
-
-static void follow_log(struct rs *k, const struct plan_result *res)
-{
-    if (res->pod && (res->pod->running || res->pod->terminated) && !log_is_done(k, res))
-        plan_add(k->out, PLAN_FOLLOW_LOG, PLAN_OBJ_POD, res->pod->meta.name, res->pod->meta.uid);
-}
-
-static void step_waiting(struct rs *k, const struct plan_result *res, const struct api_job *job)
-{
-    int64_t since = res->pod ? res->pod->meta.created : job->meta.created;
-
-    condition(k, API_COND_PROGRESSING, API_TRUE, res->reason, res->message);
-    if (!res->stuck) {
-        plan_wake(k->out, (since + 125) * 1000);
-    } else if (since && k->now - since >= STUCK_FAIL_SECONDS) {
-        end(k, API_RESULT_FAILED, res->reason, res->message, -1, false, k->now);
-        plan_add(k->out, PLAN_DELETE, PLAN_OBJ_JOB, job->meta.name, job->meta.uid);
-    } else {
-        plan_wake(k->out, (since + STUCK_FAIL_SECONDS) * 1000);
-    }
+    condition(k, API_COND_PROGRESSING, API_TRUE, "Running", "");
 }
 
 static void step_job(struct rs *k, const struct api_job *job)
 {
     nb_auto_done(plan_result_done) struct plan_result res = { .progress = PLAN_JOB_WAITING };
-    int64_t wait_until;
 
-    for (size_t i = 0; i < k->in->log_count; i++)
-        if (strcmp(k->in->logs[i].job, job->meta.name) == 0)
-            k->log = k->in->logs[i].log;
+    k->log = plan_log_find(k->in->logs, k->in->log_count, job->meta.name);
     plan_result_read(job, k->in->pods, k->in->pod_count, k->now, k->out->arena, &res);
     if (!*k->status.job)
         event(k, false, API_EVENT_RESTORE_STARTED,
@@ -177,23 +147,12 @@ static void step_job(struct rs *k, const struct api_job *job)
     k->status.job = job->meta.name;
     k->status.job_uid = job->meta.uid;
     k->status.started = res.started;
-    if (res.progress == PLAN_JOB_WAITING) {
-        step_waiting(k, &res, job);
-    } else if (res.progress == PLAN_JOB_RUNNING) {
-        follow_log(k, &res);
-        set_progress(k);
-        condition(k, API_COND_PROGRESSING, API_TRUE, "Running", "");
-    } else if (plan_result_lacks_pod(&res) && !fact_of(k, PLAN_OBJ_POD, job->meta.name)) {
-        plan_add(k->out, PLAN_LOOK, PLAN_OBJ_POD, job->meta.name, "");
-    } else {
-        wait_until = (res.completed ? res.completed : k->now) + LOG_WAIT_SECONDS;
-        if (res.pod && res.pod->terminated && !log_is_done(k, &res) && k->now < wait_until) {
-            follow_log(k, &res);
-            plan_wake(k->out, wait_until * 1000);
-        } else {
-            finish(k, &res);
-        }
-    }
+    if (plan_follow_end(&res, k->log, k->in->facts, k->in->fact_count, k->now, k->out))
+        finish(k, &res);
+    else if (res.progress == PLAN_JOB_WAITING)
+        step_waiting(k, &res);
+    else if (res.progress == PLAN_JOB_RUNNING)
+        step_running(k);
     patch(k); /* the working copy points into res */
 }
 
@@ -379,7 +338,7 @@ void plan_restore(const struct plan_restore_input *in, struct plan_actions *out)
                     .out = out,
                     .now = in->now_ms / 1000,
                     .status = in->restore->status };
-    const struct api_job *job = NULL;
+    const struct api_job *job;
 
     if (k.r->reconcile_disabled || k.r->meta.deleted || api_restore_is_terminal(k.r))
         return;
@@ -390,10 +349,7 @@ void plan_restore(const struct plan_restore_input *in, struct plan_actions *out)
         condition(&k, API_COND_SUCCEEDED, API_UNKNOWN, "Running", "");
         condition(&k, API_COND_VERIFIED, API_UNKNOWN, "Running", "");
     }
-    for (size_t i = 0; i < in->job_count; i++)
-        if (strcmp(in->jobs[i]->meta.name, k.job) == 0 &&
-            strcmp(in->jobs[i]->meta.owner_uid, k.r->meta.uid) == 0)
-            job = in->jobs[i];
+    job = plan_job_find(in->jobs, in->job_count, k.job, k.r->meta.uid);
     if (job)
         step_job(&k, job);
     else

@@ -234,7 +234,7 @@ static void read_done(const struct api_job *job, const struct api_pod *pod, stru
 void plan_result_read(const struct api_job *job, const struct api_pod *const *pods,
                       size_t pod_count, int64_t now, struct nb_arena *a, struct plan_result *ret)
 {
-    *ret = (struct plan_result){ .reason = "", .message = "", .exit_code = -1 };
+    *ret = (struct plan_result){ .job = job, .reason = "", .message = "", .exit_code = -1 };
     ret->pod = newest_pod(job, pods, pod_count);
     ret->started = job->started ? job->started : job->meta.created;
     if (api_job_is_finished(job)) {

@@ -20,6 +20,7 @@ struct plan_result {
     bool retriable;
     bool stuck;                          /* waiting for something that a person must mend */
     int64_t started, completed;          /* 0: unknown */
+    const struct api_job *job;           /* that was read */
     const struct api_pod *pod;           /* the newest; NULL: none */
     struct api_termination *termination; /* never NULL once done; api_termination_free() */
 };

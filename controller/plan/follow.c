@@ -1,0 +1,73 @@
+#include "controller/plan/follow.h"
+
+enum {
+    PROGRESS_SECONDS = 10,     /* at most one status write for progress in this time */
+    LOG_WAIT_SECONDS = 60,     /* how long a finished Job waits for its log to be read */
+    STUCK_LOOK_SECONDS = 125,  /* a pod that waits is looked at again after this */
+    STUCK_FAIL_SECONDS = 3600, /* and is given up after this, where a person must mend it */
+};
+
+/* True: nothing more comes of it. */
+static bool follow_log(const struct plan_result *res, const struct api_log *log,
+                       struct plan_actions *out)
+{
+    const struct api_pod *pod = res->pod;
+
+    if (!pod || (!pod->running && !pod->terminated) || api_log_is_done(log, pod->meta.name))
+        return true;
+    plan_add(out, PLAN_FOLLOW_LOG, PLAN_OBJ_POD, pod->meta.name, pod->meta.uid);
+    return false;
+}
+
+bool plan_follow_end(const struct plan_result *res, const struct api_log *log,
+                     const struct plan_fact *facts, size_t fact_count, int64_t now,
+                     struct plan_actions *out)
+{
+    const char *job = res->job->meta.name;
+    int64_t wait_until = (res->completed ? res->completed : now) + LOG_WAIT_SECONDS;
+
+    if (res->progress == PLAN_JOB_RUNNING)
+        follow_log(res, log, out);
+    if (res->progress != PLAN_JOB_DONE)
+        return false;
+    if (plan_result_lacks_pod(res)) {
+        if (plan_fact_find(facts, fact_count, PLAN_OBJ_POD, job))
+            return true;
+        plan_add(out, PLAN_LOOK, PLAN_OBJ_POD, job, "");
+        return false;
+    }
+    /* Artifacts and inventory are in it. */
+    if (now >= wait_until || follow_log(res, log, out))
+        return true;
+    plan_wake(out, wait_until * 1000);
+    return false;
+}
+
+bool plan_follow_gives_up(const struct plan_result *res, int64_t now, struct plan_actions *out)
+{
+    const struct api_meta *job = &res->job->meta;
+    int64_t since = res->pod ? res->pod->meta.created : job->created;
+
+    if (res->stuck && since && now - since >= STUCK_FAIL_SECONDS) {
+        plan_add(out, PLAN_DELETE, PLAN_OBJ_JOB, job->name, job->uid);
+        return true;
+    }
+    plan_wake(out, (since + (res->stuck ? STUCK_FAIL_SECONDS : STUCK_LOOK_SECONDS)) * 1000);
+    return false;
+}
+
+bool plan_follow_progress(const struct api_log *log, struct api_progress *progress, int64_t now,
+                          struct plan_actions *out)
+{
+    int64_t due = progress->updated + PROGRESS_SECONDS;
+
+    if (!log || !log->progress.present || log->progress.updated <= progress->updated)
+        return false;
+    if (progress->present && now < due) {
+        plan_wake(out, due * 1000);
+        return false;
+    }
+    *progress = log->progress;
+    progress->updated = now;
+    return true;
+}

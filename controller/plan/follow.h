@@ -1,0 +1,27 @@
+#ifndef NB_PLAN_FOLLOW_H
+#define NB_PLAN_FOLLOW_H
+
+/*
+ * How a Job is followed until all is known that will be known of it, whatever it is for: its log is
+ * read, a pod that the stores do not have is looked for, and one that cannot start is given up.
+ */
+
+#include "controller/plan/result.h"
+
+/*
+ * True: the Job has ended, and its result and log are all there is to conclude from. Else the plan
+ * has what brings the rest: the log, or a live look for the pod, or a time to stop waiting for them.
+ * log: of the Job's pod; NULL: nothing was heard.
+ */
+bool plan_follow_end(const struct plan_result *res, const struct api_log *log,
+                     const struct plan_fact *facts, size_t fact_count, int64_t now,
+                     struct plan_actions *out);
+/* Of a Job that waits for its pod. True: it needs a person and had none for an hour; it is deleted
+ * by this plan. */
+bool plan_follow_gives_up(const struct plan_result *res, int64_t now, struct plan_actions *out);
+/* True: what the log says of the progress is newer, and due to be written down (not more often than
+ * every ten seconds); *progress has it. */
+bool plan_follow_progress(const struct api_log *log, struct api_progress *progress, int64_t now,
+                          struct plan_actions *out);
+
+#endif
