@@ -30,23 +30,33 @@ static void take_secret(struct neo4j_settings *s, struct nb_secret *secret)
     s->secret = secret;
 }
 
+/* The parts of "user/password"; without a slash both are empty. False: one of them is. */
+static bool auth_split(struct nb_str auth, struct nb_str *user, struct nb_str *password)
+{
+    const char *slash = auth.n > 0 ? memchr(auth.p, '/', auth.n) : NULL;
+    size_t n = slash ? (size_t)(slash - auth.p) : 0;
+
+    *user = (struct nb_str){ auth.p, n };
+    *password = (struct nb_str){ slash ? slash + 1 : auth.p, slash ? auth.n - n - 1 : 0 };
+    return user->n > 0 && password->n > 0;
+}
+
 /* "none" or "user/password", as Neo4j's own Helm chart has it. */
 static bool take_auth(struct neo4j_settings *s, const struct nb_secret *auth, const char *origin,
                       struct nb_error *err)
 {
-    struct nb_str text = nb_secret_str(auth);
-    const char *slash = memchr(text.p, '/', text.n);
+    struct nb_str text = nb_secret_str(auth), user, password;
 
     if (nb_str_is(text, "none")) {
         s->bolt.auth = BOLT_AUTH_NONE;
         return true;
     }
-    if (!slash || slash == text.p || slash + 1 == text.p + text.n)
+    if (!auth_split(text, &user, &password))
         return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
                        "%s is neither 'none' nor of the form user/password", origin);
     free(s->user);
-    s->user = nb_xstrndup(text.p, (size_t)(slash - text.p));
-    take_secret(s, nb_secret_new(slash + 1, text.n - (size_t)(slash + 1 - text.p)));
+    s->user = nb_xstrndup(user.p, user.n);
+    take_secret(s, nb_secret_new(password.p, password.n));
     s->bolt.auth = BOLT_AUTH_BASIC;
     return true;
 }
@@ -119,8 +129,7 @@ static bool credentials_agree(const struct options *o, const char *user, struct 
     const struct nb_secret *password = opt_secret(o, OPT_NEO4J_PASSWORD);
     const struct nb_secret *auth = opt_secret(o, OPT_NEO4J_AUTH);
     const struct nb_secret *token = opt_secret(o, OPT_NEO4J_BEARER_TOKEN);
-    struct nb_str rest;
-    size_t n;
+    struct nb_str auth_user, auth_password;
 
     if (token && (password || auth))
         return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
@@ -129,22 +138,15 @@ static bool credentials_agree(const struct options *o, const char *user, struct 
                        opt_origin(o, password ? OPT_NEO4J_PASSWORD : OPT_NEO4J_AUTH));
     if (!auth)
         return true;
-    rest = nb_secret_str(auth);
-    if (user) {
-        n = strlen(user);
-        if (rest.n <= n || memcmp(rest.p, user, n) != 0 || rest.p[n] != '/')
-            return nb_fail(
-                err, NB_E_INVALID, "InvalidConfiguration",
-                "%s and %s do not name the same user; hint: set one of them",
-                opt_origin(o, OPT_NEO4J_AUTH),
-                opt_origin(o, opt_text(o, OPT_NEO4J_USER) ? OPT_NEO4J_USER : OPT_NEO4J_USERNAME));
-    }
-    if (!password)
-        return true;
-    for (n = 0; n < rest.n && rest.p[n] != '/'; n++)
-        ;
-    if (n == rest.n ||
-        !nb_str_equal((struct nb_str){ rest.p + n + 1, rest.n - n - 1 }, nb_secret_str(password)))
+    /* What is not of that form agrees with nothing. */
+    (void)auth_split(nb_secret_str(auth), &auth_user, &auth_password);
+    if (user && !nb_str_is(auth_user, user))
+        return nb_fail(
+            err, NB_E_INVALID, "InvalidConfiguration",
+            "%s and %s do not name the same user; hint: set one of them",
+            opt_origin(o, OPT_NEO4J_AUTH),
+            opt_origin(o, opt_text(o, OPT_NEO4J_USER) ? OPT_NEO4J_USER : OPT_NEO4J_USERNAME));
+    if (password && !nb_str_equal(auth_password, nb_secret_str(password)))
         return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
                        "%s and %s do not say the same; hint: set one of them",
                        opt_origin(o, OPT_NEO4J_AUTH), opt_origin(o, OPT_NEO4J_PASSWORD));
