@@ -24,18 +24,23 @@ void nb_wipe(void *p, size_t n)
         explicit_bzero(p, n);
 }
 
-/* One allocation of the final size: growing would leave copies behind in freed memory. */
-static void init_form(struct nb_buf *b, size_t size)
+void nb_secret_buf_init(struct nb_buf *b, size_t max_bytes)
 {
-    nb_buf_init(b, size);
-    (void)nb_buf_reserve(b, size);
+    nb_buf_init(b, max_bytes);
+    (void)nb_buf_reserve(b, max_bytes);
+}
+
+void nb_secret_buf_done(struct nb_buf *b)
+{
+    nb_wipe(b->data, b->cap);
+    nb_buf_done(b);
 }
 
 static void add_json_form(struct nb_buf *b, const char *p, size_t n)
 {
     struct nb_jw w = NB_JW_INIT(b);
 
-    init_form(b, 6 * n + 2);
+    nb_secret_buf_init(b, 6 * n + 2);
     nb_jw_strn(&w, p, n);
     /* Without the quotation marks: the secret may stand inside a longer string. */
     nb_buf_consume(b, 1);
@@ -69,14 +74,14 @@ struct nb_secret *nb_secret_new(const char *p, size_t n)
 {
     struct nb_secret *s = NB_NEW(struct nb_secret);
 
-    init_form(&s->forms[0], n);
+    nb_secret_buf_init(&s->forms[0], n);
     nb_buf_append(&s->forms[0], p, n);
     if (n < SECRET_REDACT_MIN || n > SECRET_MAX)
         return s;
     add_json_form(&s->forms[1], p, n);
-    init_form(&s->forms[2], 3 * n);
+    nb_secret_buf_init(&s->forms[2], 3 * n);
     nb_url_encode(p, n, false, &s->forms[2]);
-    init_form(&s->forms[3], 3 * n);
+    nb_secret_buf_init(&s->forms[3], 3 * n);
     nb_url_encode(p, n, true, &s->forms[3]);
     list_add(s);
     return s;
@@ -88,10 +93,8 @@ void nb_secret_free(struct nb_secret *s)
         return;
     if (s->listed)
         list_remove(s);
-    for (size_t i = 0; i < SECRET_FORMS; i++) {
-        nb_wipe(s->forms[i].data, s->forms[i].cap);
-        nb_buf_done(&s->forms[i]);
-    }
+    for (size_t i = 0; i < SECRET_FORMS; i++)
+        nb_secret_buf_done(&s->forms[i]);
     free(s);
 }
 

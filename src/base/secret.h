@@ -19,6 +19,11 @@ NB_AUTO_DEFINE(struct nb_secret *, nb_secret_free)
 struct nb_str nb_secret_str(const struct nb_secret *s);
 struct nb_secret *nb_secret_dup(const struct nb_secret *s);
 void nb_wipe(void *p, size_t n);
+/* A buffer for what a file with a secret is read into. All its room is there at once, since growing
+ * would leave copies behind; done wipes all of it. */
+void nb_secret_buf_init(struct nb_buf *b, size_t max_bytes);
+void nb_secret_buf_done(struct nb_buf *b);
+NB_AUTO_DONE_DEFINE(struct nb_buf, nb_secret_buf_done)
 /* Replaces every occurrence of a live secret in place by '*' (also JSON-escaped and
  * percent-encoded forms are matched). Used by base/log and for termination messages. */
 void nb_secret_redact(char *text, size_t n);

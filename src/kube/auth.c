@@ -28,13 +28,6 @@ static bool changed_file(const char *path, const char *mark, size_t max, const c
     return !old || strcmp(out->data, old) != 0;
 }
 
-static void wipe_buf(struct nb_buf *b)
-{
-    if (b->data)
-        nb_wipe(b->data, b->len);
-    nb_buf_done(b);
-}
-
 static bool reread_text(const char *path, char **value, struct nb_error *err)
 {
     struct nb_buf b;
@@ -63,7 +56,7 @@ static bool reread_secret(const char *path, const char *mark, size_t max, struct
         nb_secret_free(*value);
         *value = nb_secret_new(b.data, b.len);
     }
-    wipe_buf(&b);
+    nb_secret_buf_done(&b);
     return changed;
 }
 
@@ -137,7 +130,7 @@ static struct nb_secret *bearer_of(const struct nb_secret *token)
     nb_buf_puts(&b, "Bearer ");
     nb_buf_append(&b, t.p, t.n);
     s = nb_secret_new(b.data, b.len);
-    wipe_buf(&b);
+    nb_secret_buf_done(&b);
     return s;
 }
 

@@ -146,7 +146,7 @@ static bool read_user(struct kube_config *c, const struct nb_json *v, const char
         return false;
     if (has_key) {
         c->client_key_pem = nb_secret_new(key.data, key.len);
-        nb_wipe(key.data, key.len);
+        nb_wipe(key.data, key.cap);
     } else {
         c->client_key_file = beside(name, member(v, "client-key"));
     }
@@ -205,15 +205,12 @@ bool kube_config_parse(const char *text, size_t n, const char *name, const char 
 bool kube_config_load(const char *path, const char *context, struct kube_config **ret,
                       struct nb_error *err)
 {
-    nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(CONFIG_MAX);
-    bool ok;
+    nb_auto_done(nb_secret_buf_done) struct nb_buf text;
 
+    nb_secret_buf_init(&text, CONFIG_MAX);
     if (!nb_file_read(path, &text, err))
         return nb_wrap(err, "kubeconfig");
-    ok = kube_config_parse(nb_buf_cstr(&text), text.len, path, context, ret, err);
-    if (text.data)
-        nb_wipe(text.data, text.len);
-    return ok;
+    return kube_config_parse(nb_buf_cstr(&text), text.len, path, context, ret, err);
 }
 
 bool kube_config_in_cluster(const char *host, const char *port, const char *dir,

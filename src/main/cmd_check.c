@@ -51,6 +51,7 @@ static bool flunk(struct check *k, const char *what, struct nb_error *err)
 {
     struct line *l = add(k, what, false);
 
+    options_hide(k->c->options, err);
     exit_explain(exit_of(err), err);
     snprintf(l->detail, sizeof(l->detail), "%s", err->text);
     if (!k->failed)

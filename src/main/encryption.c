@@ -91,13 +91,13 @@ static bool load_mounted(void *ctx, struct nb_error *err)
 
 static bool load_file(struct identity_load *load, struct nb_error *err)
 {
-    nb_auto_done(nb_buf_done) struct nb_buf content = NB_BUF_INIT(SECRET_VALUE_MAX_BYTES);
-    bool ok = nb_file_read(opt_text(load->o, OPT_BACKUP_AGE_IDENTITY_FILE), &content, err);
+    nb_auto_done(nb_secret_buf_done) struct nb_buf content;
+    bool ok;
 
+    nb_secret_buf_init(&content, SECRET_VALUE_MAX_BYTES);
+    ok = nb_file_read(opt_text(load->o, OPT_BACKUP_AGE_IDENTITY_FILE), &content, err);
     if (ok)
         load->text = nb_secret_new(nb_buf_cstr(&content), content.len);
-    if (content.data)
-        nb_wipe(content.data, content.len);
     return ok || refuse_value(err, opt_origin(load->o, OPT_BACKUP_AGE_IDENTITY_FILE));
 }
 

@@ -188,8 +188,10 @@ static int run_command(const struct command *command, int argc, char *const *arg
     nb_pace_setup((unsigned)opt_int(options, OPT_BACKUP_MAX_CPU_PERCENT, 0));
     if (!command->local)
         http_global_init();
-    if (!command->run(&c, &error))
+    if (!command->run(&c, &error)) {
+        options_hide(options, &error);
         report_failure(&c.report, &error);
+    }
     if (!command->local)
         http_global_done();
     return end(&c, opt_text(options, OPT_TERMINATION_MESSAGE_FILE));

@@ -71,10 +71,11 @@ static void set_value(struct value *v, const char *p, size_t n, bool secret, con
 static bool set_from_file(struct value *v, const char *path, bool secret, const char *origin,
                           struct nb_error *err)
 {
-    nb_auto_done(nb_buf_done) struct nb_buf content = NB_BUF_INIT(VALUE_MAX_BYTES);
+    nb_auto_done(nb_secret_buf_done) struct nb_buf content;
     size_t n;
     bool ok = true;
 
+    nb_secret_buf_init(&content, VALUE_MAX_BYTES);
     if (!nb_file_read(path, &content, err)) {
         nb_wrap(err, "%s", origin);
         err->code = NB_E_INVALID;
@@ -91,8 +92,6 @@ static bool set_from_file(struct value *v, const char *path, bool secret, const 
     else
         set_value(v, nb_buf_cstr(&content), n, secret, origin);
     v->from_file = true;
-    if (secret && content.data)
-        nb_wipe(content.data, content.len);
     return ok;
 }
 
@@ -347,9 +346,45 @@ static bool take_yaml(struct options *o, struct nb_error *err)
 
 /* --- what values mean ------------------------------------------------------------------------- */
 
+static const char file_content[] = "(the content of a file)";
+
 static const char *shown(const struct value *v)
 {
-    return v->from_file ? "(the content of a file)" : v->text;
+    return v->from_file ? file_content : v->text;
+}
+
+/* Certificates are long, and no validator quotes them: parts of them are in any text. */
+static bool is_in_a_file(const struct options *o, const char *p, size_t n)
+{
+    nb_auto(nb_free) char *part = nb_xstrndup(p, n);
+
+    for (size_t i = 0; i < OPT_COUNT && n > 0; i++) {
+        const struct value *v = &o->values[i];
+
+        if (v->from_file && v->text && option_defs[i].kind != OPTION_CONTENT &&
+            strstr(v->text, part))
+            return true;
+    }
+    return false;
+}
+
+void options_hide(const struct options *o, struct nb_error *err)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(2 * NB_TEXT_MAX);
+    const char *p = err->text, *quote;
+
+    while ((quote = strchr(p, '\''))) {
+        const char *from = quote + 1, *to = from + strcspn(from, "'"); /* it may be cut off */
+
+        nb_buf_append(&text, p, (size_t)(from - p));
+        p = from;
+        if (is_in_a_file(o, from, (size_t)(to - from))) {
+            nb_buf_puts(&text, file_content);
+            p = to;
+        }
+    }
+    nb_buf_puts(&text, p);
+    snprintf(err->text, sizeof(err->text), "%s", text.overflow ? file_content : nb_buf_cstr(&text));
 }
 
 static bool parse_choice(struct options *o, const struct option_def *def, struct value *v,

@@ -218,5 +218,9 @@ void options_env_free(char **env);
 /* "InvalidConfiguration" about an option: "<origin> <text>; hint: <hint>". False. */
 bool opt_fail(const struct options *o, enum option_id id, struct nb_error *err, const char *hint,
               const char *fmt, ...) NB_PRINTF(5, 6);
+/* What a text quotes of a value that came from a *_FILE is taken out of it: whoever has named the
+ * file of a Secret for another variable must not find it in a log. For errors of whatever looks at
+ * values later. */
+void options_hide(const struct options *o, struct nb_error *err);
 
 #endif

@@ -11,12 +11,13 @@
 bool secret_dir_get(const struct secret_dir *d, const char *key, struct nb_secret **ret,
                     struct nb_error *err)
 {
-    nb_auto_done(nb_buf_done) struct nb_buf content = NB_BUF_INIT(SECRET_VALUE_MAX_BYTES);
+    nb_auto_done(nb_secret_buf_done) struct nb_buf content;
     nb_auto(nb_free) char *path = NULL;
     struct nb_error error = NB_ERROR_INIT;
     size_t n;
 
     *ret = NULL;
+    nb_secret_buf_init(&content, SECRET_VALUE_MAX_BYTES);
     if (strchr(key, '/') || key[0] == '\0' || nb_starts_with(key, ".."))
         return nb_fail(err, NB_E_INVALID, "InvalidConfiguration", "'%s' is no key of a Secret",
                        key);
@@ -35,8 +36,6 @@ bool secret_dir_get(const struct secret_dir *d, const char *key, struct nb_secre
         n--;
     if (n > 0)
         *ret = nb_secret_new(content.data, n);
-    if (content.data)
-        nb_wipe(content.data, content.len);
     return true;
 }
 

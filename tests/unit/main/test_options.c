@@ -139,6 +139,42 @@ static void content_of_a_file_is_never_shown(void **state)
     unlink(path);
 }
 
+/* Nor by those who look at a value later, whole or in part, and quote it. */
+static void content_of_a_file_is_hidden_in_errors(void **state)
+{
+    static const struct {
+        const char *said, *shown;
+    } cases[] = {
+        { "NEO4J_URI is 's3cret:word', no URI", "NEO4J_URI is '(the content of a file)', no URI" },
+        { "port 'word' of 's3cret:word' is no number",
+          "port '(the content of a file)' of '(the content of a file)' is no number" },
+        { "it isn't 's3cret'", "it isn't '(the content of a file)'" },
+        { "bucket 'other' is not there; hint: see 'x",
+          "bucket 'other' is not there; hint: see 'x" },
+        { "nothing", "nothing" },
+    };
+    char path[] = "/tmp/nb-options-XXXXXX", env[64];
+    const char *envp[] = { env, "R2_BUCKET_NAME=other", NULL };
+    int fd = mkstemp(path);
+    struct options *o;
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "s3cret:word\n", 12), 12);
+    close(fd);
+    snprintf(env, sizeof(env), "NEO4J_URI_FILE=%s", path);
+    o = load_ok(CMD_BACKUP, 0, NULL, envp);
+    for (size_t i = 0; i < NB_ARRAY_LEN(cases); i++) {
+        struct nb_error err = NB_ERROR_INIT;
+
+        nb_fail(&err, NB_E_INVALID, "InvalidConfiguration", "%s", cases[i].said);
+        options_hide(o, &err);
+        assert_string_equal(err.text, cases[i].shown);
+    }
+    options_free(o);
+    unlink(path);
+}
+
 static void yaml_is_the_last_and_lists_join(void **state)
 {
     static const char text[] = "backup_prefix: from-file\nr2_region: from-file\n"
@@ -233,6 +269,7 @@ int main(void)
         cmocka_unit_test(flag_beats_environment),
         cmocka_unit_test(secret_comes_from_file_without_new_line),
         cmocka_unit_test(content_of_a_file_is_never_shown),
+        cmocka_unit_test(content_of_a_file_is_hidden_in_errors),
         cmocka_unit_test(yaml_is_the_last_and_lists_join),
         cmocka_unit_test(bad_input_names_field_fault_and_mend),
         cmocka_unit_test(twice_given_is_refused),
