@@ -4,7 +4,10 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdatomic.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -12,18 +15,55 @@
 #include "base/mem.h"
 
 struct nb_cancel {
-    int fd;
+    int fd;      /* of nb_cancel_set() */
+    int poll_fd; /* readable once set: that one, or a set of it, the parent's and the timer */
+    int timer_fd;
     atomic_bool set;
+    const struct nb_cancel *parent; /* NULL: none */
+    int64_t deadline_mono_ms;       /* INT64_MAX: none */
 };
+
+static int own_fd(int fd)
+{
+    if (fd < 0)
+        nb_fatal("cancel: no file descriptor left");
+    return fd;
+}
 
 struct nb_cancel *nb_cancel_new(void)
 {
     struct nb_cancel *c = NB_NEW(struct nb_cancel);
 
-    c->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (c->fd < 0)
-        nb_fatal("eventfd: no file descriptor left");
+    c->fd = c->poll_fd = own_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    c->timer_fd = -1;
+    c->deadline_mono_ms = INT64_MAX;
     atomic_init(&c->set, false);
+    return c;
+}
+
+static void watch(const struct nb_cancel *c, int fd)
+{
+    struct epoll_event event = { .events = EPOLLIN };
+
+    if (fd >= 0 && epoll_ctl(c->poll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+        nb_fatal("cancel: epoll_ctl");
+}
+
+struct nb_cancel *nb_cancel_new_until(const struct nb_cancel *parent, int64_t deadline_mono_ms)
+{
+    struct nb_cancel *c = nb_cancel_new();
+    struct itimerspec at = { .it_value = { .tv_sec = deadline_mono_ms / 1000,
+                                           .tv_nsec = deadline_mono_ms % 1000 * 1000000 } };
+
+    c->parent = parent;
+    c->deadline_mono_ms = deadline_mono_ms;
+    c->poll_fd = own_fd(epoll_create1(EPOLL_CLOEXEC));
+    c->timer_fd = own_fd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+    if (timerfd_settime(c->timer_fd, TFD_TIMER_ABSTIME, &at, NULL) < 0)
+        nb_fatal("cancel: timerfd_settime");
+    watch(c, c->fd);
+    watch(c, c->timer_fd);
+    watch(c, nb_cancel_fd(parent));
     return c;
 }
 
@@ -31,6 +71,10 @@ void nb_cancel_free(struct nb_cancel *c)
 {
     if (!c)
         return;
+    if (c->poll_fd != c->fd)
+        close(c->poll_fd);
+    if (c->timer_fd >= 0)
+        close(c->timer_fd);
     close(c->fd);
     free(c);
 }
@@ -47,14 +91,16 @@ void nb_cancel_set(struct nb_cancel *c)
     errno = saved;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion) parents are made before their children
 bool nb_cancel_is_set(const struct nb_cancel *c)
 {
-    return c && atomic_load(&c->set);
+    return c && (atomic_load(&c->set) || nb_cancel_is_set(c->parent) ||
+                 (c->deadline_mono_ms != INT64_MAX && nb_clock_mono_ms() >= c->deadline_mono_ms));
 }
 
 int nb_cancel_fd(const struct nb_cancel *c)
 {
-    return c ? c->fd : -1;
+    return c ? c->poll_fd : -1;
 }
 
 bool nb_cancel_check(const struct nb_cancel *c, struct nb_error *err)

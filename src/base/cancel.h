@@ -13,6 +13,9 @@
 struct nb_cancel;
 
 struct nb_cancel *nb_cancel_new(void);
+/* One that is set with its parent (borrowed; NULL: none), and by itself when the deadline has passed:
+ * for a part of a job that has a limit of its own. */
+struct nb_cancel *nb_cancel_new_until(const struct nb_cancel *parent, int64_t deadline_mono_ms);
 void nb_cancel_free(struct nb_cancel *c);
 NB_AUTO_DEFINE(struct nb_cancel *, nb_cancel_free)
 void nb_cancel_set(struct nb_cancel *c);

@@ -31,8 +31,8 @@ static bool clear_up(const struct eng_verify_opts *opts, struct nb_error *err)
 }
 
 bool eng_rehearse_run(struct repo *repo, const struct repo_manifest *m,
-                      const struct eng_verify_opts *opts, const char **ret_not_compared,
-                      struct nb_error *err)
+                      const struct eng_verify_opts *opts, const struct nb_cancel *limit,
+                      const char **ret_not_compared, struct nb_error *err)
 {
     nb_auto(eng_input_close) struct eng_input *in = NULL;
     struct eng_restore_opts restore = {
@@ -40,7 +40,7 @@ bool eng_rehearse_run(struct repo *repo, const struct repo_manifest *m,
         .retry_window_ms = opts->scratch_start_ms,
         .overwrite = ENG_OVERWRITE_FAIL,
         .verify = true,
-        .cancel = opts->cancel,
+        .cancel = limit,
         .waiting = opts->waiting,
         .ctx = opts->ctx,
     };
@@ -50,7 +50,7 @@ bool eng_rehearse_run(struct repo *repo, const struct repo_manifest *m,
 
     *ret_not_compared = NULL;
     if (!eng_input_open_manifest(repo, m, &in, err) ||
-        !eng_input_unlock(in, opts->keys, opts->cancel, err))
+        !eng_input_unlock(in, opts->keys, limit, err))
         return false;
     restore.input = in;
     ok = eng_restore_run(&restore, &result, err) || nb_wrap(err, "restore into the scratch server");

@@ -16,9 +16,11 @@
 
 #include "engine/verify.h"
 
-/* *ret_not_compared: why the content was not compared; NULL: it was. */
+/* limit ends the rehearsal in place of opts->cancel, which ends the clearing up of the server.
+ * *ret_not_compared: why the content was not compared; NULL: it was. */
 NB_NODISCARD bool eng_rehearse_run(struct repo *repo, const struct repo_manifest *m,
                                    const struct eng_verify_opts *opts,
-                                   const char **ret_not_compared, struct nb_error *err);
+                                   const struct nb_cancel *limit, const char **ret_not_compared,
+                                   struct nb_error *err);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "engine/input.h"
 #include "engine/rehearse.h"
 
@@ -99,18 +100,40 @@ static bool check_objects(struct repo *repo, const struct repo_manifest *m,
     return true;
 }
 
+static bool verify(struct repo *repo, const struct repo_manifest *m,
+                   const struct eng_verify_opts *opts, const struct nb_cancel *cancel,
+                   const char **ret_not_compared, struct nb_error *err)
+{
+    if (!check_objects(repo, m, cancel, err))
+        return false;
+    switch (opts->level) {
+    case REPO_VERIFIED_CHECKSUM:
+        break;
+    case REPO_VERIFIED_READBACK:
+        return read_back(repo, m, opts->keys, cancel, err);
+    case REPO_VERIFIED_RESTORE:
+        return eng_rehearse_run(repo, m, opts, cancel, ret_not_compared, err);
+    }
+    return true;
+}
+
 bool eng_verify_run(struct repo *repo, const struct repo_manifest *m,
                     const struct eng_verify_opts *opts, const char **ret_not_compared,
                     struct nb_error *err)
 {
+    nb_auto(nb_cancel_free) struct nb_cancel *limit = NULL;
     const char *not_compared = NULL;
-    bool ok = check_objects(repo, m, opts->cancel, err);
+    bool ok;
 
-    if (ok && opts->level == REPO_VERIFIED_READBACK)
-        ok = read_back(repo, m, opts->keys, opts->cancel, err);
-    else if (ok && opts->level == REPO_VERIFIED_RESTORE)
-        ok = eng_rehearse_run(repo, m, opts, &not_compared, err);
+    if (opts->timeout_ms > 0)
+        limit = nb_cancel_new_until(opts->cancel, nb_clock_mono_ms() + opts->timeout_ms);
+    ok = verify(repo, m, opts, limit ? limit : opts->cancel, &not_compared, err);
     if (ret_not_compared)
         *ret_not_compared = not_compared;
-    return ok;
+    if (ok || err->code != NB_E_CANCELLED || !limit || nb_cancel_is_set(opts->cancel))
+        return ok;
+    nb_error_clear(err);
+    return nb_fail(err, NB_E_TIMEOUT, "VerificationTimeout",
+                   "the verification was not through after %lld seconds; hint: give it more time",
+                   (long long)(opts->timeout_ms / 1000));
 }

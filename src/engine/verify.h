@@ -12,7 +12,7 @@
  * none of them opens it.
  *
  * Any thread. NB_E_CORRUPT "VerificationFailed" says what is not as it should be; other errors mean
- * that it was not found out.
+ * that it was not found out, NB_E_TIMEOUT "VerificationTimeout" in the time that was given.
  */
 
 #include "age/keys.h"
@@ -23,6 +23,7 @@
 struct eng_verify_opts { /* all borrowed for the call */
     enum repo_verification level;
     const struct age_keys *keys; /* that open the dump; or NULL */
+    int64_t timeout_ms;          /* for all of it; 0: none */
     const struct nb_cancel *cancel;
 
     const char *scratch_uri;                                /* RESTORE: of the scratch server */

@@ -404,7 +404,9 @@ bool verification_load(const struct options *o, struct eng_verify_opts *ret, str
     const char *level = opt_text(o, OPT_BACKUP_VERIFY_LEVEL);
 
     *ret = (struct eng_verify_opts){ .scratch_uri = opt_text(o, OPT_BACKUP_VERIFY_NEO4J_URI),
-                                     .scratch_start_ms = SCRATCH_START_MS };
+                                     .scratch_start_ms = SCRATCH_START_MS,
+                                     .timeout_ms =
+                                         opt_int(o, OPT_BACKUP_VERIFY_TIMEOUT_SECONDS, 0) * 1000 };
     ret->level = nb_streq(level, "Restore")    ? REPO_VERIFIED_RESTORE
                  : nb_streq(level, "Readback") ? REPO_VERIFIED_READBACK
                                                : REPO_VERIFIED_CHECKSUM;

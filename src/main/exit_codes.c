@@ -112,6 +112,7 @@ static const struct {
     { "UnknownTimeZone", EXIT_CONFIGURATION, false },
     { "NotClosed", EXIT_NOT_CLOSED, false },
     { "VerificationFailed", EXIT_VERIFICATION, false },
+    { "VerificationTimeout", EXIT_VERIFICATION, true },
     { "ChecksumMismatch", EXIT_VERIFICATION, false },
     { "ObjectMissing", EXIT_VERIFICATION, false },
     { "RestoreIncomplete", EXIT_RESTORE_INCOMPLETE, false },

@@ -176,7 +176,7 @@ const struct option_def option_defs[OPT_COUNT] = {
         .values = "Checksum|Readback|Restore", .dflt = "Checksum"),
     ROW(OPT_BACKUP_VERIFY_TIMEOUT_SECONDS, "BACKUP_VERIFY_TIMEOUT_SECONDS",
         "verify-timeout-seconds", OPTION_INT, CMD_BACKUP | CMD_VERIFY,
-        "for the verification; default: no limit", INT(1, 2592000)),
+        "for the verification of one backup; default: no limit", INT(1, 2592000)),
     ROW(OPT_BACKUP_VERIFY_NEO4J_URI, "BACKUP_VERIFY_NEO4J_URI", NULL, OPTION_TEXT,
         CMD_BACKUP | CMD_VERIFY,
         "for the level Restore: an empty Neo4j without authentication to restore into, which is "

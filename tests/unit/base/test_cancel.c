@@ -43,6 +43,42 @@ static void cancel_set_stops_every_wait_at_once(void **state)
     assert_int_equal(err.code, NB_E_CANCELLED);
 }
 
+static void cancel_with_a_deadline_is_set_by_it(void **state)
+{
+    int64_t start = nb_clock_mono_ms();
+    nb_auto(nb_cancel_free) struct nb_cancel *c = nb_cancel_new_until(NULL, start + 20);
+    nb_auto(nb_cancel_free) struct nb_cancel *past = nb_cancel_new_until(NULL, start);
+    struct nb_error err = NB_ERROR_INIT;
+
+    (void)state;
+    assert_true(nb_cancel_is_set(past));
+    assert_false(nb_cancel_sleep(c, 100000, &err));
+    assert_int_equal(err.code, NB_E_CANCELLED);
+    assert_true(nb_clock_mono_ms() >= start + 20);
+    assert_true(nb_cancel_is_set(c));
+}
+
+static void cancel_with_a_deadline_is_set_with_its_parent(void **state)
+{
+    nb_auto(nb_cancel_free) struct nb_cancel *parent = nb_cancel_new();
+    nb_auto(nb_cancel_free) struct nb_cancel *c =
+        nb_cancel_new_until(parent, nb_clock_mono_ms() + 1000000);
+    nb_auto(nb_cancel_free) struct nb_cancel *own =
+        nb_cancel_new_until(parent, nb_clock_mono_ms() + 1000000);
+    struct nb_error err = NB_ERROR_INIT;
+    struct pollfd p = { .fd = nb_cancel_fd(c), .events = POLLIN };
+
+    (void)state;
+    assert_true(nb_cancel_check(c, &err));
+    assert_int_equal(poll(&p, 1, 0), 0);
+    nb_cancel_set(own); /* tells no one else */
+    assert_true(nb_cancel_is_set(own));
+    assert_true(nb_cancel_check(parent, &err));
+    nb_cancel_set(parent);
+    assert_int_equal(poll(&p, 1, 0), 1);
+    assert_false(nb_cancel_sleep(c, 100000, &err));
+}
+
 static void *set_it(void *arg)
 {
     nb_cancel_set(arg);
@@ -96,6 +132,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cancel_unset_passes_and_null_never_stops),
         cmocka_unit_test(cancel_set_stops_every_wait_at_once),
+        cmocka_unit_test(cancel_with_a_deadline_is_set_by_it),
+        cmocka_unit_test(cancel_with_a_deadline_is_set_with_its_parent),
         cmocka_unit_test(cancel_set_by_another_thread_wakes_a_sleeper),
         cmocka_unit_test(poll_ready_timeout_and_closed),
         cmocka_unit_test(sleep_lasts_as_long_as_asked),

@@ -315,6 +315,49 @@ static void what_cannot_be_read_back_gets_no_manifest(void **state)
     close_bench(&b);
 }
 
+static void no_answer(void *ctx, const struct fake_s3_op *op, struct fake_s3_fault *fault)
+{
+    (void)ctx;
+    (void)op;
+    fault->status = 503;
+}
+
+static void patient(struct s3_client_opts *o)
+{
+    o->retry_window_ms = INT64_C(3600) * 1000;
+    o->max_tries = 1000000;
+}
+
+static void verification_ends_when_its_time_is_up(void **state)
+{
+    struct eng_verify_opts opts = { .level = REPO_VERIFIED_READBACK, .timeout_ms = 1 };
+    struct repo_opts repo_opts = { .prefix = "p", .owner = "me", .run_id = "run-2" };
+    struct repo *repo;
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, NULL, NULL);
+    repo_opts.client = s3_fixture_client(b.s3, patient);
+    assert_true(repo_open(&repo_opts, &repo, &b.err));
+    assert_true(run(&b, NULL, ENG_CONSISTENCY_CLOSED));
+    fake_s3_set_hook(b.s3, no_answer, NULL);
+    assert_false(eng_verify_run(repo, b.result.manifest, &opts, NULL, &b.err));
+    assert_string_equal(b.err.reason, "VerificationTimeout");
+    /* Told to stop it was not out of time. */
+    nb_error_clear(&b.err);
+    opts.cancel = b.cancel;
+    nb_cancel_set(b.cancel);
+    assert_false(eng_verify_run(repo, b.result.manifest, &opts, NULL, &b.err));
+    assert_int_equal(b.err.code, NB_E_CANCELLED);
+    fake_s3_set_hook(b.s3, NULL, NULL);
+    opts = (struct eng_verify_opts){ .level = REPO_VERIFIED_READBACK,
+                                     .timeout_ms = INT64_C(3600) * 1000 };
+    assert_true(eng_verify_run(repo, b.result.manifest, &opts, NULL, &b.err));
+    repo_free(repo);
+    s3_client_free(repo_opts.client);
+    close_bench(&b);
+}
+
 struct at_row {
     enum fake_graph_query query;
     uint64_t row;
@@ -469,6 +512,7 @@ int main(void)
         cmocka_unit_test(rotation_leaves_old_dumps_to_the_old_key),
         cmocka_unit_test(readback_finds_counts_that_the_manifest_has_wrong),
         cmocka_unit_test(what_cannot_be_read_back_gets_no_manifest),
+        cmocka_unit_test(verification_ends_when_its_time_is_up),
         cmocka_unit_test(neo4j_fails_half_way_nothing_is_left),
         cmocka_unit_test(cancelled_half_way_nothing_is_left),
         cmocka_unit_test(bucket_refuses_any_one_request_no_lie_is_told),
