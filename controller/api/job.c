@@ -51,6 +51,13 @@ bool api_job_is_finished(const struct api_job *j)
            api_condition_status(&j->conditions, "Failed") == API_TRUE;
 }
 
+int64_t api_job_ended(const struct api_job *j)
+{
+    const struct api_condition *failed = api_condition_get(&j->conditions, "Failed");
+
+    return j->completed ? j->completed : failed ? failed->transition : 0;
+}
+
 static void parse_worker(struct nb_arena *a, const struct nb_json *status, struct api_pod *p)
 {
     const struct nb_json *ended = nb_json_at(status, "state.terminated");

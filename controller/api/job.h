@@ -36,6 +36,7 @@ void api_job_free(struct api_job *j);
 NB_AUTO_DEFINE(struct api_job *, api_job_free)
 /* Complete or Failed is True. */
 bool api_job_is_finished(const struct api_job *j);
+int64_t api_job_ended(const struct api_job *j); /* when; 0: it has not, or does not say */
 
 struct api_pod {
     struct nb_arena *arena;

@@ -86,11 +86,14 @@ static enum extra_state look(struct bk *k, const struct extra *x, struct plan_re
 
 /* --- verify ---------------------------------------------------------------------------------- */
 
-static void note_verified(struct bk *k, const struct plan_result *res)
+static void note_verified(struct bk *k, const struct api_job *job, const struct plan_result *res)
 {
-    if (res->completed <= k->b->status.last_verification)
+    /* The Job's own time: that of its pod is another one, and is gone with the pod. */
+    int64_t ended = api_job_ended(job);
+
+    if (ended <= k->b->status.last_verification)
         return; /* told already */
-    k->status.last_verification = res->completed ? res->completed : k->now;
+    k->status.last_verification = ended;
     if (res->result == API_RESULT_SUCCEEDED) {
         bk_condition(k, API_COND_VERIFIED, API_TRUE,
                      api_verify_level_names[k->b->spec.template_.verify_level], res->message);
@@ -172,7 +175,7 @@ static void do_verify(struct bk *k)
         x.name = newest->meta.name;
         if (look(k, &x, &res, &log) != EXTRA_DONE)
             return;
-        note_verified(k, &res);
+        note_verified(k, newest, &res);
     }
     if (!*t->verify_schedule) {
         k->status.next_verification = 0;

@@ -26,6 +26,8 @@ struct bk_run {
     struct api_run_status status;
     bool terminal;  /* in the working copy */
     bool ended_now; /* became terminal in this plan: details are in result and log */
+    bool found;     /* was terminal before and is not recorded: a plan was cut short; as above */
+    bool waits;     /* found, and its details are not all there yet */
     struct plan_result result;
     const struct api_log *log;
 };
@@ -49,6 +51,8 @@ struct bk {
     const char *told_fail; /* one could not be: why; "" */
 };
 
+/* Ended, and not in the stored history yet, nor ever. */
+bool bk_is_news(const struct bk *k, const struct bk_run *r);
 const struct plan_fact *bk_fact(const struct bk *k, enum plan_object object, const char *name);
 const struct api_log *bk_log(const struct bk *k, const char *job);
 const struct api_job *bk_job(const struct bk *k, const char *name, const char *owner_uid);

@@ -12,11 +12,11 @@ static bool in_history(const struct api_backup_status *s, const char *run)
     return false;
 }
 
-static bool is_new(const struct bk *k, const struct bk_run *r)
+bool bk_is_news(const struct bk *k, const struct bk_run *r)
 {
     const struct api_backup_status *s = &k->b->status;
 
-    if (!r->terminal || in_history(s, r->run->meta.name))
+    if (!r->terminal || r->waits || in_history(s, r->run->meta.name))
         return false;
     /* A full history has dropped older ones: those were counted once. */
     return s->history_count < API_HISTORY_MAX ||
@@ -157,7 +157,7 @@ void bk_record(struct bk *k)
     for (size_t i = 0; i < k->run_count; i++) {
         const struct bk_run *r = &k->runs[i];
 
-        if (!is_new(k, r))
+        if (!bk_is_news(k, r))
             continue;
         if (r->status.result == API_RESULT_SUCCEEDED) {
             note_success(k, r);
@@ -170,7 +170,7 @@ void bk_record(struct bk *k)
         k->status.consecutive_failures = count_failures(k, newly_failed);
     }
     for (size_t i = 0; i < k->run_count; i++) {
-        if (!k->runs[i].ended_now)
+        if (!k->runs[i].ended_now && (!k->runs[i].found || k->runs[i].waits))
             continue;
         note_retention(k, &k->runs[i]);
         bk_inventory(k, k->runs[i].log);

@@ -251,13 +251,27 @@ static void step_with_job(struct bk *k, struct bk_run *r, const struct api_job *
         step_running(k, r);
 }
 
+/* Its end was written and the backup's status was not: what that is to tell is read again. */
+static void find_again(struct bk *k, struct bk_run *r, const struct api_job *job)
+{
+    if (!job || !api_job_is_finished(job))
+        return;
+    r->log = bk_log(k, job->meta.name);
+    plan_result_read(job, k->in->pods, k->in->pod_count, k->now, k->out->arena, &r->result);
+    r->found = true;
+    r->waits = !bk_follow_end(k, &r->result, r->log);
+}
+
 static void step(struct bk *k, struct bk_run *r)
 {
-    const struct api_job *job;
+    const struct api_job *job = bk_job(k, r->run->meta.name, r->run->meta.uid);
 
-    if (r->terminal || r->run->meta.deleted)
+    if (r->run->meta.deleted)
         return;
-    job = bk_job(k, r->run->meta.name, r->run->meta.uid);
+    if (bk_is_news(k, r))
+        find_again(k, r, job);
+    if (r->terminal)
+        return;
     if (api_condition_get(&r->status.conditions, API_COND_SUCCEEDED) == NULL) {
         condition(k, r, API_COND_SUCCEEDED, API_UNKNOWN, "Running", "");
         condition(k, r, API_COND_VERIFIED, API_UNKNOWN, "Running", "");

@@ -200,7 +200,7 @@ static void read_done(const struct api_job *job, const struct api_pod *pod, stru
         pod && pod->terminated
             ? api_termination_parse(pod->terminated_message, strlen(pod->terminated_message))
             : api_termination_parse("", 0);
-    ret->completed = job->completed ? job->completed : failed ? failed->transition : 0;
+    ret->completed = api_job_ended(job);
     if (pod && pod->finished && (!ret->completed || pod->finished < ret->completed))
         ret->completed = pod->finished;
     if (complete) {
