@@ -86,6 +86,10 @@ enum plan_adopt plan_adopt(const struct nb_json *existing, const char *wanted_bo
     api_meta_parse(a, wanted, &want);
     if (have.deleted)
         return PLAN_ADOPT_WAIT;
+    /* Of one that had our owner's name before: the garbage collector will come for it. */
+    if (*have.owner_uid && !nb_streq(have.owner_uid, want.owner_uid) &&
+        nb_streq(have.owner_kind, want.owner_kind) && nb_streq(have.owner_name, want.owner_name))
+        return PLAN_ADOPT_WAIT;
     if (!*want.owner_uid || !nb_streq(have.owner_uid, want.owner_uid))
         return PLAN_ADOPT_FOREIGN;
     for (size_t i = 0; i < NB_ARRAY_LEN(labels); i++) {

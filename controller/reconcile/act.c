@@ -112,8 +112,12 @@ static bool adopt(struct rec_act *act, const struct plan_action *a, enum rec_out
 
     nb_error_clear(err);
     if (!kube_get(act->work->client, resource_of(a->object), act->ns, a->name, act->work->cancel,
-                  &found, err))
+                  &found, err)) {
+        /* It went between the two requests: that is being overtaken, and the name is free. */
+        if (err->code == NB_E_NOT_FOUND)
+            err->code = NB_E_CONFLICT;
         return false;
+    }
     switch (plan_adopt(found, a->body)) {
     case PLAN_ADOPT:
         note_written(act, a->object, found);

@@ -146,6 +146,44 @@ static void crash_after_any_write_changes_nothing(void **state)
     assert_true(last);
 }
 
+static void feed(const char *job, const char *line)
+{
+    assert_true(api_log_feed(world_log(w, job), line, strlen(line), w->now_ms / 1000));
+}
+
+/* The end of a run is written, and the controller dies before the backup's status is: what the worker said of retention, and of
+ * the bucket, is told by the next one. */
+static void crash_between_two_statuses_loses_no_word(void **state)
+{
+    static const char blocked[] =
+        "{\"result\":\"Failed\",\"reason\":\"RetentionBlocked\",\"message\":\"m\",\"exitCode\":31,"
+        "\"retention\":{\"healthy\":false,\"reason\":\"Foreign\",\"message\":\"not ours\"}}";
+
+    (void)state;
+    start("2026-01-01T12:00:00Z",
+          WORLD_BACKUP(",\"schedule\":\"0 2 * * *\",\"notifications\":[{\"channel\":\"c\","
+                       "\"events\":[\"RetentionBlocked\"]}]"));
+    world_at(w, "2026-01-02T02:00:00Z");
+    world_settle(w);
+    feed(SLOT, "{\"event\":\"inventory\",\"stored\":{\"count\":3,\"totalBytes\":5}}");
+    world_pod_ends(w, SLOT, 31, blocked);
+    w->stop_after = w->writes + 1;
+    world_settle(w);
+    assert_text(world_condition(w, PLAN_OBJ_RUN, SLOT, "Succeeded"), "False/RetentionBlocked");
+    assert_text(world_get(w, PLAN_OBJ_BACKUP, "g", "status.history"), "(none)");
+    w->stop_after = -1;
+    world_log(w, SLOT)->complete = false; /* the next controller has not read it yet */
+    world_settle(w);
+    assert_text(world_get(w, PLAN_OBJ_BACKUP, "g", "status.history"), "(none)");
+    world_log(w, SLOT)->complete = true;
+    world_settle(w);
+    assert_text(world_condition(w, PLAN_OBJ_BACKUP, "g", "RetentionHealthy"), "False/Foreign");
+    assert_text(world_get(w, PLAN_OBJ_BACKUP, "g", "status.stored.count"), "3");
+    assert_int_equal(world_count_said(w, "notify-c-RetentionBlocked"), 1);
+    assert_text(world_get(w, PLAN_OBJ_BACKUP, "g", "status.consecutiveFailures"), "1");
+    assert_int_equal(world_step(w), 0);
+}
+
 static void failures_are_counted_and_recovery_is_told(void **state)
 {
     static const char *const times[] = { "2026-01-01T13:00:00Z", "2026-01-01T14:00:00Z",
@@ -360,6 +398,25 @@ static void foreign_run_of_the_name_skips_the_slot(void **state)
     assert_int_equal(world_count(w, PLAN_OBJ_JOB), 1);
 }
 
+/* Deleted and made again at once: the run of the one before still has the name, until the garbage collector comes. */
+static void run_of_a_predecessor_is_waited_for(void **state)
+{
+    (void)state;
+    world_init(w, "2026-01-01T12:00:00Z");
+    world_create(w, PLAN_OBJ_BACKUP, WORLD_BACKUP(""));
+    world_create(w, PLAN_OBJ_RUN,
+                 "{\"metadata\":{\"name\":\"g-i\",\"ownerReferences\":[{\"kind\":\"Neo4jBackup\","
+                 "\"name\":\"g\",\"uid\":\"before\",\"controller\":true}]},"
+                 "\"spec\":{\"backupRef\":{\"name\":\"g\"}}}");
+    world_settle(w);
+    assert_false(world_said(w, "NameCollision"));
+    assert_true(w->requeue_at_ms <= w->now_ms + 5000);
+    world_delete(w, PLAN_OBJ_RUN, "g-i");
+    world_settle(w);
+    assert_text(world_get(w, PLAN_OBJ_RUN, "g-i", "spec.trigger"), "Immediate");
+    assert_int_equal(world_count(w, PLAN_OBJ_JOB), 1);
+}
+
 static void foreign_job_of_the_name_fails_the_run(void **state)
 {
     (void)state;
@@ -433,11 +490,6 @@ static void log_of_a_retried_job_is_followed_anew(void **state)
     api_log_set_pod(world_log(w, SLOT), SLOT "-x");
     world_settle(w);
     assert_text(world_condition(w, PLAN_OBJ_RUN, SLOT, "Succeeded"), "True/Succeeded");
-}
-
-static void feed(const char *job, const char *line)
-{
-    assert_true(api_log_feed(world_log(w, job), line, strlen(line), w->now_ms / 1000));
 }
 
 static void artifacts_and_inventory_come_from_the_log(void **state)
@@ -563,6 +615,8 @@ static void refresh_lists_the_bucket(void **state)
 
 static void verification_has_a_schedule_of_its_own(void **state)
 {
+    int said;
+
     (void)state;
     start("2026-01-01T12:00:00Z",
           WORLD_BACKUP(
@@ -588,11 +642,19 @@ static void verification_has_a_schedule_of_its_own(void **state)
     world_pod_ends(
         w, "g-v29455500", 50,
         "{\"result\":\"Failed\",\"reason\":\"VerificationFailed\",\"message\":\"bits\"}");
+    world_patch(w, PLAN_OBJ_JOB, "g-v29455500",
+                "{\"status\":{\"completionTime\":\"2026-01-02T05:01:02Z\"}}");
     world_settle(w);
     assert_text(world_condition(w, PLAN_OBJ_BACKUP, "g", "Verified"), "False/VerificationFailed");
     assert_int_equal(world_count_said(w, "notify-c-VerificationFailed VerificationFailed"), 1);
     world_settle(w);
     assert_int_equal(world_count_said(w, "create-job g-v"), 1);
+    /* Without its pod the Job has another time, that of its own end, and nothing is told again. */
+    said = world_count_said(w, "VerificationFailed");
+    w->now_ms += 60000;
+    world_delete(w, PLAN_OBJ_POD, "g-v29455500-x");
+    world_settle(w);
+    assert_int_equal(world_count_said(w, "VerificationFailed"), said);
     assert_text(world_condition(w, PLAN_OBJ_BACKUP, "g", "Ready"), "True/Succeeded");
 }
 
@@ -714,6 +776,7 @@ int main(void)
         cmocka_unit_test_teardown(job_that_ends_before_its_pod_is_seen_is_looked_at, teardown),
         cmocka_unit_test_teardown(job_whose_pod_is_gone_succeeds_without_details, teardown),
         cmocka_unit_test_teardown(crash_after_any_write_changes_nothing, teardown),
+        cmocka_unit_test_teardown(crash_between_two_statuses_loses_no_word, teardown),
         cmocka_unit_test_teardown(failures_are_counted_and_recovery_is_told, teardown),
         cmocka_unit_test_teardown(forbid_skips_and_runs_later, teardown),
         cmocka_unit_test_teardown(allow_starts_beside_and_replace_ends_first, teardown),
@@ -724,6 +787,7 @@ int main(void)
         cmocka_unit_test_teardown(very_long_token_is_handled_too, teardown),
         cmocka_unit_test_teardown(invalid_schedule_is_told_once_and_mended, teardown),
         cmocka_unit_test_teardown(foreign_run_of_the_name_skips_the_slot, teardown),
+        cmocka_unit_test_teardown(run_of_a_predecessor_is_waited_for, teardown),
         cmocka_unit_test_teardown(foreign_job_of_the_name_fails_the_run, teardown),
         cmocka_unit_test_teardown(job_that_is_gone_is_looked_for_first, teardown),
         cmocka_unit_test_teardown(pod_that_cannot_start_is_shown_and_given_up, teardown),

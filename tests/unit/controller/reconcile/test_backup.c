@@ -419,6 +419,29 @@ static void watch_of_pods_that_is_behind_loses_nothing(void **state)
     fake_kube_free(k);
 }
 
+/* A name was taken, and is free when we look by whom: we go on at once. */
+static void holder_of_a_name_that_goes_meanwhile_holds_nothing_up(void **state)
+{
+    static const char *const parts[] = { "neo4jbackupruns", "jobs" };
+
+    (void)state;
+    for (size_t i = 0; i < NB_ARRAY_LEN(parts); i++) {
+        const struct fake_kube_fault taken = {
+            .method = "POST", .part = parts[i], .times = 1, .status = 409, .reason = "AlreadyExists"
+        };
+        struct fake_kube *k = fake_kube_new();
+        struct controller *c;
+
+        fake_kube_put(k, BACKUPS, backup);
+        fake_kube_fail(k, &taken);
+        c = controller_start(k, 1000000);
+        assert_true(go_on(k, &good, c));
+        check_end(k, &good, parts[i]);
+        controller_stop(c);
+        fake_kube_free(k);
+    }
+}
+
 /* Asked for before the backup exists: it waits for the run, then reads it. */
 static void restore_waits_for_its_run_and_succeeds(void **state)
 {
@@ -480,6 +503,7 @@ int main(void)
         cmocka_unit_test(unreliable_watches_change_nothing),
         cmocka_unit_test(watch_of_pods_that_is_behind_loses_nothing),
         cmocka_unit_test(two_controllers_make_one_run),
+        cmocka_unit_test(holder_of_a_name_that_goes_meanwhile_holds_nothing_up),
         cmocka_unit_test(restore_waits_for_its_run_and_succeeds),
     };
 
