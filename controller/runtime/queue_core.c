@@ -5,7 +5,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 
-enum { NOT_WAITING = -1 };
+enum { NOT_WAITING = -1, BACKOFF_CAP_MS = 30000 };
 
 struct entry {
     int64_t due_ms;
@@ -32,7 +32,7 @@ struct ctl_queue_core *ctl_queue_core_new(const struct ctl_queue_core_opts *opts
 
     q->entries = nb_map_new(free);
     q->base_ms = opts && opts->backoff_base_ms ? opts->backoff_base_ms : 5;
-    q->cap_ms = opts && opts->backoff_cap_ms ? opts->backoff_cap_ms : 1000000;
+    q->cap_ms = opts && opts->backoff_cap_ms ? opts->backoff_cap_ms : BACKOFF_CAP_MS;
     return q;
 }
 

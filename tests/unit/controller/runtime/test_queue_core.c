@@ -104,6 +104,23 @@ static void failures_back_off_up_to_the_cap(void **state)
          { FAIL, 300, "a", 0 }, { DONE, 0, "a", 0 }, { NEXT, 0, "", 310 });
 }
 
+/* An outage of hours: the first try after it is not as far away. */
+static void many_failures_come_back_within_half_a_minute(void **state)
+{
+    nb_auto(ctl_queue_core_free) struct ctl_queue_core *q = ctl_queue_core_new(NULL);
+    int64_t now = 0, due;
+
+    (void)state;
+    ctl_queue_core_add(q, "a", now);
+    for (int i = 0; i < 100; i++) {
+        assert_non_null(ctl_queue_core_take(q, now, &due));
+        ctl_queue_core_fail(q, "a", now, 0);
+        ctl_queue_core_done(q, "a");
+        assert_in_range(ctl_queue_core_next_due_ms(q) - now, 5, 30000);
+        now = ctl_queue_core_next_due_ms(q);
+    }
+}
+
 static void asked_for_delay_is_a_lower_bound(void **state)
 {
     (void)state;
@@ -203,6 +220,7 @@ int main(void)
         cmocka_unit_test(delayed_key_is_due_in_time),
         cmocka_unit_test(earlier_time_wins_whichever_came_first),
         cmocka_unit_test(failures_back_off_up_to_the_cap),
+        cmocka_unit_test(many_failures_come_back_within_half_a_minute),
         cmocka_unit_test(asked_for_delay_is_a_lower_bound),
         cmocka_unit_test(event_during_back_off_is_worked_on_at_once),
         cmocka_unit_test(clear_keeps_what_is_being_worked_on),
