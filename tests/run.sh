@@ -13,7 +13,7 @@ logs=$PWD/build/test-logs
 mkdir -p "$logs"
 jobs=$(nproc)
 # What the end-to-end stories need; the quickest and most needed first.
-real_parts="py helm minio neo4j-5 cypher-shell k8s coredns versitygw age rage neo4j-4 neo4j-2026 apoc"
+real_parts="py helm minio neo4j-5 cypher-shell k8s coredns versitygw promlint age rage neo4j-4 neo4j-2026 apoc"
 passed=0 failed=0
 started=$(date +%s)
 say() { printf '%s %s\n' "$(date -u +%H:%M:%S)" "$*"; }

