@@ -5,7 +5,7 @@
 #
 #   run.sh NAME CASES [CASES_A_LINE]
 #
-# CAMPAIGN_BIN: where the programs are (build/release). Ends with "N passed, N failed".
+# CAMPAIGN_PORT: the first of three ports for the API server of the controller's campaigns. CAMPAIGN_BIN: where the programs are (build/release). Ends with "N passed, N failed".
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 name=${1:?the name of a campaign}
@@ -14,7 +14,9 @@ chunk=${3:-$cases}
 bin=${CAMPAIGN_BIN:-$here/../../build/release}
 ledger=$here/ledger/$name.tsv
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+e2e=$here/../e2e
+api=$work/api
+trap 'case $name in controller-*) "$e2e/apiserver.sh" down "$api" ;; esac; rm -rf "$work"' EXIT
 passed=0 failed=0
 
 part() { "$here/../parts/get.sh" path "$1"; }
@@ -32,11 +34,21 @@ cron_rows() {
 run_cases() { # FROM COUNT
     case $name in
     cron) cron_rows "$@" ;;
+    controller-faults | controller-specs)
+        CONTROLLER=$bin/neo4j-backup-controller /usr/bin/python3 -B "$e2e/kube_${name#controller-}.py" "$api" "$@" >"$work/out"
+        ;;
     *) "$bin/tests/campaigns/campaign_$name" "$@" >"$work/out" ;;
     esac
 }
 
-[ "$name" != cron ] || "$here/../parts/get.sh" robfig cronsim
+case $name in
+cron) "$here/../parts/get.sh" robfig cronsim ;;
+controller-*)
+    "$here/../parts/get.sh" k8s helm
+    bin=$(cd "$bin" && pwd)
+    "$e2e/apiserver.sh" up "$api" "${CAMPAIGN_PORT:-16440}" >/dev/null
+    ;;
+esac
 [ -e "$ledger" ] || printf '# first\tlast\tprogram\tdate (UTC)\tcases\tfailures\tremarks\n' >"$ledger"
 program=$(cat "$here/../../VERSION")+$(git -C "$here" rev-parse --short=10 HEAD 2>/dev/null || echo unknown)
 while [ "$cases" -gt 0 ]; do

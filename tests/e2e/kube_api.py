@@ -1,0 +1,192 @@
+"""A Kubernetes API client for tests, with asyncio and nothing but the standard library; and what a node would do: Node plays
+the kubelet of every worker pod. See kube_faults.py.
+"""
+
+import asyncio
+import json
+import ssl
+import urllib.parse
+
+HEAD_LIMIT = 64 * 1024
+GROUP = "/apis/neo4jbackup.dev/v1"
+MERGE = "application/merge-patch+json"
+
+
+class Refused(Exception):
+    """An answer that is none of 2xx."""
+
+    def __init__(self, status, body):
+        super().__init__("%d %s" % (status, body[:300].decode("utf-8", "replace")))
+        self.status = status
+
+
+class Head:
+    """First line and headers of a request or an answer; names in lower case."""
+
+    def __init__(self, raw):
+        lines = raw.decode("latin-1").split("\r\n")
+        self.first = lines[0].split(" ", 2)
+        self.headers = {}
+        for line in lines[1:]:
+            name, colon, value = line.partition(":")
+            if colon:
+                self.headers[name.strip().lower()] = value.strip()
+
+
+async def read_head(reader):
+    """None: the peer closed the connection between two messages."""
+    try:
+        return Head(await reader.readuntil(b"\r\n\r\n"))
+    except asyncio.IncompleteReadError as e:
+        if not e.partial:
+            return None
+        raise
+
+
+async def chunks(reader):
+    """The chunks of a chunked body."""
+    while True:
+        size = int((await reader.readline()).split(b";")[0], 16)
+        data = await reader.readexactly(size + 2)
+        if size == 0:
+            return
+        yield data[:-2]
+
+
+async def read_body(reader, head):
+    if head.headers.get("transfer-encoding") == "chunked":
+        return b"".join([c async for c in chunks(reader)])
+    return await reader.readexactly(int(head.headers.get("content-length", 0)))
+
+
+class Server:
+    """Where the API server is; connections to it."""
+
+    def __init__(self, url, token):
+        parts = urllib.parse.urlsplit(url)
+        self.host, self.port, self.token = parts.hostname, parts.port, token
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self.context.check_hostname = False
+        self.context.verify_mode = ssl.CERT_NONE
+
+    async def connect(self):
+        return await asyncio.open_connection(self.host, self.port, ssl=self.context, limit=64 << 20)
+
+    def write(self, writer, method, target, body=b"", kind="application/json"):
+        head = "%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nAccept: application/json\r\n" % (
+            method, target, self.host, self.token)  # fmt: skip
+        if body or method in ("POST", "PATCH", "PUT"):
+            head += "Content-Type: %s\r\nContent-Length: %d\r\n" % (kind, len(body))
+        writer.write(head.encode() + b"\r\n" + body)
+
+
+class Api:
+    """Requests as one user."""
+
+    def __init__(self, url, token):
+        self.server = Server(url, token)
+        self.idle = []
+
+    async def call(self, method, path, body=None, kind="application/json"):
+        data = b"" if body is None else json.dumps(body).encode()
+        reader, writer = self.idle.pop() if self.idle else await self.server.connect()
+        try:
+            self.server.write(writer, method, path, data, kind)
+            head = await read_head(reader)
+            if head is None:  # an idle connection that the server had closed
+                writer.close()
+                return await self.call(method, path, body, kind)
+            answer = await read_body(reader, head)
+        except BaseException:
+            writer.transport.abort()
+            raise
+        self.idle.append((reader, writer))
+        status = int(head.first[1])
+        if not 200 <= status < 300:
+            raise Refused(status, answer)
+        return json.loads(answer) if answer.startswith(b"{") else answer
+
+    async def get(self, path):
+        """None: there is none."""
+        try:
+            return await self.call("GET", path)
+        except Refused as e:
+            if e.status == 404:
+                return None
+            raise
+
+    async def delete(self, path, propagation="Background"):
+        try:
+            await self.call("DELETE", path, {"propagationPolicy": propagation})
+        except Refused as e:
+            if e.status != 404:
+                raise
+
+    async def merge(self, path, body):
+        return await self.call("PATCH", path, body, MERGE)
+
+    async def watch(self, path, on_event):
+        """List and watch, for ever: on_event(type, object)."""
+        while True:
+            page = await self.call("GET", path)
+            for item in page["items"]:
+                on_event("ADDED", item)
+            version = page["metadata"]["resourceVersion"]
+            reader, writer = await self.server.connect()
+            self.server.write(writer, "GET", "%s%swatch=1&resourceVersion=%s" % (path, "&" if "?" in path else "?", version))
+            head = await read_head(reader)
+            if head is None or head.first[1] != "200":
+                writer.close()
+                continue
+            rest = b""
+            async for chunk in chunks(reader):
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    event = json.loads(line)
+                    if event["type"] == "ERROR":
+                        break
+                    on_event(event["type"], event["object"])
+            writer.close()
+
+
+def pods_of(ns):
+    return "/api/v1/namespaces/%s/pods" % ns
+
+
+class Node:
+    """Plays the kubelet: what becomes of a worker pod is said by plan(pod), which returns (seconds, exit code, termination
+    message) or None for a pod that is none of its own."""
+
+    def __init__(self, api, plan):
+        self.api, self.plan, self.known, self.tasks = api, plan, set(), set()
+
+    async def run(self):
+        await self.api.watch("/api/v1/pods?labelSelector=app.kubernetes.io%2Fname%3Dneo4j-backup", self.on_pod)
+
+    def on_pod(self, kind, pod):
+        uid = pod["metadata"]["uid"]
+        if kind == "DELETED" or uid in self.known or "deletionTimestamp" in pod["metadata"]:
+            return
+        wanted = self.plan(pod)
+        if wanted:
+            self.known.add(uid)
+            task = asyncio.ensure_future(self.play(pod, *wanted))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    async def play(self, pod, seconds, code, message):
+        path = "%s/%s/status" % (pods_of(pod["metadata"]["namespace"]), pod["metadata"]["name"])
+        created = pod["metadata"]["creationTimestamp"]
+        worker = {"name": "worker", "image": "worker:1", "imageID": "", "ready": False, "restartCount": 0}
+        running = dict(worker, ready=True, state={"running": {"startedAt": created}})
+        ended = dict(worker, state={"terminated": {
+            "exitCode": code, "reason": "Error" if code else "Completed", "message": message,
+            "startedAt": created, "finishedAt": created}})  # fmt: skip
+        try:
+            await self.api.merge(path, {"status": {"phase": "Running", "startTime": created, "containerStatuses": [running]}})
+            await asyncio.sleep(seconds)
+            phase = "Failed" if code else "Succeeded"
+            await self.api.merge(path, {"status": {"phase": phase, "containerStatuses": [ended]}})
+        except Refused as e:
+            if e.status not in (404, 409):
+                raise
