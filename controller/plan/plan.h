@@ -78,9 +78,9 @@ NB_AUTO_DONE_DEFINE(struct plan_actions, plan_actions_done)
 
 /* What live look-ups told. */
 enum plan_fact_kind {
-    PLAN_FACT_GONE,   /* a look-up found nothing */
-    PLAN_FACT_LOOKED, /* the pods of Job `name` were listed: there are no others, nor newer ones */
-    PLAN_FACT_WAIT, /* the name is taken by one that is being deleted, or is about to be: its owner is gone */
+    PLAN_FACT_GONE,    /* a look-up found nothing */
+    PLAN_FACT_LOOKED,  /* the pods of Job `name` were listed: there are no others, nor newer ones */
+    PLAN_FACT_WAIT,    /* the name is taken by one that is being deleted, or whose owner is gone */
     PLAN_FACT_FOREIGN, /* the name is taken by one that is not ours */
 };
 struct plan_fact {

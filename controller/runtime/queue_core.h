@@ -19,8 +19,7 @@ struct ctl_queue_core;
 
 struct ctl_queue_core_opts {
     int64_t backoff_base_ms; /* 0: 5 ms */
-    int64_t
-        backoff_cap_ms; /* 0: 30 s, so that all is well within a minute after the worst outage */
+    int64_t backoff_cap_ms;  /* 0: 30 s: all is well within a minute after the worst outage */
 };
 
 struct ctl_queue_core *ctl_queue_core_new(const struct ctl_queue_core_opts *opts);
