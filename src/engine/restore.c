@@ -666,8 +666,9 @@ static void free_schema(struct nb_vec *v)
     nb_vec_done(v);
 }
 
-bool eng_restore_run(const struct eng_restore_opts *opts, struct eng_restore_result *ret,
-                     struct nb_error *err)
+static bool restore(const struct eng_restore_opts *opts,
+                    bool (*steps)(struct restore *r, struct nb_error *err),
+                    struct eng_restore_result *ret, struct nb_error *err)
 {
     nb_auto(eng_pulse_stop) struct eng_pulse *pulse = NULL;
     struct eng_meter own_meter = { .stage = ENG_CONNECTING };
@@ -685,11 +686,24 @@ bool eng_restore_run(const struct eng_restore_opts *opts, struct eng_restore_res
     if (!nb_cancel_check(opts->cancel, err) || !eng_pulse_start(&pulse_opts, &pulse, err))
         return false;
     r.pulse = pulse;
-    ok = run(&r, err);
+    ok = steps(&r, err);
     if (!ok)
         eng_pulse_fail(pulse, err);
     eng_load_free(r.load);
     eng_dest_free(r.dest);
     free_schema(&r.schema);
     return ok;
+}
+
+bool eng_restore_check(const struct eng_restore_opts *opts, struct nb_error *err)
+{
+    struct eng_restore_result ignored;
+
+    return restore(opts, look_at_target, &ignored, err);
+}
+
+bool eng_restore_run(const struct eng_restore_opts *opts, struct eng_restore_result *ret,
+                     struct nb_error *err)
+{
+    return restore(opts, run, ret, err);
 }

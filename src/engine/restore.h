@@ -66,6 +66,9 @@ struct eng_restore_result {   /* also filled, as far as it came, by a failure */
  * Later: NB_E_CORRUPT "VerificationFailed" where the target is not what the dump says, NB_E_CONFLICT
  * "RestoreDisturbed" where somebody else writes to it.
  */
+/* Only whether the target is there and may be written to, by the same reasons; the dump is not
+ * looked at. */
+NB_NODISCARD bool eng_restore_check(const struct eng_restore_opts *opts, struct nb_error *err);
 NB_NODISCARD bool eng_restore_run(const struct eng_restore_opts *opts,
                                   struct eng_restore_result *ret, struct nb_error *err);
 

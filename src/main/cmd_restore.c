@@ -452,6 +452,23 @@ static bool restore_one(struct restore *r, const struct source *s, struct nb_err
     return ok;
 }
 
+/* Before the first is wiped: what is missing, or not confirmed, would else be found when others are
+ * gone. */
+static bool check_targets(struct restore *r, struct nb_error *err)
+{
+    if (overwrite_policy(r->c->options) != ENG_OVERWRITE_WIPE || r->sources.count < 2)
+        return true;
+    for (size_t i = 0; i < r->sources.count; i++) {
+        const struct source *s = r->sources.items[i];
+        struct eng_restore_opts opts = restore_opts(r, s);
+
+        on_resolved(r, s->target ? s->target : "");
+        if (!eng_restore_check(&opts, err))
+            return nb_wrap(err, "nothing was written");
+    }
+    return true;
+}
+
 static bool restore_all(struct restore *r, struct nb_error *err)
 {
     for (size_t i = 0; i < r->sources.count; i++) {
@@ -503,7 +520,7 @@ static bool run(struct restore *r, struct nb_error *err)
         !neo4j_settings_load(o, r->c->cancel, &r->neo4j, err))
         return false;
     tell_sources(r);
-    return restore_all(r, err);
+    return check_targets(r, err) && restore_all(r, err);
 }
 
 bool cmd_restore(struct context *c, struct nb_error *err)
