@@ -5,42 +5,27 @@
 #
 #   incremental.sh
 #
-# INCR_NODES    nodes, and twice as many relationships (20000)
+# INCR_NODES       nodes, and twice as many relationships (20000)
+# ROUNDTRIP_BIN    as in roundtrip-lib.sh
 # Ends with "N passed, N failed".
-set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-bin=$here/../../build/release
+# shellcheck source=tests/e2e/roundtrip-lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/roundtrip-lib.sh" none
 py=$("$here/../parts/get.sh" path py)
 nodes=${INCR_NODES:-20000}
-export E2E_NEO4J_PASSWORD=${E2E_NEO4J_PASSWORD:-correct-horse-7} E2E_HOST=127.0.0.1
 export NEO4J_PASSWORD=$E2E_NEO4J_PASSWORD S3_ACCESS_KEY=${S3_ACCESS_KEY:-e2e-access-key} S3_SECRET_KEY=${S3_SECRET_KEY:-e2e-secret-key-0123456789}
 export S3_ENDPOINT=http://127.0.0.1:7804 R2_ENDPOINT=http://127.0.0.1:7804 R2_FORCE_PATH_STYLE=true R2_BUCKET_NAME=incr
 export R2_ACCESS_KEY_ID=$S3_ACCESS_KEY R2_SECRET_ACCESS_KEY=$S3_SECRET_KEY BACKUP_OWNER=incr/test LOG_FORMAT=json
 source_uri=bolt://127.0.0.1:7802 target_uri=bolt://127.0.0.1:7803
-work=$(mktemp -d)
-passed=0 failed=0
-servers() { "$here/servers.sh" "$@"; }
-clean_up() {
-    rm -rf "$work"
+clean_up_servers() {
+    clean_up
     for name in incr-source incr-target; do servers neo4j-wipe $name >/dev/null 2>&1 || true; done
     servers s3-down incr >/dev/null 2>&1 || true
 }
-trap clean_up EXIT
-check() { # WHAT COMMAND...
-    local what=$1
-    shift
-    if "$@"; then
-        passed=$((passed + 1))
-        echo "ok   $what"
-    else
-        failed=$((failed + 1))
-        echo "FAIL $what"
-        tail -n 3 "$work/log" 2>/dev/null || true
-    fi
-}
+trap clean_up_servers EXIT
+
 bucket() { "$py" "$here/s3.py" "$@"; }
 cypher() { servers shell "$1" >/dev/null; }
-digest() { "$bin/tests/tools/graph-digest" "$1" neo4j "$E2E_NEO4J_PASSWORD" | tail -n 1; }
+digest() { "$tools/graph-digest" "$1" neo4j "$E2E_NEO4J_PASSWORD" | tail -n 1; }
 empty() { "$py" "$here/live_writer.py" "$1" empty; }
 
 # back_up POINT [OPTION...]: its manifest's key in $work/POINT.key, the source's digest in $work/POINT.digest
@@ -109,5 +94,4 @@ check "... keeps the last point" verifies scattered
 check "... no manifest but the last" test "$(bucket ls "$R2_BUCKET_NAME" | grep -c 'manifest\.json$')" = 1
 echo "     chunks: $before, then $(chunks) (the young ones wait for a later prune)"
 check "the last point restores afterwards" restores scattered
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish
