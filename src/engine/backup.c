@@ -101,11 +101,17 @@ static bool describe_done(struct backup *b, struct nb_error *err)
     return true;
 }
 
-/* By exporting anew: the graph would not hold still, or a label or key of a chain's helper name has
- * come up since the chain began. */
+static bool is_too_fine(const struct backup *b, const struct nb_error *err)
+{
+    return b->chain.length > 0 && nb_streq(err->reason, "TooManyChunks") &&
+           b->chain.chunk_bytes < ENG_CUT_AVERAGE_MAX;
+}
+
+/* By exporting anew: the graph would not hold still, a label or key of a chain's helper name has come
+ * up since the chain began, or the chain has more chunks than a manifest may name. */
 static bool can_try_again(const struct backup *b, const struct nb_error *err)
 {
-    return nb_streq(err->reason, "NotClosed") ||
+    return nb_streq(err->reason, "NotClosed") || is_too_fine(b, err) ||
            (b->chain.length > 0 && nb_streq(err->reason, "HelperNameTaken"));
 }
 
@@ -203,7 +209,8 @@ static bool repeat_base(struct backup *b, struct nb_error *err)
 static bool confirm_base(struct backup *b, struct nb_error *err)
 {
     const struct eng_server *server = eng_source_server(b->source);
-    struct eng_chain_opts opts = { .max_chain = b->opts->max_chain };
+    struct eng_chain_opts opts = { .max_chain = b->opts->max_chain,
+                                   .max_chunks = b->opts->max_chunks };
     struct eng_mark mark;
     uint64_t nodes, rels;
 
@@ -245,6 +252,8 @@ static bool export_all(struct backup *b, struct repo_manifest **ret, struct nb_e
             return false;
         if (nb_streq(err->reason, "HelperNameTaken"))
             begin_new_chain(b);
+        else if (nb_streq(err->reason, "TooManyChunks"))
+            eng_chain_coarsen(&b->chain);
         nb_error_clear(err);
     }
 }

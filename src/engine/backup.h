@@ -53,6 +53,7 @@ struct eng_backup_opts { /* all borrowed for the call */
     bool incremental;
     unsigned max_chain;   /* 0: ENG_CHAIN_MAX_DEFAULT */
     uint64_t chunk_bytes; /* of a new chain; 0: by the size of the graph */
+    size_t max_chunks;    /* 0: ENG_CHUNKS_MAX; with more of them a chain of larger ones begins */
 
     int64_t scheduled_unix_seconds;
     const struct nb_cancel *cancel;

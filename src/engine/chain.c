@@ -5,9 +5,10 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "engine/chunks.h"
 #include "engine/cut.h"
 
-enum { HELPER_RANDOM_BYTES = 4 };
+enum { HELPER_RANDOM_BYTES = 4, COARSER_FACTOR = 4 };
 
 static bool is_helper(const char *s)
 {
@@ -17,32 +18,72 @@ static bool is_helper(const char *s)
            strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789") == n;
 }
 
-static bool can_continue(const struct repo_manifest *m, unsigned max_chain,
+static size_t max_chunks(const struct eng_chain_opts *opts)
+{
+    return opts->max_chunks ? opts->max_chunks : ENG_CHUNKS_MAX;
+}
+
+/* So many chunks that the next backup may need more than there may be. */
+static bool is_outgrown(const struct repo_manifest *m, const struct eng_chain_opts *opts)
+{
+    return m->objects_n > max_chunks(opts) / 5 * 4 && m->chunk_bytes < ENG_CUT_AVERAGE_MAX;
+}
+
+static bool can_continue(const struct repo_manifest *m, const struct eng_chain_opts *opts,
                          const struct eng_server *server)
 {
-    if (!max_chain)
-        max_chain = ENG_CHAIN_MAX_DEFAULT;
-    return m && m->type == REPO_INCREMENTAL && m->key && is_helper(m->helper) &&
-           m->chunk_bytes > 0 && m->chunk_bytes <= ENG_CUT_AVERAGE_MAX && m->chain_length >= 1 &&
-           (unsigned)m->chain_length <= max_chain &&
+    unsigned max_chain = opts->max_chain ? opts->max_chain : ENG_CHAIN_MAX_DEFAULT;
+
+    return m && !is_outgrown(m, opts) && m->type == REPO_INCREMENTAL && m->key &&
+           is_helper(m->helper) && m->chunk_bytes > 0 && m->chunk_bytes <= ENG_CUT_AVERAGE_MAX &&
+           m->chain_length >= 1 && (unsigned)m->chain_length <= max_chain &&
            nb_streq(m->database_id ? m->database_id : "", server->database_id);
+}
+
+static uint64_t coarser(uint64_t chunk_bytes)
+{
+    return chunk_bytes < ENG_CUT_AVERAGE_MAX / COARSER_FACTOR ? chunk_bytes * COARSER_FACTOR
+                                                              : ENG_CUT_AVERAGE_MAX;
+}
+
+/* The guess by the number of elements knows nothing of their size; the last backup does. */
+static uint64_t new_chunk_bytes(const struct eng_chain_opts *opts, const struct repo_manifest *last)
+{
+    uint64_t average = opts->chunk_bytes;
+
+    if (!last || last->type != REPO_INCREMENTAL)
+        return average;
+    if (is_outgrown(last, opts) && average < coarser(last->chunk_bytes))
+        average = coarser(last->chunk_bytes);
+    while (average < ENG_CUT_AVERAGE_MAX &&
+           last->objects_n * last->chunk_bytes / average > max_chunks(opts) / 2)
+        average = coarser(average);
+    return average;
 }
 
 void eng_chain_restart(struct eng_chain *c, const struct eng_chain_opts *opts)
 {
     uint8_t random[HELPER_RANDOM_BYTES];
+    uint64_t chunk_bytes = new_chunk_bytes(opts, c->base);
 
     repo_manifest_free(c->base);
-    *c = (struct eng_chain){ .chunk_bytes = opts->chunk_bytes, .length = 1 };
+    *c = (struct eng_chain){ .chunk_bytes = chunk_bytes, .length = 1 };
     nb_random_bytes(random, sizeof(random));
     nb_hex(random, sizeof(random), c->helper);
+}
+
+void eng_chain_coarsen(struct eng_chain *c)
+{
+    struct eng_chain_opts opts = { .chunk_bytes = coarser(c->chunk_bytes) };
+
+    eng_chain_restart(c, &opts);
 }
 
 void eng_chain_init(struct eng_chain *c, const struct eng_chain_opts *opts,
                     struct repo_manifest *take_base, const struct eng_server *server)
 {
     *c = (struct eng_chain){ .base = take_base };
-    if (!can_continue(take_base, opts->max_chain, server)) {
+    if (!can_continue(take_base, opts, server)) {
         eng_chain_restart(c, opts);
         return;
     }

@@ -9,7 +9,8 @@
  * further one what its base, the newest complete one before, does not name. All of a chain use one
  * helper name and one size of chunks, else no chunk would be the same twice. After max_chain
  * further backups, or where the database is another one, a new chain begins, with another helper
- * name and so with chunks of its own: no chunk is relied on for ever.
+ * name and so with chunks of its own: no chunk is relied on for ever. So it does where a chain has
+ * nearly as many chunks as a manifest may name: then with larger ones.
  */
 
 #include "engine/mark.h"
@@ -27,15 +28,18 @@ struct eng_chain {
 
 struct eng_chain_opts {
     unsigned max_chain;   /* 0: ENG_CHAIN_MAX_DEFAULT */
-    uint64_t chunk_bytes; /* of a new chain */
+    uint64_t chunk_bytes; /* of a new chain, if its elements are of common size */
+    size_t max_chunks;    /* in one backup; 0: ENG_CHUNKS_MAX */
 };
 
 /* take_base: NULL, or the newest complete incremental backup; freed where it cannot be built on. */
 void eng_chain_init(struct eng_chain *c, const struct eng_chain_opts *opts,
                     struct repo_manifest *take_base, const struct eng_server *server);
 void eng_chain_done(struct eng_chain *c);
-/* Another helper name, and so a new chain. */
+/* Another helper name, and so a new chain with chunks of opts->chunk_bytes. */
 void eng_chain_restart(struct eng_chain *c, const struct eng_chain_opts *opts);
+/* The same after an export that took too many chunks: with larger ones, up to ENG_CUT_AVERAGE_MAX. */
+void eng_chain_coarsen(struct eng_chain *c);
 
 /*
  * The base is what the database holds now: it was read as a snapshot, and the database's id, its

@@ -129,11 +129,11 @@ static bool object_add(struct eng_chunks *c, const struct job *job, size_t *ret_
     struct repo_object o = { .plain_bytes = job->plain.len };
     uint8_t digest[NB_SHA256_BYTES];
 
-    if (c->objects_n == ENG_CHUNKS_MAX)
+    if (c->objects_n == c->opts.max_chunks)
         return nb_fail(err, NB_E_LIMIT, "TooManyChunks",
-                       "an incremental backup of database '%s' has more than %d chunks; hint: "
+                       "an incremental backup of database '%s' has more than %zu chunks; hint: "
                        "take type Full",
-                       c->opts.database, ENG_CHUNKS_MAX);
+                       c->opts.database, c->opts.max_chunks);
     nb_sha256(job->plain.data, job->plain.len, digest);
     nb_hex(digest, sizeof(digest), o.plain_sha256);
     pthread_mutex_lock(&c->lock);
@@ -267,6 +267,8 @@ bool eng_chunks_new(const struct eng_chunks_opts *opts, struct sink **ret, struc
 
     c->base.ops = &chunks_ops;
     c->opts = *opts;
+    if (!c->opts.max_chunks)
+        c->opts.max_chunks = ENG_CHUNKS_MAX;
     c->known = nb_map_new(NULL);
     c->queue = nb_queue_new(1);
     c->error = (struct nb_error)NB_ERROR_INIT;

@@ -11,7 +11,7 @@
  * Chunks that were stored stay in the bucket when the sink is freed unfinished: a later run may need
  * them, and retention sweeps them.
  *
- * Written to by one thread at a time.
+ * Written to by one thread at a time. NB_E_LIMIT "TooManyChunks": more than max_chunks.
  */
 
 #include "base/cancel.h"
@@ -26,11 +26,12 @@ struct eng_chunks_opts { /* all borrowed until the sink is freed, the strings to
     int level;                        /* of gzip: 1 to 9 */
     unsigned threads;                 /* 1 or more */
     size_t max_bytes;
+    size_t max_chunks; /* 0: ENG_CHUNKS_MAX */
     struct eng_meter *meter;
     const struct nb_cancel *cancel;
 };
 
-enum { ENG_CHUNKS_MAX = 100000 }; /* in one manifest; NB_E_LIMIT "TooManyChunks" above */
+enum { ENG_CHUNKS_MAX = 100000 }; /* in one manifest: some 45 MB of its text */
 
 NB_NODISCARD bool eng_chunks_new(const struct eng_chunks_opts *opts, struct sink **ret,
                                  struct nb_error *err);

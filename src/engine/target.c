@@ -126,6 +126,7 @@ static bool open_chunks(struct eng_target *t, const struct eng_target_about *abo
         .level = t->opts->gzip_level > 0 ? t->opts->gzip_level : GZ_LEVEL_DEFAULT,
         .threads = threads < 2 ? 2 : threads,
         .max_bytes = about->chain->chunk_bytes * CHUNK_MAX_FACTOR,
+        .max_chunks = t->opts->max_chunks,
         .meter = t->meter,
         .cancel = t->run,
     };

@@ -31,6 +31,7 @@ struct bench {
 
     /* Options of the next run. */
     unsigned max_chain;
+    size_t max_chunks;
     int level;
     const char *owner;
     enum repo_verification verify;
@@ -119,6 +120,7 @@ static bool try_run(struct bench *b)
         .incremental = true,
         .max_chain = b->max_chain,
         .chunk_bytes = CHUNK_BYTES,
+        .max_chunks = b->max_chunks,
         .scheduled_unix_seconds = T0 + (int64_t)b->runs * DAY,
         .verify = { .level = b->verify },
         .cancel = b->cancel,
@@ -397,6 +399,64 @@ static void lost_chunk_is_found_and_not_built_on(void **state)
     m = run(&b);
     assert_int_equal(m->chain_length, 1);
     assert_true(verify_at(repo, m, REPO_VERIFIED_READBACK, &b.err));
+    close_bench(&b);
+}
+
+/* There may be only so many chunks in a manifest: an export that has more is made again. */
+static void too_many_chunks_are_made_larger(void **state)
+{
+    nb_auto(repo_free) struct repo *repo = NULL;
+    const struct repo_manifest *m;
+    struct bench b;
+    size_t n;
+
+    (void)state;
+    open_bench(&b);
+    n = run(&b)->objects_n;
+    b.owner = "you";
+    repo = repo_of(&b, 0);
+    b.max_chunks = n - 1;
+    m = run(&b);
+    assert_int_equal(m->chain_length, 1);
+    assert_int_equal(m->chunk_bytes, 4 * CHUNK_BYTES);
+    assert_true(m->objects_n < n);
+    assert_int_equal(b.exports, 3);
+    assert_true(verify_at(repo, m, REPO_VERIFIED_READBACK, &b.err));
+    b.max_chunks = 1; /* whatever their size: head and tail are chunks of their own */
+    fake_graph_touch(b.graph);
+    assert_false(try_run(&b));
+    assert_string_equal(b.err.reason, "TooManyChunks");
+    close_bench(&b);
+}
+
+/* Before that comes to pass. What was found of the elements' size holds for the chains to come. */
+static void chain_of_many_chunks_is_followed_by_a_coarser_one(void **state)
+{
+    const struct repo_manifest *m;
+    struct bench b;
+    uint64_t bytes;
+    size_t n;
+
+    (void)state;
+    open_bench(&b);
+    b.max_chain = 1;
+    m = run(&b);
+    n = m->objects_n;
+    assert_int_equal(m->chunk_bytes, CHUNK_BYTES);
+    b.max_chunks = n;
+    fake_graph_touch(b.graph);
+    m = run(&b);
+    assert_int_equal(m->chain_length, 1);
+    bytes = m->chunk_bytes;
+    assert_true(bytes > CHUNK_BYTES);
+    assert_true(m->objects_n < n / 2);
+    assert_int_equal(b.exports, 2); /* none was in vain */
+    for (int length = 2; length > 0; length--) {
+        fake_graph_touch(b.graph);
+        m = run(&b);
+        assert_int_equal(m->chain_length, length);
+        assert_int_equal(m->chunk_bytes, bytes);
+    }
     close_bench(&b);
 }
 
@@ -746,6 +806,8 @@ int main(void)
         cmocka_unit_test(unchanged_database_is_not_read_but_for_every_seventh_time),
         cmocka_unit_test(chain_ends_after_its_maximum),
         cmocka_unit_test(lost_chunk_is_found_and_not_built_on),
+        cmocka_unit_test(too_many_chunks_are_made_larger),
+        cmocka_unit_test(chain_of_many_chunks_is_followed_by_a_coarser_one),
         cmocka_unit_test(changed_chunk_is_found),
         cmocka_unit_test(chunks_of_a_dead_run_are_taken_as_they_are),
         cmocka_unit_test(written_to_meanwhile_fixups_are_a_chunk_of_their_own),
