@@ -176,14 +176,14 @@ static bool add_newest(struct restore *r, struct nb_error *err)
     if (!repo_list(r->bucket.repo, &opts, r->c->cancel, &all, err))
         return false;
     for (size_t i = 0, k; i < all.n; i = k) {
-        struct repo_backup *newest = NULL;
+        const struct repo_backup *newest = NULL;
 
         for (k = i; k < all.n && nb_streq(all.items[k].name.database, all.items[i].name.database);
              k++) {
             if (is_old_enough(&all.items[k], before))
                 newest = &all.items[k];
         }
-        if (newest && !add_manifest(r, nb_steal(newest->manifest), newest->manifest_key, err))
+        if (newest && !add_key(r, newest->manifest_key, err))
             return false;
     }
     if (r->sources.count == 0)

@@ -72,7 +72,7 @@ static bool verify_newest(struct verify *v, struct nb_error *err)
             if (all.items[k].state == REPO_COMPLETE && all.items[k].manifest)
                 newest = &all.items[k];
         }
-        if (newest && !verify_manifest(v, newest->manifest, newest->manifest_key, err))
+        if (newest && !verify_key(v, newest->manifest_key, err))
             return false;
         i = k - 1;
     }

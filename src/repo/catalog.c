@@ -44,6 +44,7 @@ static void backup_done(struct repo_backup *b)
     free(b->claim_key);
     free(b->dump_key);
     repo_manifest_free(b->manifest);
+    free(b->chunks);
     free(b->problem);
     free(b->claim_owner);
     free(b->claim_run_id);
@@ -80,8 +81,8 @@ struct catalog {
     const struct nb_cancel *cancel;
     struct nb_map *by_stem;
     struct nb_vec entries; /* the map's values */
-    struct nb_map *chunks;
-    bool complete;
+    struct nb_map *chunks; /* by directory: struct repo_chunkset; NULL: not looked at */
+    bool complete, chunks_complete;
 
     pthread_mutex_t lock; /* of the readers */
     size_t next;
@@ -172,8 +173,10 @@ static bool list_stems(struct catalog *c, struct nb_error *err)
 
 static bool read_manifest(struct catalog *c, struct entry *e, struct nb_error *err)
 {
-    if (repo_manifest_read(c->repo, e->b.manifest_key, c->cancel, &e->b.manifest, err))
+    if (repo_manifest_read(c->repo, e->b.manifest_key, c->cancel, &e->b.manifest, err)) {
+        repo_backup_compact(c->repo, &e->b);
         return true;
+    }
     if (nb_streq(err->reason, "NoBackup")) {
         e->gone = true;
         return true;
@@ -264,25 +267,12 @@ static const struct listed_object *find_dump(const struct entry *e, const char *
 }
 
 /* True: there, and of the size that the manifest says. *there: there at all. */
-static bool object_fits(struct catalog *c, struct entry *e, const struct repo_object *o,
-                        bool *there)
+static bool object_fits(const struct entry *e, const struct repo_object *o, bool *there)
 {
     const struct listed_object *d = find_dump(e, o->key);
-    const struct repo_chunk *k;
 
-    *there = true;
-    if (d)
-        return d->size == o->size;
-    if (e->b.manifest->type == REPO_INCREMENTAL &&
-        repo_is_chunk_of(c->repo, e->b.manifest->owner, e->b.manifest->database, o->key)) {
-        if (!c->chunks || !e->b.ours)
-            return true; /* not looked at */
-        k = nb_map_get(c->chunks, o->key, strlen(o->key));
-        *there = k != NULL;
-        return k && k->size == o->size;
-    }
-    *there = false;
-    return false;
+    *there = d != NULL;
+    return d && d->size == o->size;
 }
 
 static void damaged(struct entry *e, const char *key, const char *what)
@@ -290,6 +280,41 @@ static void damaged(struct entry *e, const char *key, const char *what)
     e->b.state = REPO_DAMAGED;
     if (!e->b.problem)
         e->b.problem = nb_xasprintf("'%s' %s", key, what);
+}
+
+static const char other_size[] = "has another size than the manifest says";
+
+static void damaged_chunk(struct catalog *c, struct entry *e, const struct repo_chunk_ref *ref,
+                          const char *what)
+{
+    struct nb_error ignored = NB_ERROR_INIT;
+    char hex[NB_SHA256_HEX], key[REPO_KEY_MAX + 1];
+
+    nb_hex(ref->id, sizeof(ref->id), hex);
+    damaged(
+        e,
+        repo_chunk_key(c->repo->prefix, c->repo->owner, e->b.manifest->database, hex, key, &ignored)
+            ? key
+            : hex,
+        what);
+}
+
+static void judge_chunks(struct catalog *c, struct entry *e)
+{
+    struct repo_chunkset none = { .items = NULL }, *set;
+    struct nb_error ignored = NB_ERROR_INIT;
+    char dir[REPO_KEY_MAX + 1];
+
+    if (!c->chunks || !c->chunks_complete || !e->b.ours ||
+        !repo_chunk_dir(c->repo->prefix, c->repo->owner, e->b.manifest->database, dir, &ignored))
+        return; /* not looked at */
+    set = nb_map_get(c->chunks, dir, strlen(dir));
+    for (size_t i = 0; i < e->b.chunks_n; i++) {
+        const struct repo_chunk *k = repo_chunkset_find(set ? set : &none, e->b.chunks[i].id);
+
+        if (!k || k->size != e->b.chunks[i].size)
+            damaged_chunk(c, e, &e->b.chunks[i], k ? other_size : "is gone");
+    }
 }
 
 static void judge_manifest(struct catalog *c, struct entry *e)
@@ -309,15 +334,15 @@ static void judge_manifest(struct catalog *c, struct entry *e)
     for (size_t i = 0; i < m->objects_n; i++) {
         bool there;
 
-        if (object_fits(c, e, &m->objects[i], &there))
+        if (object_fits(e, &m->objects[i], &there))
             continue;
         if (!there && i == 0 && m->type == REPO_FULL) {
             e->b.state = REPO_DELETING;
             return;
         }
-        damaged(e, m->objects[i].key,
-                there ? "has another size than the manifest says" : "is gone");
+        damaged(e, m->objects[i].key, there ? other_size : "is gone");
     }
+    judge_chunks(c, e);
 }
 
 static void judge_entry(struct catalog *c, struct entry *e)
@@ -365,15 +390,37 @@ static void collect(struct catalog *c, struct repo_backups *ret)
 
 /* ---- chunks ---- */
 
+static void chunkset_free(void *p)
+{
+    repo_chunkset_done(p);
+    free(p);
+}
+
+struct chunk_count {
+    struct catalog *c;
+    struct repo_backups *ret;
+};
+
 static bool on_any_chunk(void *ctx, const struct s3_list_entry *l, struct nb_error *err)
 {
-    struct catalog *c = ctx;
-    struct repo_chunk *k = NB_NEW(struct repo_chunk);
+    const struct chunk_count *count = ctx;
+    struct nb_map *sets = count->c->chunks;
+    const char *name = strrchr(l->key, '/');
+    size_t dir_n = name ? (size_t)(name + 1 - l->key) : 0;
+    struct repo_chunk chunk = { .size = l->object.size };
+    struct repo_chunkset *set;
 
     (void)err;
-    k->size = l->object.size;
-    k->last_modified_unix_seconds = l->object.last_modified_unix_seconds;
-    nb_map_put(c->chunks, l->key, strlen(l->key), k);
+    count->ret->chunk_count++;
+    count->ret->chunk_bytes += l->object.size;
+    if (!repo_chunk_id_parse(l->key + dir_n, chunk.id))
+        return true;
+    set = nb_map_get(sets, l->key, dir_n);
+    if (!set) {
+        set = NB_NEW(struct repo_chunkset);
+        nb_map_put(sets, l->key, dir_n, set);
+    }
+    repo_chunkset_add(set, &chunk);
     return true;
 }
 
@@ -381,11 +428,8 @@ static bool on_any_chunk(void *ctx, const struct s3_list_entry *l, struct nb_err
 static bool list_chunks(struct catalog *c, struct repo_backups *ret, struct nb_error *err)
 {
     char dir[REPO_KEY_MAX + 1];
-    const struct s3_list_opts o = { .prefix = dir };
-    struct nb_str key;
-    void *value;
-    size_t pos = 0;
-    bool complete;
+    const struct s3_list_opts o = { .prefix = dir, .max_entries = REPO_CHUNKS_MAX };
+    struct chunk_count count = { c, ret };
 
     if (!c->opts->with_chunks)
         return true;
@@ -394,14 +438,10 @@ static bool list_chunks(struct catalog *c, struct repo_backups *ret, struct nb_e
         return false;
     if (!c->opts->database)
         dir[strlen(dir) - 2] = '\0'; /* without "x/" */
-    c->chunks = nb_map_new(free);
-    if (!s3_list(c->repo->client, &o, on_any_chunk, c, c->cancel, &complete, err))
+    c->chunks = nb_map_new(chunkset_free);
+    if (!s3_list(c->repo->client, &o, on_any_chunk, &count, c->cancel, &c->chunks_complete, err))
         return false;
-    c->complete = c->complete && complete;
-    while (nb_map_next(c->chunks, &pos, &key, &value)) {
-        ret->chunk_count++;
-        ret->chunk_bytes += ((struct repo_chunk *)value)->size;
-    }
+    c->complete = c->complete && c->chunks_complete;
     return true;
 }
 

@@ -11,30 +11,34 @@
 
 /* ---- listing ---- */
 
+struct chunk_listing {
+    size_t dir_bytes;
+    struct repo_chunkset *ret;
+};
+
 static bool on_chunk(void *ctx, const struct s3_list_entry *e, struct nb_error *err)
 {
-    struct repo_chunk *c = NB_NEW(struct repo_chunk);
+    const struct chunk_listing *l = ctx;
+    struct repo_chunk c = { .size = e->object.size,
+                            .last_modified_unix_seconds = e->object.last_modified_unix_seconds };
 
     (void)err;
-    c->size = e->object.size;
-    c->last_modified_unix_seconds = e->object.last_modified_unix_seconds;
-    memcpy(c->etag, e->object.etag, sizeof(c->etag));
-    nb_map_put(ctx, e->key, strlen(e->key), c);
+    if (repo_chunk_id_parse(e->key + l->dir_bytes, c.id))
+        repo_chunkset_add(l->ret, &c);
     return true;
 }
 
 bool repo_chunks_list(struct repo *r, const char *database, const struct nb_cancel *cancel,
-                      struct nb_map **ret, bool *ret_complete, struct nb_error *err)
+                      struct repo_chunkset *ret, bool *ret_complete, struct nb_error *err)
 {
     char dir[REPO_KEY_MAX + 1];
-    const struct s3_list_opts o = { .prefix = dir };
-    nb_auto(nb_map_free) struct nb_map *m = nb_map_new(free);
+    const struct s3_list_opts o = { .prefix = dir, .max_entries = REPO_CHUNKS_MAX };
+    struct chunk_listing l = { .ret = ret };
 
-    if (!repo_chunk_dir(r->prefix, r->owner, database, dir, err) ||
-        !s3_list(r->client, &o, on_chunk, m, cancel, ret_complete, err))
+    if (!repo_chunk_dir(r->prefix, r->owner, database, dir, err))
         return false;
-    *ret = nb_steal(m);
-    return true;
+    l.dir_bytes = strlen(dir);
+    return s3_list(r->client, &o, on_chunk, &l, cancel, ret_complete, err);
 }
 
 bool repo_is_chunk_of(const struct repo *r, const char *owner, const char *database,
@@ -52,51 +56,94 @@ bool repo_is_chunk_of(const struct repo *r, const char *owner, const char *datab
 
 /* ---- checking ---- */
 
-static bool chunk_check(const struct repo_object *o, const struct repo_chunk *c,
+/* One that a manifest names. */
+struct wanted {
+    const struct repo_object *o;
+    bool seen;
+};
+
+static bool chunk_check(const struct repo_object *o, const struct s3_object *found,
                         struct nb_error *err)
 {
-    if (!c)
-        return nb_fail(err, NB_E_CORRUPT, "ObjectMissing",
-                       "chunk '%s' is not in the bucket (any more)", o->key);
-    if (c->size != o->size)
+    if (found->size != o->size)
         return nb_fail(err, NB_E_CORRUPT, "ChecksumMismatch",
                        "chunk '%s' has %llu bytes in the bucket, %llu were stored", o->key,
-                       (unsigned long long)c->size, (unsigned long long)o->size);
+                       (unsigned long long)found->size, (unsigned long long)o->size);
     /* Not every service tells ETags in a listing. */
-    if (o->etag[0] && c->etag[0] && strcmp(c->etag, o->etag) != 0)
+    if (o->etag[0] && found->etag[0] && strcmp(found->etag, o->etag) != 0)
         return nb_fail(err, NB_E_CORRUPT, "ChecksumMismatch",
-                       "chunk '%s' has ETag %s in the bucket, %s was stored", o->key, c->etag,
+                       "chunk '%s' has ETag %s in the bucket, %s was stored", o->key, found->etag,
                        o->etag);
+    return true;
+}
+
+static bool on_wanted(void *ctx, const struct s3_list_entry *e, struct nb_error *err)
+{
+    struct wanted *w = nb_map_get(ctx, e->key, strlen(e->key));
+
+    if (!w)
+        return true;
+    w->seen = true;
+    return chunk_check(w->o, &e->object, err);
+}
+
+static bool fail_unseen(const struct repo *r, const struct repo_object *o, bool complete,
+                        struct nb_error *err)
+{
+    if (!complete)
+        return nb_fail(err, NB_E_UNAVAILABLE, "ListingIncomplete",
+                       "the listing of chunks in bucket '%s' is not complete",
+                       s3_client_bucket(r->client));
+    return nb_fail(err, NB_E_CORRUPT, "ObjectMissing", "chunk '%s' is not in the bucket (any more)",
+                   o->key);
+}
+
+/* What the manifest names is in the map, and the listing passes by: its length costs nothing. */
+static bool look_up(struct repo *r, const char *dir, const struct repo_manifest *m,
+                    struct nb_map *map, struct wanted *wanted, const struct nb_cancel *cancel,
+                    struct nb_error *err)
+{
+    const struct s3_list_opts o = { .prefix = dir, .max_entries = SIZE_MAX };
+    bool complete;
+
+    for (size_t i = 0; i < m->objects_n; i++) {
+        const char *key = m->objects[i].key;
+
+        wanted[i].o = &m->objects[i];
+        if (nb_map_get(map, key, strlen(key)))
+            wanted[i].seen = true; /* it stands there twice */
+        else
+            nb_map_put(map, key, strlen(key), &wanted[i]);
+    }
+    if (!s3_list(r->client, &o, on_wanted, map, cancel, &complete, err))
+        return false;
+    for (size_t i = 0; i < m->objects_n; i++)
+        if (!wanted[i].seen)
+            return fail_unseen(r, wanted[i].o, complete, err);
     return true;
 }
 
 bool repo_chunks_check(struct repo *r, const struct repo_manifest *m,
                        const struct nb_cancel *cancel, struct nb_error *err)
 {
-    nb_auto(nb_map_free) struct nb_map *chunks = nb_map_new(free);
+    nb_auto(nb_map_free) struct nb_map *map = nb_map_new(NULL);
+    nb_auto(nb_free) struct wanted *wanted = NULL;
     char dir[REPO_KEY_MAX + 1];
-    const struct s3_list_opts o = { .prefix = dir };
     const char *owner = m->owner ? m->owner : r->owner;
-    bool complete;
 
     if (m->type != REPO_INCREMENTAL)
         return true;
     /* Of the manifest's owner, who need not be ours: anybody's backup may be looked at. Before the
      * commit it has none yet. */
-    if (!repo_chunk_dir(r->prefix, owner, m->database, dir, err) ||
-        !s3_list(r->client, &o, on_chunk, chunks, cancel, &complete, err))
+    if (!repo_chunk_dir(r->prefix, owner, m->database, dir, err))
         return false;
-    for (size_t i = 0; i < m->objects_n; i++) {
-        const char *key = m->objects[i].key;
-
-        if (!repo_is_chunk_of(r, owner, m->database, key))
+    for (size_t i = 0; i < m->objects_n; i++)
+        if (!repo_is_chunk_of(r, owner, m->database, m->objects[i].key))
             return nb_fail(err, NB_E_CORRUPT, "ObjectMissing",
-                           "'%s' is no chunk of owner '%s' and database '%s'", key, owner,
-                           m->database);
-        if (!chunk_check(&m->objects[i], nb_map_get(chunks, key, strlen(key)), err))
-            return false;
-    }
-    return true;
+                           "'%s' is no chunk of owner '%s' and database '%s'", m->objects[i].key,
+                           owner, m->database);
+    wanted = nb_xcalloc(m->objects_n + 1, sizeof(*wanted));
+    return look_up(r, dir, m, map, wanted, cancel, err);
 }
 
 /* ---- storing ---- */

@@ -152,9 +152,8 @@ static bool find_newest(struct repo *r, const char *database, int64_t before_uni
             (!best || b->manifest->start_unix_seconds >= best->manifest->start_unix_seconds))
             best = b;
     }
-    if (best)
-        *ret = nb_steal(best->manifest);
-    return true;
+    /* With its chunks, which a listing has not. */
+    return !best || repo_manifest_read(r, best->manifest_key, cancel, ret, err);
 }
 
 bool repo_find(struct repo *r, const char *database, int64_t before_unix_seconds,
@@ -179,7 +178,12 @@ bool repo_find_base(struct repo *r, const char *database, const struct nb_cancel
     /* One from the future (a clock was wrong) would be the base of every run until then. */
     int64_t latest = s3_client_now_unix_ms(r->client) / 1000 + REPO_CLAIM_LIVE_SECONDS;
 
-    return find_newest(r, database, latest, true, cancel, ret, err);
+    if (find_newest(r, database, latest, true, cancel, ret, err))
+        return true;
+    if (!nb_streq(err->reason, "NoBackup"))
+        return false;
+    nb_error_clear(err); /* gone since it was listed */
+    return true;
 }
 
 bool repo_pin(struct repo *r, const char *key, bool pinned, const struct nb_cancel *cancel,

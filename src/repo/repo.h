@@ -140,6 +140,12 @@ struct repo_backup;
 /* Stored bytes of all that belongs to it, with chunks that other backups share. */
 uint64_t repo_backup_bytes(const struct repo_backup *b);
 
+/* A chunk that a listed manifest names. */
+struct repo_chunk_ref {
+    uint8_t id[NB_SHA256_BYTES]; /* of what it holds */
+    uint64_t size;               /* stored bytes */
+};
+
 struct repo_backup {
     enum repo_state state;
     bool ours; /* same owner */
@@ -149,8 +155,12 @@ struct repo_backup {
     char *manifest_key, *claim_key, *dump_key; /* NULL: no such object */
     uint64_t stored_bytes; /* of the dump's objects; chunks are counted in repo_backups */
     int64_t last_modified_unix_seconds; /* newest of its objects */
-    struct repo_manifest *manifest;     /* NULL: none, or not readable */
-    char *problem;                      /* of a damaged one: what is wrong; else NULL */
+    /* NULL: none, or not readable. That of an incremental one lacks its chunks, of which there may
+     * be very many in all: they are below; for the whole of it see repo_manifest_get(). */
+    struct repo_manifest *manifest;
+    struct repo_chunk_ref *chunks; /* in order; of our owner's manifests only */
+    size_t chunks_n;
+    char *problem; /* of a damaged one: what is wrong; else NULL */
     /* From the claim: */
     char *claim_owner, *claim_run_id, *claim_base;
     char *claim_etag;

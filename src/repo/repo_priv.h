@@ -60,16 +60,35 @@ NB_NODISCARD bool repo_manifest_read(struct repo *r, const char *manifest_key,
 
 /* One of our chunks, as listed. */
 struct repo_chunk {
+    uint8_t id[NB_SHA256_BYTES]; /* of what it holds: its name */
     uint64_t size;
     int64_t last_modified_unix_seconds;
-    char etag[S3_ETAG_MAX]; /* "": the service does not tell it in a listing */
-    bool named;             /* by a manifest: set by prune */
+    bool named; /* by a manifest: set by prune */
 };
-struct nb_map;
-/* The chunks of our owner and one database, by key; values are struct repo_chunk, freed with the
- * map. */
+/* So many at most in a listing (560 MB): beyond them it is not complete. */
+enum { REPO_CHUNKS_MAX = 10000000 };
+
+/* Chunks of one owner and database: 56 bytes each. One thread. */
+struct repo_chunkset {
+    struct repo_chunk *items;
+    size_t n, cap;
+    bool unsorted;
+};
+/* "<sha256>.cypher.gz" */
+bool repo_chunk_id_parse(const char *name, uint8_t ret[NB_SHA256_BYTES]);
+void repo_chunkset_add(struct repo_chunkset *s, const struct repo_chunk *chunk);
+/* NULL: it is not there. Borrowed until the next add. */
+struct repo_chunk *repo_chunkset_find(struct repo_chunkset *s, const uint8_t id[NB_SHA256_BYTES]);
+void repo_chunkset_done(struct repo_chunkset *s);
+NB_AUTO_DONE_DEFINE(struct repo_chunkset, repo_chunkset_done)
+
+/* Moves the chunks that an incremental manifest names out of its objects into b->chunks: 40 bytes
+ * each instead of some 500. */
+void repo_backup_compact(const struct repo *r, struct repo_backup *b);
+
+/* The chunks of our owner and one database. */
 NB_NODISCARD bool repo_chunks_list(struct repo *r, const char *database,
-                                   const struct nb_cancel *cancel, struct nb_map **ret,
+                                   const struct nb_cancel *cancel, struct repo_chunkset *ret,
                                    bool *ret_complete, struct nb_error *err);
 
 /*

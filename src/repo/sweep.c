@@ -74,10 +74,10 @@ static bool is_quiet(struct repo_sweep *s, const struct nb_cancel *cancel, bool 
 
 /* ---- mark ---- */
 
-static void name_chunks(struct nb_map *chunks, const struct repo_manifest *m)
+static void name_chunks(struct repo_chunkset *chunks, const struct repo_backup *b)
 {
-    for (size_t i = 0; i < m->objects_n; i++) {
-        struct repo_chunk *c = nb_map_get(chunks, m->objects[i].key, strlen(m->objects[i].key));
+    for (size_t i = 0; i < b->chunks_n; i++) {
+        struct repo_chunk *c = repo_chunkset_find(chunks, b->chunks[i].id);
 
         if (c)
             c->named = true;
@@ -86,7 +86,7 @@ static void name_chunks(struct nb_map *chunks, const struct repo_manifest *m)
 
 /* False: it cannot be known what is named, so every chunk stays. A run at work has stored chunks
  * that no manifest names yet, and a manifest that cannot be read may name any. */
-static bool mark(const struct repo_sweep *s, struct nb_map *chunks)
+static bool mark(const struct repo_sweep *s, struct repo_chunkset *chunks)
 {
     for (size_t i = 0; i < s->n; i++) {
         const struct repo_backup *b = &s->backups[i];
@@ -96,7 +96,7 @@ static bool mark(const struct repo_sweep *s, struct nb_map *chunks)
         if (b->manifest_key && !b->manifest)
             return false;
         if (b->manifest && b->ours)
-            name_chunks(chunks, b->manifest);
+            name_chunks(chunks, b);
     }
     return true;
 }
@@ -137,19 +137,17 @@ static bool delete_chunk(struct repo_sweep *s, const char *key, uint64_t size,
     return true;
 }
 
-static bool sweep(struct repo_sweep *s, const struct nb_map *chunks, const struct nb_cancel *cancel,
-                  struct nb_error *err)
+static bool sweep(struct repo_sweep *s, const struct repo_chunkset *chunks,
+                  const struct nb_cancel *cancel, struct nb_error *err)
 {
-    struct nb_str key;
-    void *value;
-    size_t pos = 0, looked_at = 0;
+    char hex[NB_SHA256_HEX], key[REPO_KEY_MAX + 1];
+    size_t looked_at = 0;
     bool quiet;
 
-    while (nb_map_next(chunks, &pos, &key, &value)) {
-        const struct repo_chunk *c = value;
+    for (size_t i = 0; i < chunks->n; i++) {
+        const struct repo_chunk *c = &chunks->items[i];
 
-        if (c->named || is_young(s, c->last_modified_unix_seconds) ||
-            !repo_is_chunk_of(s->repo, s->repo->owner, s->database, key.p))
+        if (c->named || is_young(s, c->last_modified_unix_seconds))
             continue;
         if (s->dry_run) {
             s->deleted++;
@@ -164,25 +162,32 @@ static bool sweep(struct repo_sweep *s, const struct nb_map *chunks, const struc
             if (!quiet)
                 return true;
         }
-        if (!delete_chunk(s, key.p, c->size, cancel, err))
-            return nb_wrap(err, "delete chunk '%s'", key.p);
+        nb_hex(c->id, sizeof(c->id), hex);
+        if (!repo_chunk_key(s->repo->prefix, s->repo->owner, s->database, hex, key, err))
+            return false;
+        if (!delete_chunk(s, key, c->size, cancel, err))
+            return nb_wrap(err, "delete chunk '%s'", key);
     }
     return true;
 }
 
 bool repo_sweep_chunks(struct repo_sweep *s, const struct nb_cancel *cancel, struct nb_error *err)
 {
-    nb_auto(nb_map_free) struct nb_map *chunks = NULL;
+    nb_auto_done(repo_chunkset_done) struct repo_chunkset chunks = { .items = NULL };
     bool complete, quiet;
 
     s->young_unix_seconds = s3_client_now_unix_ms(s->repo->client) / 1000 - REPO_CLAIM_LIVE_SECONDS;
     if (!repo_chunks_list(s->repo, s->database, cancel, &chunks, &complete, err))
         return false;
-    if (!complete || nb_map_count(chunks) == 0 || !mark(s, chunks))
+    if (!complete)
+        return nb_fail(err, NB_E_UNAVAILABLE, "ListingIncomplete",
+                       "the listing of chunks of database '%s' is not complete, so none is deleted",
+                       s->database);
+    if (chunks.n == 0 || !mark(s, &chunks))
         return true;
     if (!is_quiet(s, cancel, &quiet, err))
         return false;
-    return !quiet || sweep(s, chunks, cancel, err);
+    return !quiet || sweep(s, &chunks, cancel, err);
 }
 
 /* ---- databases ---- */

@@ -151,10 +151,14 @@ static size_t verify_all(struct bench *b)
     nb_error_clear(&b->err);
     assert_true(repo_list(repo, &opts, NULL, &all, &b->err));
     for (size_t i = 0; i < all.n; i++) {
+        nb_auto(repo_manifest_free) struct repo_manifest *m = NULL;
+        char key[REPO_KEY_MAX + 1];
+
         if (!all.items[i].manifest)
             continue;
         assert_int_equal(all.items[i].state, REPO_COMPLETE);
-        if (!verify_at(repo, all.items[i].manifest, REPO_VERIFIED_READBACK, &b->err))
+        if (!repo_manifest_get(repo, all.items[i].manifest_key, NULL, &m, key, &b->err) ||
+            !verify_at(repo, m, REPO_VERIFIED_READBACK, &b->err))
             fail_msg("%s: %s", all.items[i].manifest_key, b->err.text);
         n++;
     }
@@ -211,11 +215,8 @@ static size_t chunks_named(struct bench *b)
     nb_error_clear(&b->err);
     assert_true(repo_list(repo, NULL, NULL, &all, &b->err));
     for (size_t i = 0; i < all.n; i++)
-        for (size_t k = 0; all.items[i].manifest && k < all.items[i].manifest->objects_n; k++) {
-            const char *key = all.items[i].manifest->objects[k].key;
-
-            nb_map_put(named, key, strlen(key), b);
-        }
+        for (size_t k = 0; k < all.items[i].chunks_n; k++)
+            nb_map_put(named, (const char *)all.items[i].chunks[k].id, NB_SHA256_BYTES, b);
     return nb_map_count(named);
 }
 
