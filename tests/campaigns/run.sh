@@ -35,7 +35,7 @@ run_cases() { # FROM COUNT
     case $name in
     cron) cron_rows "$@" ;;
     controller-faults | controller-specs)
-        CONTROLLER=$bin/neo4j-backup-controller /usr/bin/python3 -B "$e2e/kube_${name#controller-}.py" "$api" "$@" >"$work/out"
+        CONTROLLER=$bin/neo4j-backup-controller /usr/bin/python3 -B "$e2e/kube_${name#controller-}.py" "$api" "$@" "${CAMPAIGN_PARALLEL:-8}" >"$work/out"
         ;;
     *) "$bin/tests/campaigns/campaign_$name" "$@" >"$work/out" ;;
     esac

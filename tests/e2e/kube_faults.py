@@ -500,12 +500,11 @@ class World:
         kinds = list(CLASSES)
         kind = kinds[number % len(kinds)]
         turn = number // len(kinds)
-        scenario = "recreated" if kind == "recreated" else SCENARIOS[turn % len(SCENARIOS)]
-        turn = turn if kind == "recreated" else turn // len(SCENARIOS)
+        scenario = "recreated" if kind == "recreated" else SCENARIOS[(turn + number % len(kinds)) % len(SCENARIOS)]
         fault = CLASSES[kind](1, rng)
         size = self.references[scenario][fault.at]
-        # Every place in its turn for writes; any for the many answers and events.
-        k = 1 + turn % size if fault.at == "writes" else rng.randint(1, size)
+        # The places among the writes in turn, far from each other; any among the many answers and events.
+        k = 1 + int((turn // len(SCENARIOS) + turn % len(SCENARIOS) / 9) * 0.6180339887 % 1 * size) if fault.at == "writes" else rng.randint(1, size)
         fault = CLASSES[kind](k, random.Random(number))
         case = Case(self, "%s-%d" % (kind, number), scenario, fault, rng, two=kind == "frozen")
         if scenario == "recreated":
