@@ -30,7 +30,7 @@ from kube_api import GROUP, Api, Refused  # noqa: E402
 
 PORT = 17690  # of the metrics; the second controller takes the next
 AT_A_TIME = 8
-LEASE = "bench-lease"
+LEASE = "neo4j-backup"  # the one that the chart gives rights to
 
 
 def say(text):
