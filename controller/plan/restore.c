@@ -324,6 +324,19 @@ static void step_without_job(struct rs *k)
     patch(k);
 }
 
+/* The Job was made, and the status that says of what was not written. */
+static void note_source(struct rs *k)
+{
+    if (*k->status.resolved_kind)
+        return;
+    if (*k->r->run_ref && k->in->source_run) {
+        pin_run(k, k->in->source_run);
+    } else if (*k->r->backup_ref) {
+        k->status.resolved_kind = API_KIND_BACKUP;
+        k->status.resolved_name = k->r->backup_ref;
+    }
+}
+
 static const char *source_text(struct rs *k)
 {
     if (*k->r->run_ref)
@@ -350,8 +363,10 @@ void plan_restore(const struct plan_restore_input *in, struct plan_actions *out)
         condition(&k, API_COND_VERIFIED, API_UNKNOWN, "Running", "");
     }
     job = plan_job_find(in->jobs, in->job_count, k.job, k.r->meta.uid);
-    if (job)
+    if (job) {
+        note_source(&k);
         step_job(&k, job);
-    else
+    } else {
         step_without_job(&k);
+    }
 }

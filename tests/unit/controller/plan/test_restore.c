@@ -161,7 +161,12 @@ static void restore_of_a_backup_names_owner_and_time(void **state)
     world_create(
         w, PLAN_OBJ_RESTORE,
         RESTORE("\"backupRef\":{\"name\":\"g\"},\"beforeTime\":\"2025-12-31T00:00:00Z\"", ""));
+    w->stop_after = w->writes + 1; /* the Job is made, and its controller dies */
     world_settle(w);
+    assert_string_equal(world_get(w, PLAN_OBJ_RESTORE, "r", "status.resolvedSource"), "(none)");
+    w->stop_after = -1;
+    world_settle(w);
+    assert_string_equal(world_get(w, PLAN_OBJ_RESTORE, "r", "status.resolvedSource.name"), "g");
     assert_true(job_has("{\"name\":\"RESTORE_OWNER\",\"value\":\"ns/g\"}"));
     assert_true(job_has("{\"name\":\"RESTORE_BEFORE_TIME\",\"value\":\"2025-12-31T00:00:00Z\"}"));
     assert_false(job_has("RESTORE_KEYS"));
