@@ -273,7 +273,7 @@ static void note_retention(struct report *r, const char *reason, const char *mes
 }
 
 /* The backup is made: what goes wrong here is told, and does not undo that. */
-static void prune(struct backup *b, const char *database)
+static bool prune(struct backup *b, const char *database, struct repo_backups *listing)
 {
     nb_auto_done(repo_prune_result_done) struct repo_prune_result result = { NULL };
     struct nb_error error = NB_ERROR_INIT;
@@ -281,33 +281,49 @@ static void prune(struct backup *b, const char *database)
     struct repo_prune_opts opts = {
         .database = database,
         .rules = retention_rules_load(b->c->options),
+        .listing = listing,
         .on_delete = on_delete,
         .ctx = b,
     };
 
-    r->has_retention = true;
-    eng_meter_stage(&b->meter, ENG_PRUNING);
     if (!repo_prune(b->bucket.repo, &opts, b->c->cancel, &result, &error)) {
         note_retention(r, error.reason, error.text);
-        return;
+        return false;
     }
     r->pruned += result.deleted;
     if (result.blocked)
         note_retention(
             r, "RetentionBlocked",
             "nothing was deleted: backups of another UID under the same owner and prefix");
+    return true;
 }
 
-static void take_inventory(struct backup *b)
+/* One listing for the retention of every database and for the inventory. The one that found what an
+ * incremental backup builds on is no good for it: others may have come and gone during the export,
+ * and our own manifest is not in it. */
+static void tidy_bucket(struct backup *b)
 {
     nb_auto_done(repo_backups_done) struct repo_backups all = REPO_BACKUPS_INIT;
-    struct repo_list_opts opts = { .ours_only = true, .with_chunks = true };
+    struct repo_list_opts opts = { .with_chunks = true };
     struct nb_error error = NB_ERROR_INIT;
+    bool pruned = true;
 
-    if (repo_list(b->bucket.repo, &opts, b->c->cancel, &all, &error))
-        report_inventory(&b->c->report, &all);
-    else
-        nb_log_error(NB_LOG_WARN, "no inventory of the bucket", &error);
+    b->c->report.has_retention = true;
+    eng_meter_stage(&b->meter, ENG_PRUNING);
+    if (!repo_list(b->bucket.repo, &opts, b->c->cancel, &all, &error)) {
+        note_retention(&b->c->report, error.reason, error.text);
+        return;
+    }
+    for (size_t i = 0; i < b->done.count; i++)
+        pruned = prune(b, b->done.items[i], &all) && pruned;
+    if (!pruned) { /* what was being deleted is half there */
+        repo_backups_done(&all);
+        if (!repo_list(b->bucket.repo, &opts, b->c->cancel, &all, &error)) {
+            nb_log_error(NB_LOG_WARN, "no inventory of the bucket", &error);
+            return;
+        }
+    }
+    report_inventory(&b->c->report, &all);
 }
 
 static void note_expiry(struct backup *b)
@@ -361,10 +377,8 @@ static bool run(struct backup *b, struct database_choices *databases, struct nb_
         return false;
     if (!b->bucket.repo)
         return true;
-    for (size_t i = 0; i < b->done.count; i++)
-        prune(b, b->done.items[i]);
     note_expiry(b);
-    take_inventory(b);
+    tidy_bucket(b);
     return true;
 }
 

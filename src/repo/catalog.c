@@ -75,6 +75,19 @@ void repo_backups_done(struct repo_backups *b)
     memset(b, 0, sizeof(*b));
 }
 
+void repo_backups_drop_gone(struct repo_backups *b)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->items[i].gone)
+            backup_done(&b->items[i]);
+        else
+            b->items[n++] = b->items[i];
+    }
+    b->n = n;
+}
+
 struct catalog {
     struct repo *repo;
     const struct repo_list_opts *opts;

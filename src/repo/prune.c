@@ -8,7 +8,7 @@ struct prune {
     const struct repo_prune_opts *opts;
     const struct nb_cancel *cancel;
     struct repo_prune_result *ret;
-    struct repo_backups all; /* of every database asked for */
+    struct repo_backups *all; /* of every database asked for, and maybe of others */
     int64_t now_unix_seconds;
 };
 
@@ -108,7 +108,7 @@ static bool retain(struct prune *p, size_t from, size_t to, bool *ret_blocked, s
     size_t n = 0;
 
     for (size_t i = from; i < to; i++) {
-        struct repo_backup *b = &p->all.items[i];
+        struct repo_backup *b = &p->all->items[i];
 
         if (!is_subject(b))
             continue;
@@ -128,7 +128,8 @@ static bool retain(struct prune *p, size_t from, size_t to, bool *ret_blocked, s
         } else if (!prune_one(p, subjects[i].backup, items[i].reason, err)) {
             return false;
         } else if (!p->opts->dry_run && p->ret->items[p->ret->n - 1].deleted) {
-            subjects[i].backup->ours = false; /* gone: its chunks need no keeping */
+            subjects[i].backup->ours = false; /* its chunks need no keeping */
+            subjects[i].backup->gone = true;
         }
     }
     return true;
@@ -153,6 +154,7 @@ static bool finish_deleting(struct prune *p, struct repo_backup *b, struct nb_er
     if (!p->opts->dry_run && !delete_backup(p, b, &locked, err))
         return nb_wrap(err, "finish deleting '%s'", b->stem);
     p->ret->finished += !locked;
+    b->gone = !locked;
     return true;
 }
 
@@ -185,6 +187,7 @@ static bool sweep_stale(struct prune *p, struct repo_backup *b, struct nb_error 
     if (!s3_delete(p->repo->client, b->claim_key, p->cancel, err))
         return false;
     p->ret->claims_swept++;
+    b->gone = true;
     return true;
 }
 
@@ -219,13 +222,18 @@ static bool sweep_chunks(struct prune *p, const char *database, size_t from, siz
     struct repo_sweep sweep = {
         .repo = p->repo,
         .database = database,
-        .backups = p->all.items + from,
+        .backups = p->all->items + from,
         .n = to - from,
         .everything = p->opts->rules.everything,
         .dry_run = p->opts->dry_run,
     };
-    bool ok = p->all.chunk_count == 0 || repo_sweep_chunks(&sweep, p->cancel, err);
+    bool ok = p->all->chunk_count == 0 || repo_sweep_chunks(&sweep, p->cancel, err);
 
+    if (!p->opts->dry_run && sweep.deleted <= p->all->chunk_count &&
+        sweep.bytes_deleted <= p->all->chunk_bytes) {
+        p->all->chunk_count -= sweep.deleted;
+        p->all->chunk_bytes -= sweep.bytes_deleted;
+    }
     p->ret->chunks_deleted += sweep.deleted;
     p->ret->bytes_deleted += sweep.bytes_deleted;
     return ok;
@@ -242,9 +250,9 @@ static bool prune_database(struct prune *p, size_t from, size_t to, struct nb_er
     if (blocked)
         return true; /* nothing at all is deleted of it */
     for (size_t i = from; i < to; i++)
-        if (!sweep_one(p, &p->all.items[i], err))
+        if (!sweep_one(p, &p->all->items[i], err))
             return false;
-    return sweep_chunks(p, p->all.items[from].name.database, from, to, err);
+    return sweep_chunks(p, p->all->items[from].name.database, from, to, err);
 }
 
 /* Chunks of databases that have no backup (any more): of a run that died, or of a sweep that was cut
@@ -253,31 +261,36 @@ static bool prune_chunks_alone(struct prune *p, struct nb_error *err)
 {
     nb_auto_done(repo_names_done) struct repo_strings databases = { 0 };
 
-    if (p->all.chunk_count == 0 ||
+    if (p->all->chunk_count == 0 ||
         !repo_chunk_databases(p->repo, p->opts->database, p->cancel, &databases, err))
-        return p->all.chunk_count == 0;
+        return p->all->chunk_count == 0;
     for (size_t i = 0; i < databases.n; i++) {
         bool seen = false;
 
-        for (size_t k = 0; k < p->all.n && !seen; k++)
-            seen = nb_streq(p->all.items[k].name.database, databases.items[i]);
+        for (size_t k = 0; k < p->all->n && !seen; k++)
+            seen = nb_streq(p->all->items[k].name.database, databases.items[i]);
         if (!seen && !sweep_chunks(p, databases.items[i], 0, 0, err))
             return false;
     }
     return true;
 }
 
+static bool is_asked_for(const struct prune *p, const char *database)
+{
+    return !p->opts->database || nb_streq(p->opts->database, database);
+}
+
 static bool prune_all(struct prune *p, struct nb_error *err)
 {
     size_t from = 0;
 
-    while (from < p->all.n) {
+    while (from < p->all->n) {
         size_t to = from + 1;
 
-        while (to < p->all.n &&
-               nb_streq(p->all.items[to].name.database, p->all.items[from].name.database))
+        while (to < p->all->n &&
+               nb_streq(p->all->items[to].name.database, p->all->items[from].name.database))
             to++;
-        if (!prune_database(p, from, to, err))
+        if (is_asked_for(p, p->all->items[from].name.database) && !prune_database(p, from, to, err))
             return false;
         from = to;
     }
@@ -288,19 +301,25 @@ bool repo_prune(struct repo *r, const struct repo_prune_opts *opts, const struct
                 struct repo_prune_result *ret, struct nb_error *err)
 {
     const struct repo_list_opts o = { .database = opts->database, .with_chunks = true };
-    struct prune p = { .repo = r, .opts = opts, .cancel = cancel, .ret = ret };
+    nb_auto_done(repo_backups_done) struct repo_backups own = REPO_BACKUPS_INIT;
+    struct prune p = { .repo = r,
+                       .opts = opts,
+                       .cancel = cancel,
+                       .ret = ret,
+                       .all = opts->listing ? opts->listing : &own };
     bool ok;
 
     memset(ret, 0, sizeof(*ret));
-    if (!repo_list(r, &o, cancel, &p.all, err))
+    if (!opts->listing && !repo_list(r, &o, cancel, &own, err))
         return false;
     p.now_unix_seconds = s3_client_now_unix_ms(r->client) / 1000;
-    if (!p.all.complete)
+    if (!p.all->complete)
         ok = nb_fail(err, NB_E_UNAVAILABLE, "ListingIncomplete",
                      "the listing of bucket '%s' is not complete, so nothing is deleted",
                      s3_client_bucket(r->client));
     else
         ok = prune_all(&p, err);
-    repo_backups_done(&p.all);
+    if (!opts->dry_run)
+        repo_backups_drop_gone(p.all);
     return ok;
 }

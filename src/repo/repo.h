@@ -149,6 +149,7 @@ struct repo_chunk_ref {
 struct repo_backup {
     enum repo_state state;
     bool ours; /* same owner */
+    bool gone; /* deleted by a prune of this listing, while that goes on */
     bool pinned;
     struct repo_name name;
     char *stem;                                /* key without its ending */
@@ -222,6 +223,10 @@ struct repo_prune_opts {
     const char *database; /* NULL: every database of the owner, each by itself */
     struct retention_rules rules;
     bool dry_run;
+    /* A listing of every database and owner, with chunks, from after the last commit: taken in place
+     * of a new one, and what is deleted is taken out of it. What has come since is not in it, so it
+     * stays. NULL: none. */
+    struct repo_backups *listing;
     /* Called for each backup before it is deleted. NULL: not called. */
     void (*on_delete)(void *ctx, const struct repo_backup *b, enum retention_reason reason);
     void *ctx;

@@ -82,6 +82,9 @@ struct repo_chunk *repo_chunkset_find(struct repo_chunkset *s, const uint8_t id[
 void repo_chunkset_done(struct repo_chunkset *s);
 NB_AUTO_DONE_DEFINE(struct repo_chunkset, repo_chunkset_done)
 
+/* Takes out what is gone. */
+void repo_backups_drop_gone(struct repo_backups *b);
+
 /* Moves the chunks that an incremental manifest names out of its objects into b->chunks: 40 bytes
  * each instead of some 500. */
 void repo_backup_compact(const struct repo *r, struct repo_backup *b);

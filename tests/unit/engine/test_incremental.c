@@ -629,6 +629,40 @@ static void bucket_refuses_any_one_request_no_lie_is_told(void **state)
     close_bench(&b);
 }
 
+/* Retention and inventory share one. */
+static void listing_after_a_prune_is_as_a_new_one(void **state)
+{
+    nb_auto(repo_free) struct repo *repo = NULL;
+    nb_auto_done(repo_backups_done) struct repo_backups all = REPO_BACKUPS_INIT;
+    nb_auto_done(repo_backups_done) struct repo_backups again = REPO_BACKUPS_INIT;
+    nb_auto_done(repo_prune_result_done) struct repo_prune_result p = { NULL };
+    struct repo_list_opts opts = { .with_chunks = true };
+    struct repo_prune_opts prune_opts = { .database = "neo4j",
+                                          .rules = { .days = -1, .keep_last = 1 },
+                                          .listing = &all };
+    struct bench b;
+
+    (void)state;
+    open_bench(&b);
+    run(&b);
+    b.change = change_near;
+    run(&b);
+    age_all(&b);
+    repo = repo_of(&b, 0);
+    assert_true(repo_list(repo, &opts, NULL, &all, &b.err));
+    assert_int_equal(all.n, 2);
+    assert_true(repo_prune(repo, &prune_opts, NULL, &p, &b.err));
+    assert_int_equal(p.deleted, 1);
+    assert_true(p.chunks_deleted > 0);
+    assert_true(repo_list(repo, &opts, NULL, &again, &b.err));
+    assert_int_equal(all.n, 1);
+    assert_int_equal(again.n, 1);
+    assert_string_equal(all.items[0].manifest_key, again.items[0].manifest_key);
+    assert_int_equal(all.chunk_count, again.chunk_count);
+    assert_int_equal(all.chunk_bytes, again.chunk_bytes);
+    close_bench(&b);
+}
+
 /* --- retention -------------------------------------------------------------------------------- */
 
 static void retention_sweeps_what_nobody_names(void **state)
@@ -814,6 +848,7 @@ int main(void)
         cmocka_unit_test(written_to_meanwhile_fixups_are_a_chunk_of_their_own),
         cmocka_unit_test(retried_pod_finds_its_backup),
         cmocka_unit_test(bucket_refuses_any_one_request_no_lie_is_told),
+        cmocka_unit_test(listing_after_a_prune_is_as_a_new_one),
         cmocka_unit_test(retention_sweeps_what_nobody_names),
         cmocka_unit_test(killed_at_any_request_a_sweep_harms_nothing),
         cmocka_unit_test(run_that_appears_stops_the_sweep),
