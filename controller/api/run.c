@@ -200,6 +200,22 @@ bool api_run_is_terminal(const struct api_run *r)
     return api_condition_status(&r->status.conditions, API_COND_SUCCEEDED) != API_UNKNOWN;
 }
 
+const char *api_run_keys(struct nb_arena *a, const struct api_run *r)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(1 << 20);
+
+    for (size_t i = 0; i < r->status.artifacts.count; i++) {
+        const struct api_artifact *t = &r->status.artifacts.items[i];
+        const char *key = *t->manifest_key ? t->manifest_key : t->key;
+
+        if (*key)
+            nb_buf_printf(&text, "%s%s", text.len ? "," : "", key);
+    }
+    if (text.len == 0)
+        nb_buf_puts(&text, r->status.manifest_key);
+    return api_dup(a, nb_buf_cstr(&text));
+}
+
 static void write_status_facts(const struct api_run_status *s, struct nb_jw *w)
 {
     api_write_time(w, "startTime", s->started);

@@ -84,6 +84,8 @@ void api_run_free(struct api_run *r);
 NB_AUTO_DEFINE(struct api_run *, api_run_free)
 /* Condition Succeeded is True or False. */
 bool api_run_is_terminal(const struct api_run *r);
+/* Of all that it has in the bucket: manifests, or dumps without one; joined by commas. "": nothing. */
+const char *api_run_keys(struct nb_arena *a, const struct api_run *r);
 
 /* A new Neo4jBackupRun of b, as JSON. token: of a manual run, else "". */
 void api_run_write(const struct api_backup *b, const char *name, int64_t scheduled,

@@ -192,22 +192,6 @@ static void do_verify(struct bk *k)
 
 /* --- pin ------------------------------------------------------------------------------------- */
 
-static const char *keys_of(struct bk *k, const struct api_run *r)
-{
-    nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(1 << 20);
-
-    for (size_t i = 0; i < r->status.artifacts.count; i++) {
-        const struct api_artifact *t = &r->status.artifacts.items[i];
-        const char *key = *t->manifest_key ? t->manifest_key : t->key;
-
-        if (*key)
-            nb_buf_printf(&text, "%s%s", text.len ? "," : "", key);
-    }
-    if (text.len == 0)
-        nb_buf_puts(&text, r->status.manifest_key);
-    return api_dup(k->out->arena, nb_buf_cstr(&text));
-}
-
 static void run_condition(struct bk *k, struct bk_run *r, enum api_status status,
                           const char *reason, const char *message)
 {
@@ -231,7 +215,7 @@ static void do_pin(struct bk *k, struct bk_run *r)
 
     if (!r->terminal || r->ended_now || r->run->meta.deleted || want == r->run->status.pinned)
         return;
-    x.keys = keys_of(k, r->run);
+    x.keys = api_run_keys(k->out->arena, r->run);
     if (!*x.keys)
         return; /* it has nothing in the bucket */
     x.name =

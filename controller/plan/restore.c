@@ -158,22 +158,6 @@ static void step_job(struct rs *k, const struct api_job *job)
 
 /* --- the source ------------------------------------------------------------------------------ */
 
-static const char *keys_of(struct rs *k, const struct api_run *run)
-{
-    nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(1 << 20);
-
-    for (size_t i = 0; i < run->status.artifacts.count; i++) {
-        const struct api_artifact *t = &run->status.artifacts.items[i];
-        const char *key = *t->manifest_key ? t->manifest_key : t->key;
-
-        if (*key)
-            nb_buf_printf(&text, "%s%s", text.len ? "," : "", key);
-    }
-    if (text.len == 0)
-        nb_buf_puts(&text, run->status.manifest_key);
-    return api_dup(k->out->arena, nb_buf_cstr(&text));
-}
-
 static void pin_run(struct rs *k, const struct api_run *run)
 {
     const struct api_artifacts *list = &run->status.artifacts;
@@ -215,7 +199,7 @@ static bool source_of_run(struct rs *k, struct source *ret)
     ret->t = run->template_;
     ret->backup = run->backup;
     ret->backup_uid = run->meta.owner_uid;
-    ret->keys = keys_of(k, run);
+    ret->keys = api_run_keys(k->out->arena, run);
     if (!*ret->keys) {
         end(k, API_RESULT_FAILED, "SourceHasNoBackup",
             api_printf(k->out->arena, "run '%s' failed and left no backup", run->meta.name), -1,
