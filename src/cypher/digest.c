@@ -296,6 +296,7 @@ struct cyp_digester {
     struct page *pages; /* open addressing; capacity is a power of two, at most half full */
     size_t npages, cap_pages;
     size_t max_ends_bytes;
+    struct cyp_last last;
 };
 
 struct cyp_digester *cyp_digester_new(size_t max_ends_bytes)
@@ -380,6 +381,7 @@ bool cyp_digester_node(struct cyp_digester *d, int64_t id, const struct nb_str *
         return false;
     d->sums.node_count++;
     cyp_sum_add(&d->sums.nodes, h);
+    d->last = (struct cyp_last){ .content = h };
     return true;
 }
 
@@ -388,14 +390,21 @@ bool cyp_digester_rel(struct cyp_digester *d, int64_t start_id, int64_t end_id, 
 {
     struct cyp_sum h = cyp_hash_rel(type, props), ends;
 
+    d->last = (struct cyp_last){ .content = h };
     if (d->max_ends_bytes) {
         if (!end_get(d, start_id, &ends.lo, err) || !end_get(d, end_id, &ends.hi, err))
             return false;
-        cyp_sum_add(&d->sums.rels_ends, sums_mix(TAG_ENDS, h, ends));
+        d->last.with_ends = sums_mix(TAG_ENDS, h, ends);
+        cyp_sum_add(&d->sums.rels_ends, d->last.with_ends);
     }
     d->sums.rel_count++;
     cyp_sum_add(&d->sums.rels, h);
     return true;
+}
+
+struct cyp_last cyp_digester_last(const struct cyp_digester *d)
+{
+    return d->last;
 }
 
 void cyp_digester_forget(struct cyp_digester *d)

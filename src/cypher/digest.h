@@ -53,6 +53,12 @@ NB_NODISCARD bool cyp_digester_node(struct cyp_digester *d, int64_t id, const st
 NB_NODISCARD bool cyp_digester_rel(struct cyp_digester *d, int64_t start_id, int64_t end_id,
                                    struct nb_str type, const struct ps_map *props,
                                    struct nb_error *err);
+/* Of the element that was added last: what went into nodes or rels, and into rels_ends (zero for a
+ * node, or without ends). */
+struct cyp_last {
+    struct cyp_sum content, with_ends;
+};
+struct cyp_last cyp_digester_last(const struct cyp_digester *d);
 /* An element was changed or deleted after it was counted: the digest is not known any more. */
 void cyp_digester_forget(struct cyp_digester *d);
 void cyp_digester_get(const struct cyp_digester *d, struct cyp_digest *ret);

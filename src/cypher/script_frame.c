@@ -122,15 +122,12 @@ static size_t name_end(struct nb_str s, size_t i)
     return 0;
 }
 
-/*
- * The statement in the form that most servers take: the default kind of index under its default
- * name, without options that are the defaults. A token look-up index is there already in a new
- * database, under a name of its own.
- */
-static bool portable_append(struct nb_buf *out, struct nb_str s, struct nb_error *err)
+/* A token look-up index is there already in a new database, under a name of its own. */
+bool cyp_schema_append_portable(struct nb_buf *out, struct nb_str statement, struct nb_error *err)
 {
     static const char *const plain[] = { "CREATE RANGE INDEX ", "CREATE BTREE INDEX " };
     static const char lookup[] = "CREATE LOOKUP INDEX ";
+    struct nb_str s = statement;
 
     for (size_t i = 0; i < NB_ARRAY_LEN(default_options); i++)
         if (str_ends(s, default_options[i]))
@@ -166,7 +163,7 @@ bool cyp_script_schema(struct cyp_script *s, const struct cyp_schema *item, stru
     if (!str_starts(item->statement, "CREATE "))
         return nb_fail(err, NB_E_INVALID, "BadSchemaStatement", "'%.*s' has no CREATE statement",
                        item->name.n < 64 ? (int)item->name.n : 64, item->name.p);
-    if (!portable_append(out, item->statement, err))
+    if (!cyp_schema_append_portable(out, item->statement, err))
         return nb_wrap(err, "'%.*s'", item->name.n < 64 ? (int)item->name.n : 64, item->name.p);
     nb_buf_puts(out, ";\n");
     s->counts.statements++;

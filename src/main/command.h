@@ -28,6 +28,7 @@ extern const size_t commands_n;
 bool cmd_backup(struct context *c, struct nb_error *err);
 bool cmd_restore(struct context *c, struct nb_error *err);
 bool cmd_verify(struct context *c, struct nb_error *err);
+bool cmd_compare(struct context *c, struct nb_error *err);
 bool cmd_fetch(struct context *c, struct nb_error *err);
 bool cmd_list(struct context *c, struct nb_error *err);
 bool cmd_prune(struct context *c, struct nb_error *err);

@@ -209,6 +209,50 @@ bool neo4j_settings_load(const struct options *o, const struct nb_cancel *cancel
     return true;
 }
 
+static bool load_other(const struct options *o, struct neo4j_settings *s, struct nb_error *err)
+{
+    const struct nb_secret *auth = opt_secret(o, OPT_COMPARE_NEO4J_AUTH);
+    const struct nb_secret *password = opt_secret(o, OPT_COMPARE_NEO4J_PASSWORD);
+
+    if (auth && password)
+        return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
+                       "%s and %s are both set; hint: set one of them",
+                       opt_origin(o, OPT_COMPARE_NEO4J_AUTH),
+                       opt_origin(o, OPT_COMPARE_NEO4J_PASSWORD));
+    if (auth)
+        return take_auth(s, auth, opt_origin(o, OPT_COMPARE_NEO4J_AUTH), err);
+    if (!password)
+        return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
+                       "COMPARE_NEO4J_PASSWORD is not set; hint: set it, or "
+                       "COMPARE_NEO4J_PASSWORD_FILE, or COMPARE_NEO4J_AUTH=none for a server "
+                       "without authentication");
+    s->bolt.auth = BOLT_AUTH_BASIC;
+    take_user(s, opt_text(o, OPT_COMPARE_NEO4J_USER));
+    take_secret(s, nb_secret_dup(password));
+    return true;
+}
+
+/* Nothing of the first server's is sent to it. */
+bool neo4j_settings_load_other(const struct options *o, struct neo4j_settings *ret,
+                               struct nb_error *err)
+{
+    const char *ca = opt_text(o, OPT_COMPARE_NEO4J_CA);
+
+    *ret = (struct neo4j_settings){ .bolt = BOLT_CONN_OPTS_INIT };
+    ret->bolt.uri = opt_text(o, OPT_COMPARE_NEO4J_URI);
+    if (!ret->bolt.uri)
+        return nb_fail(err, NB_E_INVALID, "InvalidConfiguration",
+                       "COMPARE_NEO4J_URI is not set; hint: set it to the server of 'other'; for "
+                       "two databases of one server write database:NAME twice");
+    ret->bolt.ca_pem = ca;
+    ret->bolt.ca_pem_n = ca ? strlen(ca) : 0;
+    if (!load_other(o, ret, err))
+        return false;
+    ret->bolt.user = ret->user;
+    ret->bolt.secret = ret->secret;
+    return true;
+}
+
 void neo4j_settings_done(struct neo4j_settings *s)
 {
     free(s->user);

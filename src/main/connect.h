@@ -18,6 +18,9 @@ struct neo4j_settings {
 };
 NB_NODISCARD bool neo4j_settings_load(const struct options *o, const struct nb_cancel *cancel,
                                       struct neo4j_settings *ret, struct nb_error *err);
+/* Those of the second server of a comparison (COMPARE_NEO4J_…). */
+NB_NODISCARD bool neo4j_settings_load_other(const struct options *o, struct neo4j_settings *ret,
+                                            struct nb_error *err);
 void neo4j_settings_done(struct neo4j_settings *s);
 NB_AUTO_DONE_DEFINE(struct neo4j_settings, neo4j_settings_done)
 

@@ -45,6 +45,8 @@ const struct exit_def exit_defs[] = {
       "stored bytes, counts or digests are not what they should be" },
     { EXIT_RESTORE_INCOMPLETE, false, "RestoreIncomplete", NULL, NULL,
       "a restore failed after its first write: the target holds a part of the backup" },
+    { EXIT_DIFFERENT, false, "Different", NULL, NULL,
+      "compare only: the two are not the same; standard output says where" },
     { EXIT_INTERRUPTED, true, "Interrupted", NULL, NULL, "SIGTERM or SIGINT" },
 };
 const size_t exit_defs_n = NB_ARRAY_LEN(exit_defs);
@@ -74,6 +76,7 @@ static const struct {
     { "NotADump", EXIT_CONFIGURATION, true },
     { "NewerFormat", EXIT_CONFIGURATION, true },
     { "NoIdentity", EXIT_CONFIGURATION, true },
+    { "CannotCompare", EXIT_CONFIGURATION, true },
     { "InvalidRecipient", EXIT_CONFIGURATION, false },
     { "InvalidIdentity", EXIT_CONFIGURATION, false },
     { "UnsupportedAge", EXIT_CONFIGURATION, false },

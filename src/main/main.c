@@ -32,6 +32,15 @@ const struct command commands[] = {
       cmd_restore },
     { CMD_VERIFY, false, "verify", "[KEY…]", "checks backups in the bucket",
       "Without keys: the newest backup of each database.", cmd_verify },
+    { CMD_COMPARE, false, "compare", "A B",
+      "says whether two graphs are the same, and if not, where they differ",
+      "A and B are each one of: database[:NAME] (of NEO4J_URI), other[:NAME] (of "
+      "COMPARE_NEO4J_URI), file:PATH,\n"
+      "or the key of a backup in the bucket. Ids and order do not count. Nothing is written "
+      "anywhere. What differs\n"
+      "is told on standard output, with values of both; the exit code is 0 for equal, 52 for "
+      "different.",
+      cmd_compare },
     { CMD_FETCH, false, "fetch", "KEY", "writes a backup's whole dump to a file or standard output",
       "The dump as cypher-shell restores it, also of an incremental backup, whose chunks are put\n"
       "together. Every checksum of its manifest is compared on the way; where the dump goes to\n"

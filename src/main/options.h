@@ -44,12 +44,13 @@ enum command_bit {
     CMD_SCHEDULE = 1 << 10,
     CMD_HEALTH = 1 << 11,
     CMD_FETCH = 1 << 12,
+    CMD_COMPARE = 1 << 13,
     CMD_ALL = (1 << 16) - 1,
     /* The schedule's runs are backups: it takes what they take. */
     CMD_BACKUP = CMD_BACKUP_ALONE | CMD_SCHEDULE,
     CMD_BUCKET = CMD_BACKUP | CMD_RESTORE | CMD_VERIFY | CMD_LIST | CMD_PRUNE | CMD_PIN |
-                 CMD_CHECK | CMD_FETCH,
-    CMD_NEO4J = CMD_BACKUP | CMD_RESTORE | CMD_CHECK,
+                 CMD_CHECK | CMD_FETCH | CMD_COMPARE,
+    CMD_NEO4J = CMD_BACKUP | CMD_RESTORE | CMD_CHECK | CMD_COMPARE,
 };
 
 /* In the order of the table. */
@@ -151,6 +152,11 @@ enum option_id {
     OPT_RESTORE_SPOOL_DIR,
     OPT_RESTORE_NO_PRECHECK,
     OPT_RESTORE_ALLOW_STATEMENTS,
+    OPT_COMPARE_NEO4J_URI,
+    OPT_COMPARE_NEO4J_USER,
+    OPT_COMPARE_NEO4J_PASSWORD,
+    OPT_COMPARE_NEO4J_AUTH,
+    OPT_COMPARE_NEO4J_CA,
     OPT_FETCH_OUTPUT,
     OPT_FETCH_PLAIN,
     OPT_DRY_RUN,

@@ -65,6 +65,34 @@ packed() {
     printf '%s' "UNWIND split('$rows" "','\\u001e\\n') AS r WITH split(r,'\\u001f') AS c ${closing//\~/$h};"
     echo
 }
+# compare_says CODE WANT...: the database and a backup of what it was, by `compare`; what it says has each WANT
+compare_says() {
+    local want=$1 code=0 text
+    shift
+    NEO4J_URI=$uri NEO4J_PASSWORD=$E2E_NEO4J_PASSWORD LOG_FORMAT=json \
+        "$bin/neo4j-backup" compare database "file:$work/own.cypher.gz" >"$work/compared" 2>"$work/log" || code=$?
+    [ "$code" = "$want" ] || { echo "exit code $code, not $want"; return 1; }
+    for text in "$@"; do
+        grep -qF -- "$text" "$work/compared" || { echo "not said: $text"; cat "$work/compared"; return 1; }
+    done
+}
+# Each kind of change alone; a label nobody has keeps the count of nodes known.
+compare_finds() {
+    wipe_and_restore --input "$work/dump" || return 1
+    NEO4J_URI=$uri NEO4J_PASSWORD=$E2E_NEO4J_PASSWORD LOG_FORMAT=json \
+        "$bin/neo4j-backup" backup --output "$work/own.cypher.gz" 2>"$work/log" || return 1
+    compare_says 0 equal || return 1
+    # the same content under other ids
+    wipe_and_restore --input "$work/own.cypher.gz" || return 1
+    compare_says 0 equal || return 1
+    servers shell "$uri" <<<'CREATE (:Stranger {of: "the dump"})-[:ODD {n: 7}]->(:Stranger {of: "it"});' >/dev/null || return 1
+    compare_says 52 different '(:`Stranger`): 2 in A, 0 in B' '[:`ODD`]: 1 in A, 0 in B' "(:\`Stranger\` {\`of\`: 'the dump'})" \
+        '[:`ODD` {`n`: 7}]' || return 1
+    servers shell "$uri" <<<'MATCH (s:Stranger) DETACH DELETE s;' >/dev/null || return 1
+    compare_says 0 equal || return 1
+    servers shell "$uri" <<<'CREATE INDEX odd FOR (s:Stranger) ON (s.of);' >/dev/null || return 1
+    compare_says 52 'more in A: CREATE INDEX `odd` FOR (n:`Stranger`) ON (n.`of`)'
+}
 # A dump that changes, deletes and makes anew what it has made: node 2 goes with its relationship and comes back as another.
 fixups_are_done() {
     local node='CREATE (n:~:`A` {@,`x`:CASE WHEN c[1]<>'"''"' THEN c[1] END})'
@@ -114,6 +142,7 @@ checks() { # VERSION PORT
     check "Neo4j $1: a cut dump is refused before the first write" cut_is_refused
     check "Neo4j $1: a changed dump is refused before the first write" changed_is_refused
     check "Neo4j $1: a merge adds" merge_adds
+    check "Neo4j $1: compare finds what differs, and nothing else" compare_finds
     check "Neo4j $1: fix-ups are done" fixups_are_done
     check "Neo4j $1: a foreign script runs as cypher-shell runs it" foreign_runs
 }
