@@ -21,6 +21,7 @@ const char *const api_template_fields[] = {
     "compression",
     "compressionLevel",
     "encryption",
+    "signing",
     "storage",
     "retention",
     "verification",
@@ -157,6 +158,8 @@ void api_template_parse(struct nb_arena *a, const struct nb_json *v, struct api_
         .verify_neo4j_image = api_str(a, verification, "neo4jImage", ""),
         .identity_secret = api_str(a, verification, "identitySecretRef.name", ""),
         .identity_key = api_str(a, verification, "identitySecretRef.key", "identity"),
+        .signing_secret = api_str(a, v, "signing.keySecretRef.name", ""),
+        .signing_key = api_str(a, v, "signing.keySecretRef.key", "signing.pem"),
         .verify_timeout_seconds =
             api_i64(verification, "timeoutSeconds", 0, INT64_C(30) * DAY_SECONDS, 0),
         .time_zone = api_str(a, v, "timeZone", "Etc/UTC"),
@@ -165,6 +168,7 @@ void api_template_parse(struct nb_arena *a, const struct nb_json *v, struct api_
     api_strings_parse(a, nb_json_get(v, "databases"), &ret->databases);
     api_strings_parse(a, nb_json_get(v, "excludeDatabases"), &ret->exclude_databases);
     api_strings_parse(a, nb_json_at(v, "encryption.recipients"), &ret->recipients);
+    api_strings_parse(a, nb_json_at(v, "signing.publicKeys"), &ret->public_keys);
     api_storage_parse(a, nb_json_get(v, "storage"), &ret->storage);
     parse_retention(nb_json_get(v, "retention"), &ret->retention);
     api_job_options_parse(a, nb_json_get(v, "job"), &ret->job);

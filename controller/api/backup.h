@@ -68,6 +68,8 @@ struct api_template {
     bool gzip;
     const char *compression_level; /* "6", "adaptive" */
     struct api_strings recipients;
+    const char *signing_secret, *signing_key; /* "": nothing is signed */
+    struct api_strings public_keys;
     struct api_storage storage;
     struct api_retention retention;
     enum api_verify_level verify_level;

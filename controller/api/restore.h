@@ -49,6 +49,7 @@ struct api_restore {
     struct api_connection target;
     const char *overwrite_policy, *confirm;
     const char *identity_secret, *identity_key;
+    struct api_strings trusted_keys;
     bool verify;
     struct api_job_options job;
     struct api_restore_status status;

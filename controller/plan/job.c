@@ -18,7 +18,7 @@ struct mount {
     const char *volume, *secret;
     const char *key, *file; /* one key as one file; NULL: all keys */
 };
-enum { MOUNTS_MAX = 5 };
+enum { MOUNTS_MAX = 6 };
 
 struct writer {
     struct nb_jw *w;
@@ -139,6 +139,8 @@ static void collect_mounts(struct writer *j)
     add_mount(j, "storage-ca", s->t->storage.ca_secret, s->t->storage.ca_key, "ca.crt");
     if (s->r)
         add_mount(j, "age", s->r->identity_secret, s->r->identity_key, s->r->identity_key);
+    else if (s->kind == API_JOB_BACKUP)
+        add_mount(j, "signing", s->t->signing_secret, s->t->signing_key, s->t->signing_key);
     else if (s->kind == API_JOB_VERIFY)
         add_mount(j, "age", s->t->identity_secret, s->t->identity_key, s->t->identity_key);
 }
@@ -222,6 +224,16 @@ static void env_identity(struct writer *j, const char *secret, const char *key)
     env(j, "BACKUP_AGE_IDENTITY_SECRET", secret);
 }
 
+static void env_signing(struct writer *j, const char *secret, const char *key)
+{
+    nb_auto(nb_free) char *path = nb_xasprintf(MOUNT_ROOT "signing/%s", key);
+
+    if (!*secret)
+        return;
+    env(j, "BACKUP_SIGNING_KEY_FILE", path);
+    env(j, "BACKUP_SIGNING_KEY_SECRET", secret);
+}
+
 static void env_verification(struct writer *j)
 {
     const struct plan_job_spec *s = j->spec;
@@ -229,6 +241,7 @@ static void env_verification(struct writer *j)
     env(j, "BACKUP_VERIFY_LEVEL", api_verify_level_names[level_of(s)]);
     env_positive(j, "BACKUP_VERIFY_TIMEOUT_SECONDS", s->t->verify_timeout_seconds);
     env(j, "BACKUP_VERIFY_NEO4J_URI", *scratch_image(j) ? "bolt://127.0.0.1:7687" : "");
+    env_list(j, "BACKUP_VERIFY_KEY", &s->t->public_keys);
     if (s->kind == API_JOB_VERIFY)
         env_identity(j, s->t->identity_secret, s->t->identity_key);
 }
@@ -258,6 +271,7 @@ static void env_backup(struct writer *j)
     if (t->gzip)
         env(j, "BACKUP_COMPRESSION_LEVEL", t->compression_level);
     env_list(j, "BACKUP_AGE_RECIPIENTS", &t->recipients);
+    env_signing(j, t->signing_secret, t->signing_key);
 }
 
 static void env_restore(struct writer *j)
@@ -279,6 +293,7 @@ static void env_restore(struct writer *j)
     env(j, "RESTORE_CONFIRM", r->confirm);
     env_bool(j, "RESTORE_VERIFY", r->verify);
     env_identity(j, r->identity_secret, r->identity_key);
+    env_list(j, "BACKUP_VERIFY_KEY", &r->trusted_keys);
 }
 
 static void write_env(struct writer *j)

@@ -124,6 +124,58 @@ uint32_t nb_random_below(uint32_t n)
     return (uint32_t)(product >> 32);
 }
 
+static EVP_PKEY *ed25519_private(const uint8_t *seed)
+{
+    EVP_PKEY *key =
+        EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, NB_ED25519_KEY_BYTES);
+
+    if (!key)
+        nb_fatal("libcrypto: no Ed25519");
+    return key;
+}
+
+void nb_ed25519_public(const uint8_t seed[NB_ED25519_KEY_BYTES], uint8_t out[NB_ED25519_KEY_BYTES])
+{
+    EVP_PKEY *key = ed25519_private(seed);
+    size_t n = NB_ED25519_KEY_BYTES;
+
+    must(EVP_PKEY_get_raw_public_key(key, out, &n));
+    EVP_PKEY_free(key);
+}
+
+void nb_ed25519_sign(const uint8_t seed[NB_ED25519_KEY_BYTES], const void *p, size_t n,
+                     uint8_t out[NB_ED25519_SIGNATURE_BYTES])
+{
+    EVP_PKEY *key = ed25519_private(seed);
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    size_t out_n = NB_ED25519_SIGNATURE_BYTES;
+
+    if (!ctx)
+        nb_fatal("out of memory");
+    must(EVP_DigestSignInit(ctx, NULL, NULL, NULL, key));
+    must(EVP_DigestSign(ctx, out, &out_n, p, n));
+    EVP_MD_CTX_free(ctx);
+    EVP_PKEY_free(key);
+}
+
+bool nb_ed25519_verify(const uint8_t key[NB_ED25519_KEY_BYTES], const void *p, size_t n,
+                       const uint8_t signature[NB_ED25519_SIGNATURE_BYTES])
+{
+    EVP_PKEY *public_key =
+        EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key, NB_ED25519_KEY_BYTES);
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    bool ok;
+
+    if (!public_key || !ctx)
+        nb_fatal("libcrypto: no Ed25519");
+    /* Bytes that are no point of the curve are no key: no signature is theirs. */
+    ok = EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, public_key) == 1 &&
+         EVP_DigestVerify(ctx, signature, NB_ED25519_SIGNATURE_BYTES, p, n) == 1;
+    EVP_MD_CTX_free(ctx);
+    EVP_PKEY_free(public_key);
+    return ok;
+}
+
 uint64_t nb_hash64(const void *p, size_t n)
 {
     const uint8_t *s = p;

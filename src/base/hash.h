@@ -33,6 +33,15 @@ void nb_md5(const void *p, size_t n, uint8_t out[NB_MD5_BYTES]);
 void nb_hex(const uint8_t *p, size_t n, char *out); /* 2n + 1 bytes, lower case */
 void nb_random_bytes(void *out, size_t n);          /* cryptographic */
 uint32_t nb_random_below(uint32_t n);               /* uniform in [0, n), n > 0 */
+
+/* Ed25519 (RFC 8032): the private key is its seed. */
+enum { NB_ED25519_KEY_BYTES = 32, NB_ED25519_SIGNATURE_BYTES = 64 };
+void nb_ed25519_public(const uint8_t seed[NB_ED25519_KEY_BYTES], uint8_t out[NB_ED25519_KEY_BYTES]);
+void nb_ed25519_sign(const uint8_t seed[NB_ED25519_KEY_BYTES], const void *p, size_t n,
+                     uint8_t out[NB_ED25519_SIGNATURE_BYTES]);
+bool nb_ed25519_verify(const uint8_t key[NB_ED25519_KEY_BYTES], const void *p, size_t n,
+                       const uint8_t signature[NB_ED25519_SIGNATURE_BYTES]);
+
 /* FNV-1a, for tables and name hashes. */
 uint64_t nb_hash64(const void *p, size_t n);
 

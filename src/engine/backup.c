@@ -312,7 +312,8 @@ static bool commit_file(struct backup *b, struct nb_error *err)
     m->tool_version = nb_xstrdup(NB_VERSION);
     b->result->manifest_key = nb_xasprintf(
         "%s.manifest.json", repo_key_stem(b->opts->output, stem) ? stem : b->opts->output);
-    return repo_manifest_format(m, &text, err) &&
+    return (!b->opts->trust || repo_trust_sign(b->opts->trust, m, err)) &&
+           repo_manifest_format(m, &text, err) &&
            nb_file_write_atomic(b->result->manifest_key, text.data, text.len, MANIFEST_FILE_MODE,
                                 err);
 }

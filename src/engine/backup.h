@@ -41,6 +41,8 @@ struct eng_backup_opts { /* all borrowed for the call */
     unsigned gzip_threads; /* 0: by the number of CPUs, at most 4 */
     /* NULL: not encrypted. The key of the dump stays in memory, so that it can be read back. */
     const struct age_writer_opts *encryption;
+    const struct repo_trust
+        *trust; /* signs the manifest of an output; a repo has its own; or NULL */
     uint64_t max_bytes_per_second; /* of script; 0: no limit */
     bool no_digest;
     /* READBACK: everything that was stored is downloaded and read again before the manifest is

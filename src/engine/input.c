@@ -30,6 +30,7 @@ struct eng_input {
     uint64_t size;
     _Atomic uint64_t *counter; /* NULL: none */
     struct repo_manifest *own_manifest;
+    struct nb_buf own_text; /* of it */
     const struct repo_manifest *m;
     struct repo_object *objects; /* of the bucket: key, size, SHA-256 and ETag are looked at */
     size_t objects_n;
@@ -425,6 +426,7 @@ static struct eng_input *input_new(const char *name)
     in->name = nb_xstrdup(name);
     in->fd = -1;
     nb_buf_init(&in->prefix, PREFIX_MAX_BYTES);
+    nb_buf_init(&in->own_text, REPO_MANIFEST_MAX_BYTES);
     return in;
 }
 
@@ -438,6 +440,7 @@ void eng_input_close(struct eng_input *in)
         free(in->objects[i].key);
     free(in->objects);
     repo_manifest_free(in->own_manifest);
+    nb_buf_done(&in->own_text);
     nb_buf_done(&in->prefix);
     age_keys_free(in->file_key);
     free(in->name);
@@ -447,21 +450,21 @@ void eng_input_close(struct eng_input *in)
 /* "<stem>.manifest.json" beside the file, as a backup into a file writes it. */
 static bool manifest_beside(struct eng_input *in, struct nb_error *err)
 {
-    nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(REPO_MANIFEST_MAX_BYTES);
     nb_auto(nb_free) char *path = NULL;
     char stem[REPO_KEY_MAX + 1];
 
     if (!repo_key_stem(in->name, stem))
         snprintf(stem, sizeof(stem), "%s", in->name);
     path = nb_xasprintf("%s.manifest.json", stem);
-    if (!nb_file_read(path, &text, err)) {
+    if (!nb_file_read(path, &in->own_text, err)) {
         if (err->code != NB_E_NOT_FOUND)
             return false;
         nb_error_clear(err);
         return true;
     }
-    if (!repo_manifest_parse(nb_buf_cstr(&text), text.len, &in->own_manifest, err))
+    if (!repo_manifest_parse(nb_buf_cstr(&in->own_text), in->own_text.len, &in->own_manifest, err))
         return nb_wrap(err, "'%s'", path);
+    in->own_manifest->key = nb_xstrdup(path);
     if (in->own_manifest->objects_n != 1)
         return nb_fail(err, NB_E_CORRUPT, "VerificationFailed",
                        "'%s' speaks of %zu objects, not of one file", path,
@@ -491,6 +494,23 @@ bool eng_input_open_file(const char *path, struct eng_input **ret, struct nb_err
         return false;
     *ret = nb_steal(in);
     return true;
+}
+
+static bool fail_unsigned(const char *name, struct nb_error *err)
+{
+    return nb_fail(err, NB_E_CORRUPT, "UntrustedManifest",
+                   "'%s' has no manifest, so nobody has signed it", name);
+}
+
+bool eng_input_check_trust(const struct eng_input *in, const struct repo_trust *trust,
+                           struct nb_error *err)
+{
+    if (trust->keys_n == 0)
+        return true;
+    if (!in->own_manifest)
+        return in->m ? repo_trust_check(in->m, err) : fail_unsigned(in->name, err);
+    repo_trust_judge(trust, nb_buf_cstr(&in->own_text), in->own_text.len, NULL, in->own_manifest);
+    return repo_trust_check(in->own_manifest, err);
 }
 
 static bool spool(struct eng_input *in, int from, const char *dir, const struct nb_cancel *cancel,
@@ -538,6 +558,8 @@ bool eng_input_open_manifest(struct repo *repo, const struct repo_manifest *m,
 {
     nb_auto(eng_input_close) struct eng_input *in = NULL;
 
+    if (!repo_trust_check(m, err))
+        return false;
     if (m->objects_n == 0)
         return nb_fail(err, NB_E_CORRUPT, "VerificationFailed", "the manifest names no dump");
     in = input_new(m->objects[0].key);
@@ -560,6 +582,8 @@ bool eng_input_open_object(struct repo *repo, const char *key, const struct nb_c
     nb_auto(eng_input_close) struct eng_input *in = NULL;
     struct s3_object head;
 
+    if (repo_get_trust(repo)->keys_n > 0)
+        return fail_unsigned(key, err);
     if (!s3_head(repo_client(repo), key, cancel, &head, NULL, err)) {
         if (!nb_streq(err->reason, "ObjectNotFound"))
             return false;

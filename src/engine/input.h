@@ -25,12 +25,17 @@ NB_NODISCARD bool eng_input_open_file(const char *path, struct eng_input **ret,
 NB_NODISCARD bool eng_input_open_fd(int fd, const char *name, const char *spool_dir,
                                     const struct nb_cancel *cancel, struct eng_input **ret,
                                     struct nb_error *err);
-/* The objects of a manifest, which is borrowed, as is the repo. */
+/* The objects of a manifest, which is borrowed, as is the repo. NB_E_CORRUPT "UntrustedManifest". */
 NB_NODISCARD bool eng_input_open_manifest(struct repo *repo, const struct repo_manifest *m,
                                           struct eng_input **ret, struct nb_error *err);
-/* One object without a manifest. NB_E_NOT_FOUND "NoBackup". */
+/* One object without a manifest. NB_E_NOT_FOUND "NoBackup"; NB_E_CORRUPT "UntrustedManifest" where
+ * the repo asks for signatures. */
 NB_NODISCARD bool eng_input_open_object(struct repo *repo, const char *key,
                                         const struct nb_cancel *cancel, struct eng_input **ret,
+                                        struct nb_error *err);
+/* Of a file, or what is read once: where signatures are asked for, its manifest has a good one.
+ * NB_E_CORRUPT "UntrustedManifest". */
+NB_NODISCARD bool eng_input_check_trust(const struct eng_input *in, const struct repo_trust *trust,
                                         struct nb_error *err);
 void eng_input_close(struct eng_input *in);
 NB_AUTO_DEFINE(struct eng_input *, eng_input_close)

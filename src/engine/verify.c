@@ -104,7 +104,7 @@ static bool verify(struct repo *repo, const struct repo_manifest *m,
                    const struct eng_verify_opts *opts, const struct nb_cancel *cancel,
                    const char **ret_not_compared, struct nb_error *err)
 {
-    if (!check_objects(repo, m, cancel, err))
+    if (!repo_trust_check(m, err) || !check_objects(repo, m, cancel, err))
         return false;
     switch (opts->level) {
     case REPO_VERIFIED_CHECKSUM:

@@ -11,8 +11,9 @@
  * An encrypted backup is read back with the keys (NULL: there are none). NB_E_INVALID "NoIdentity":
  * none of them opens it.
  *
- * Any thread. NB_E_CORRUPT "VerificationFailed" says what is not as it should be; other errors mean
- * that it was not found out, NB_E_TIMEOUT "VerificationTimeout" in the time that was given.
+ * Any thread. NB_E_CORRUPT "VerificationFailed" says what is not as it should be, "UntrustedManifest"
+ * that the manifest is not to be believed; other errors mean that it was not found out, NB_E_TIMEOUT
+ * "VerificationTimeout" in the time that was given.
  */
 
 #include "age/keys.h"

@@ -18,6 +18,7 @@ struct backup {
     struct neo4j_settings neo4j;
     struct bucket bucket;
     struct encryption encryption;
+    struct repo_trust trust; /* of an output; a bucket has its own */
     struct eng_verify_opts verify;
     struct eng_meter meter;
     _Atomic(char *) database; /* at hand; every name lives until the end: threads report it */
@@ -131,6 +132,7 @@ static struct eng_backup_opts backup_opts(struct backup *b, const char *database
         .gzip_level = gzip_level(o),
         .gzip_threads = (unsigned)opt_int(o, OPT_BACKUP_PARALLELISM, 0),
         .encryption = b->encryption.on ? &b->encryption.writer : NULL,
+        .trust = &b->trust,
         .max_bytes_per_second = (uint64_t)opt_int(o, OPT_BACKUP_MAX_BYTES_PER_SECOND, 0),
         .verify = b->verify,
         .incremental = is_incremental(o),
@@ -346,7 +348,7 @@ static bool open_target(struct backup *b, struct nb_error *err)
     if (opt_given(o, OPT_R2_BUCKET_NAME) && nb_starts_with(opt_origin(o, OPT_R2_BUCKET_NAME), "--"))
         return opt_fail(o, OPT_BACKUP_OUTPUT, err, "give one of them",
                         "and --bucket are both given");
-    return true;
+    return trust_load(o, b->c->cancel, &b->trust, err);
 }
 
 static bool run(struct backup *b, struct database_choices *databases, struct nb_error *err)
@@ -410,6 +412,7 @@ bool cmd_backup(struct context *c, struct nb_error *err)
     bool ok = take_lock(c, &lock, err) && run(&b, &databases, err);
 
     encryption_done(&b.encryption);
+    repo_trust_done(&b.trust);
     free_names(&b.done);
     free_names(&b.names);
     bucket_close(&b.bucket);

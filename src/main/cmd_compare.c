@@ -96,6 +96,15 @@ static bool open_key(struct compare *k, struct operand *x, struct nb_error *err)
     return eng_input_open_object(k->bucket.repo, x->text, k->c->cancel, &x->input, err);
 }
 
+static bool open_file(struct compare *k, struct operand *x, const char *path, struct nb_error *err)
+{
+    nb_auto_done(repo_trust_done) struct repo_trust trust = { .signs = false };
+
+    return eng_input_open_file(path, &x->input, err) &&
+           trust_load(k->c->options, k->c->cancel, &trust, err) &&
+           eng_input_check_trust(x->input, &trust, err);
+}
+
 static bool open_operand(struct compare *k, struct operand *x, const struct age_keys *keys,
                          struct nb_error *err)
 {
@@ -106,7 +115,7 @@ static bool open_operand(struct compare *k, struct operand *x, const struct age_
         return open_database(k, x, rest, false, err);
     if (is_word(x->text, "other", &rest))
         return open_database(k, x, rest, true, err);
-    if (!(is_word(x->text, "file", &rest) && rest ? eng_input_open_file(rest, &x->input, err)
+    if (!(is_word(x->text, "file", &rest) && rest ? open_file(k, x, rest, err)
                                                   : open_key(k, x, err)) ||
         !eng_input_unlock(x->input, keys, k->c->cancel, err))
         return false;

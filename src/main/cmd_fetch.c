@@ -17,7 +17,7 @@ static bool fetch(struct context *c, struct repo *repo, const char *key, struct 
     };
 
     if (!repo_manifest_get(repo, key, c->cancel, &m, manifest_key, err) ||
-        !sink_file_new(path, &out, err))
+        !repo_trust_check(m, err) || !sink_file_new(path, &out, err))
         return false;
     opts.manifest = m;
     opts.out = out;

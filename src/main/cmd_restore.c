@@ -89,6 +89,7 @@ static void remove_source(struct restore *r, size_t i)
 static bool add_input(struct restore *r, const char *path, struct nb_error *err)
 {
     const struct options *o = r->c->options;
+    nb_auto_done(repo_trust_done) struct repo_trust trust = { .signs = false };
     bool once = opt_bool(o, OPT_RESTORE_NO_PRECHECK);
     struct source *s = NB_NEW(struct source);
     const struct repo_manifest *m;
@@ -106,6 +107,8 @@ static bool add_input(struct restore *r, const char *path, struct nb_error *err)
         return opt_fail(o, OPT_RESTORE_INPUT, err,
                         "give it as standard input (--input -), or add --no-precheck",
                         "can be read only once");
+    if (!trust_load(o, r->c->cancel, &trust, err) || !eng_input_check_trust(s->input, &trust, err))
+        return false;
     m = eng_input_manifest(s->input);
     s->database = nb_xstrdup(m ? m->database : "");
     s->key = nb_xstrdup(path);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "main/encryption.h"
 #include "main/secret_dir.h"
 
 enum {
@@ -391,12 +392,15 @@ static bool fail_no_bucket(const struct options *o, struct nb_error *err)
 bool bucket_open(const struct options *o, const struct bucket_hooks *hooks,
                  const struct nb_cancel *cancel, struct bucket *ret, struct nb_error *err)
 {
+    nb_auto_done(repo_trust_done) struct repo_trust trust = { .signs = false };
     struct creds_load load = { .o = o };
     bool ok;
 
     memset(ret, 0, sizeof(*ret));
     if (!opt_text(o, OPT_R2_BUCKET_NAME))
         return fail_no_bucket(o, err);
+    if (!trust_load(o, cancel, &trust, err))
+        return false;
     if (opt_given(o, OPT_R2_CREDENTIALS_DIR))
         ok = secret_dir_wait(creds_from_dir, &load, SECRET_WAIT_SECONDS, cancel, err);
     else
@@ -410,6 +414,7 @@ bool bucket_open(const struct options *o, const struct bucket_hooks *hooks,
                                                      : opt_text(o, OPT_BACKUP_OWNER),
             .owner_uid = opt_text(o, OPT_BACKUP_OWNER_UID),
             .run_id = opt_text(o, OPT_BACKUP_RUN_ID),
+            .trust = &trust,
         };
 
         ok = repo_open(&opts, &ret->repo, err);

@@ -71,50 +71,60 @@ void encryption_done(struct encryption *e)
 
 /* --- what opens ------------------------------------------------------------------------------- */
 
-struct identity_load {
+struct key_load {
     const struct options *o;
+    enum option_id file, secret_name;
     struct nb_secret *text;
 };
 
 /* The Secret is mounted as a directory; the file's name is the key's. */
 static bool load_mounted(void *ctx, struct nb_error *err)
 {
-    struct identity_load *load = ctx;
-    const char *path = opt_text(load->o, OPT_BACKUP_AGE_IDENTITY_FILE);
+    struct key_load *load = ctx;
+    const char *path = opt_text(load->o, load->file);
     const char *slash = strrchr(path, '/');
     nb_auto(nb_free) char *dir = nb_xstrndup(path, slash ? (size_t)(slash - path) : 0);
-    struct secret_dir d = { slash ? dir : ".", opt_text(load->o, OPT_BACKUP_AGE_IDENTITY_SECRET) };
+    struct secret_dir d = { slash ? dir : ".", opt_text(load->o, load->secret_name) };
     const char *keys[] = { slash ? slash + 1 : path, NULL };
 
     return secret_dir_first(&d, keys, &load->text, err);
 }
 
-static bool load_file(struct identity_load *load, struct nb_error *err)
+static bool load_file(struct key_load *load, struct nb_error *err)
 {
     nb_auto_done(nb_secret_buf_done) struct nb_buf content;
     bool ok;
 
     nb_secret_buf_init(&content, SECRET_VALUE_MAX_BYTES);
-    ok = nb_file_read(opt_text(load->o, OPT_BACKUP_AGE_IDENTITY_FILE), &content, err);
+    ok = nb_file_read(opt_text(load->o, load->file), &content, err);
     if (ok)
         load->text = nb_secret_new(nb_buf_cstr(&content), content.len);
-    return ok || refuse_value(err, opt_origin(load->o, OPT_BACKUP_AGE_IDENTITY_FILE));
+    return ok || refuse_value(err, opt_origin(load->o, load->file));
+}
+
+bool key_file_load(const struct options *o, enum option_id file, enum option_id secret_name,
+                   const struct nb_cancel *cancel, struct nb_secret **ret, struct nb_error *err)
+{
+    struct key_load load = { .o = o, .file = file, .secret_name = secret_name };
+
+    if (!(opt_given(o, secret_name)
+              ? secret_dir_wait(load_mounted, &load, SECRET_WAIT_SECONDS, cancel, err)
+              : load_file(&load, err)))
+        return false;
+    *ret = load.text;
+    return true;
 }
 
 static bool add_identities(const struct options *o, const struct nb_cancel *cancel,
                            struct age_keys *keys, struct nb_error *err)
 {
-    struct identity_load load = { .o = o };
-    bool ok;
+    nb_auto(nb_secret_free) struct nb_secret *text = NULL;
 
-    if (opt_given(o, OPT_BACKUP_AGE_IDENTITY_SECRET))
-        ok = secret_dir_wait(load_mounted, &load, SECRET_WAIT_SECONDS, cancel, err);
-    else
-        ok = load_file(&load, err);
-    if (ok && !age_keys_add_identities(keys, nb_secret_str(load.text), err))
-        ok = refuse_value(err, opt_origin(o, OPT_BACKUP_AGE_IDENTITY_FILE));
-    nb_secret_free(load.text);
-    return ok;
+    if (!key_file_load(o, OPT_BACKUP_AGE_IDENTITY_FILE, OPT_BACKUP_AGE_IDENTITY_SECRET, cancel,
+                       &text, err))
+        return false;
+    return age_keys_add_identities(keys, nb_secret_str(text), err) ||
+           refuse_value(err, opt_origin(o, OPT_BACKUP_AGE_IDENTITY_FILE));
 }
 
 bool identities_load(const struct options *o, const struct nb_cancel *cancel, struct age_keys **ret,
@@ -133,4 +143,35 @@ bool identities_load(const struct options *o, const struct nb_cancel *cancel, st
         return false;
     *ret = nb_steal(keys);
     return true;
+}
+
+/* --- who signs -------------------------------------------------------------------------------- */
+
+static bool load_signer(const struct options *o, const struct nb_cancel *cancel,
+                        struct repo_trust *t, struct nb_error *err)
+{
+    nb_auto(nb_secret_free) struct nb_secret *pem = NULL;
+
+    if (!opt_given(o, OPT_BACKUP_SIGNING_KEY_FILE))
+        return true;
+    return key_file_load(o, OPT_BACKUP_SIGNING_KEY_FILE, OPT_BACKUP_SIGNING_KEY_SECRET, cancel,
+                         &pem, err) &&
+           (repo_trust_set_signer(t, nb_secret_str(pem), err) ||
+            refuse_value(err, opt_origin(o, OPT_BACKUP_SIGNING_KEY_FILE)));
+}
+
+bool trust_load(const struct options *o, const struct nb_cancel *cancel, struct repo_trust *ret,
+                struct nb_error *err)
+{
+    *ret = (struct repo_trust){ .signs = false };
+    if (!load_signer(o, cancel, ret, err))
+        return false;
+    if (!opt_given(o, OPT_BACKUP_VERIFY_KEY))
+        return true;
+    /* Its own backups would be trusted by nobody, not even by itself. */
+    if (opt_belongs(o, OPT_BACKUP_SIGNING_KEY_FILE) && !ret->signs)
+        return opt_fail(o, OPT_BACKUP_VERIFY_KEY, err, "set BACKUP_SIGNING_KEY_FILE, too",
+                        "asks for signatures, but the backups made here would not be signed");
+    return repo_trust_add_keys(ret, nb_str_from(opt_text(o, OPT_BACKUP_VERIFY_KEY)), err) ||
+           refuse_value(err, opt_origin(o, OPT_BACKUP_VERIFY_KEY));
 }

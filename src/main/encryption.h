@@ -1,11 +1,15 @@
 #ifndef NB_MAIN_ENCRYPTION_H
 #define NB_MAIN_ENCRYPTION_H
 
-/* The options on encryption: to whom a backup is encrypted, and what opens one again. */
+/*
+ * The options on keys: to whom a backup is encrypted, what opens one again, who signs manifests and
+ * whose signatures are believed.
+ */
 
 #include "age/writer.h"
 #include "base/cancel.h"
 #include "main/options.h"
+#include "repo/trust.h"
 
 struct encryption {
     struct age_recipient *recipients;
@@ -22,5 +26,15 @@ NB_AUTO_DONE_DEFINE(struct encryption, encryption_done)
  * "SecretNotFound", "SecretKeyNotFound". */
 NB_NODISCARD bool identities_load(const struct options *o, const struct nb_cancel *cancel,
                                   struct age_keys **ret, struct nb_error *err);
+
+/* A file with a private key. With secret_name given it is one of a Secret that is mounted, which is
+ * waited for: "SecretNotFound", "SecretKeyNotFound". */
+NB_NODISCARD bool key_file_load(const struct options *o, enum option_id file,
+                                enum option_id secret_name, const struct nb_cancel *cancel,
+                                struct nb_secret **ret, struct nb_error *err);
+
+/* Nothing is signed, nothing asked for, where nothing is given. As identities_load(). */
+NB_NODISCARD bool trust_load(const struct options *o, const struct nb_cancel *cancel,
+                             struct repo_trust *ret, struct nb_error *err);
 
 #endif

@@ -310,7 +310,8 @@ static enum verdict judge_manifest(struct repo_claim *c, const struct nb_cancel 
             return CLAIM_LOOK_AGAIN;
         return other ? CLAIM_NEXT_NAME : CLAIM_FAILED;
     }
-    if (strcmp(m->owner, c->repo->owner) != 0 || strcmp(m->run_id, c->repo->run_id) != 0)
+    if (strcmp(m->owner, c->repo->owner) != 0 || strcmp(m->run_id, c->repo->run_id) != 0 ||
+        m->distrust)
         return CLAIM_NEXT_NAME;
     /* Ours, but not whole: it stays to be looked at, and the backup is made anew under another
      * name. */
@@ -611,7 +612,10 @@ static bool commit(struct repo_claim *c, struct repo_manifest *m, const struct n
     set_default(&m->owner_uid, c->repo->owner_uid);
     set_default(&m->run_id, c->repo->run_id);
     set_default(&m->tool_version, NB_VERSION);
-    if (!repo_manifest_format(m, &text, err) || !repo_objects_check(c->repo, m, cancel, err))
+    free(m->manifest_key);
+    m->manifest_key = nb_xstrdup(c->manifest_key);
+    if (!repo_trust_sign(&c->repo->trust, m, err) || !repo_manifest_format(m, &text, err) ||
+        !repo_objects_check(c->repo, m, cancel, err))
         return false;
     if (!claim_hold(c, cancel, err))
         return false;

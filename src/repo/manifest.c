@@ -73,7 +73,9 @@ void repo_manifest_free(struct repo_manifest *m)
     free(m->digest_relationships);
     free(m->digest_relationships_ends);
     free(m->signature);
+    free(m->manifest_key);
     free(m->key);
+    free(m->distrust);
     for (size_t i = 0; i < m->objects_n; i++)
         free(m->objects[i].key);
     free(m->objects);
@@ -319,6 +321,7 @@ bool repo_manifest_format(struct repo_manifest *m, struct nb_buf *out, struct nb
     nb_jw_kv_str(&w, "owner", m->owner);
     put_text(&w, "ownerUid", m->owner_uid);
     nb_jw_kv_str(&w, "runId", m->run_id);
+    put_text(&w, "manifestKey", m->manifest_key);
     put_text(&w, "toolVersion", m->tool_version);
     put_text(&w, "baseManifest", m->base_manifest);
     if (m->chain_length)
@@ -335,7 +338,7 @@ bool repo_manifest_format(struct repo_manifest *m, struct nb_buf *out, struct nb
     put_u64(&w, "plainBytes", m->plain_bytes);
     nb_jw_kv_str(&w, "plainSha256", m->plain_sha256);
     put_content(&w, m);
-    put_text(&w, "signature", m->signature);
+    put_text(&w, "signature", m->signature); /* last: repo/trust.c cuts it off there */
     nb_jw_object_end(&w);
     nb_buf_putc(out, '\n');
     return nb_buf_check(out, err);
@@ -377,6 +380,7 @@ static const struct field fields[] = {
     FIELD("owner", FIELD_TEXT, true, owner),
     FIELD("ownerUid", FIELD_TEXT, false, owner_uid),
     FIELD("runId", FIELD_TEXT, true, run_id),
+    FIELD("manifestKey", FIELD_TEXT, false, manifest_key),
     FIELD("toolVersion", FIELD_TEXT, false, tool_version),
     FIELD("baseManifest", FIELD_TEXT, false, base_manifest),
     FIELD("chainLength", FIELD_INT, false, chain_length),

@@ -90,7 +90,12 @@ struct repo_manifest {
     struct repo_strings warnings; /* "3 byte arrays come back as lists of integers", ... */
     char *signature; /* Ed25519 over the manifest's text without it, base64; NULL: not signed */
 
+    char *manifest_key; /* where it was written to: it is no other backup's; NULL: into a file */
+
     char *key; /* where it was read from, not part of the text; NULL: from nowhere */
+    /* Not part of the text: why it is not to be believed (repo/trust.h); NULL: it is, or nobody
+     * asked. */
+    char *distrust;
 };
 
 struct repo_manifest *repo_manifest_new(void);

@@ -43,6 +43,8 @@ bool repo_open(const struct repo_opts *o, struct repo **ret, struct nb_error *er
                        "the run's id and the owner's UID must be 1 to 255 bytes of text");
     if (!repo_prefix_clean(o->prefix, r->prefix, err))
         return false;
+    if (o->trust)
+        r->trust = *o->trust;
     r->client = o->client;
     r->owner = nb_xstrdup(o->owner);
     r->owner_uid = nb_xstrdup(o->owner_uid ? o->owner_uid : "");
@@ -58,6 +60,7 @@ void repo_free(struct repo *r)
     free(r->owner);
     free(r->owner_uid);
     free(r->run_id);
+    repo_trust_done(&r->trust);
     free(r);
 }
 
@@ -81,6 +84,11 @@ struct s3_client *repo_client(const struct repo *r)
     return r->client;
 }
 
+const struct repo_trust *repo_get_trust(const struct repo *r)
+{
+    return &r->trust;
+}
+
 /* ---- manifests ---- */
 
 bool repo_manifest_read(struct repo *r, const char *manifest_key, const struct nb_cancel *cancel,
@@ -98,6 +106,7 @@ bool repo_manifest_read(struct repo *r, const char *manifest_key, const struct n
     if (!repo_manifest_parse(nb_buf_cstr(&text), text.len, ret, err))
         return nb_wrap(err, "'%s'", manifest_key);
     (*ret)->key = nb_xstrdup(manifest_key);
+    repo_trust_judge(&r->trust, nb_buf_cstr(&text), text.len, manifest_key, *ret);
     return true;
 }
 
@@ -128,7 +137,7 @@ static bool is_wanted(const struct repo_backup *b, int64_t before_unix_seconds,
 {
     return b->state == REPO_COMPLETE &&
            (!before_unix_seconds || b->manifest->start_unix_seconds <= before_unix_seconds) &&
-           (!incremental_only || b->manifest->type == REPO_INCREMENTAL);
+           (!incremental_only || (b->manifest->type == REPO_INCREMENTAL && !b->manifest->distrust));
 }
 
 /* The newest that is wanted; *ret NULL: none. */

@@ -26,6 +26,7 @@
 #include "repo/manifest.h"
 #include "repo/names.h"
 #include "repo/retention.h"
+#include "repo/trust.h"
 #include "s3/client.h"
 
 struct repo;
@@ -35,10 +36,11 @@ enum { REPO_CLAIM_LIVE_SECONDS = 600, REPO_CLAIM_REFRESH_SECONDS = 120 };
 
 struct repo_opts { /* all copied but the client, which must outlive the repo */
     struct s3_client *client;
-    const char *prefix;    /* NULL: none */
-    const char *owner;     /* "<namespace>/<name>", "sidecar", ... */
-    const char *owner_uid; /* NULL: none */
-    const char *run_id;    /* same for every try of one run; NULL: a random one */
+    const char *prefix;             /* NULL: none */
+    const char *owner;              /* "<namespace>/<name>", "sidecar", ... */
+    const char *owner_uid;          /* NULL: none */
+    const char *run_id;             /* same for every try of one run; NULL: a random one */
+    const struct repo_trust *trust; /* NULL: nothing is signed, no signature is asked for */
 };
 /* No request is made. */
 NB_NODISCARD bool repo_open(const struct repo_opts *opts, struct repo **ret, struct nb_error *err);
@@ -48,6 +50,8 @@ const char *repo_prefix(const struct repo *r); /* clean */
 const char *repo_owner(const struct repo *r);
 const char *repo_run_id(const struct repo *r);
 struct s3_client *repo_client(const struct repo *r);
+/* Manifests that are read are judged by it (m->distrust); those that are committed signed. */
+const struct repo_trust *repo_get_trust(const struct repo *r);
 
 /* ---- making a backup ---- */
 
@@ -104,8 +108,8 @@ NB_NODISCARD bool repo_commit(struct repo_claim *c, struct repo_manifest *m,
 
 /* ---- chunks of incremental backups ---- */
 
-/* The newest complete incremental backup of our owner and database, to build on; *ret NULL: there
- * is none. Look whether its manifest is still there once our claim is: only then are its chunks
+/* The newest complete incremental backup of our owner and database that is trusted, to build on;
+ * *ret NULL: there is none. Look whether its manifest is still there once our claim is: only then are its chunks
  * safe. */
 NB_NODISCARD bool repo_find_base(struct repo *r, const char *database,
                                  const struct nb_cancel *cancel, struct repo_manifest **ret,

@@ -11,6 +11,7 @@ struct repo {
     struct s3_client *client;
     char prefix[REPO_PREFIX_MAX + 1];
     char *owner, *owner_uid, *run_id;
+    struct repo_trust trust;
 };
 
 /* What a claim says. Strings are owned; NULL: not said. */

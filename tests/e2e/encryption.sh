@@ -43,6 +43,28 @@ by_hand() {
     "$age/age" -d -i "$work/a.txt" "$work/file" | gunzip | servers shell "$uri" >/dev/null || return 1
     is_back
 }
+# Signatures: a manifest that was changed in the bucket, as whoever has its keys could, is not believed.
+signs() { # TIME KEY
+    run backup --scheduled-time "$1" --signing-key-file "$work/$2.pem"
+}
+# is_untrusted COMMAND...: it ends with UntrustedManifest, and the graph is what it was
+is_untrusted() {
+    local code=0 before
+    before=$(digest)
+    run "$@" || code=$?
+    [ "$code" = 50 ] && grep -q '"reason":"UntrustedManifest"' "$work/log" && [ "$(digest)" = "$before" ]
+}
+openssl_agrees() {
+    s3 get age "$1.manifest.json" "$work/m.json"
+    sed 's/,"signature":"[^"]*"}$/}/' "$work/m.json" >"$work/signed"
+    sed 's/.*"signature":"\([^"]*\)"}$/\1/' "$work/m.json" | openssl base64 -d -A >"$work/signature"
+    openssl pkeyutl -verify -pubin -inkey "$work/sign.pub" -rawin -in "$work/signed" -sigfile "$work/signature" >/dev/null
+}
+forge() { # another manifest under the same key, all else as it was
+    sed 's/"nodes":\([0-9]\)/"nodes":9\1/' "$work/m.json" >"$work/forged"
+    ! cmp -s "$work/m.json" "$work/forged" && s3 rm age "$1.manifest.json" && s3 put age "$1.manifest.json" "$work/forged"
+}
+lists_signed() { run list --json --verify-key-file "$work/sign.pub" >"$work/list" && grep -q "\"signed\":\"$1\"" "$work/list"; }
 says_encrypted() {
     run list --json >"$work/list"
     [ "$(grep -o '"encrypted":true' "$work/list" | wc -l)" = "$1" ] && ! grep -q '"encrypted":false' "$work/list"
@@ -83,6 +105,24 @@ s3 get age "$newer.cypher.gz.age" "$work/x.cypher.gz.age"
 check "a file is opened too" restores --input "$work/x.cypher.gz.age" --age-identity-file "$work/new.txt"
 check "so is standard input, read once" \
     restores --input - --no-precheck --age-identity-file "$work/new.txt" <"$work/x.cypher.gz.age"
+for key in sign other; do
+    openssl genpkey -algorithm ed25519 -out "$work/$key.pem" 2>/dev/null
+    openssl pkey -in "$work/$key.pem" -pubout -out "$work/$key.pub"
+done
+signed=neo4j-backup/neo4j_2025-10-10_02-00-00
+check "what is not signed is refused" is_untrusted verify --age-identity-file "$work/both.txt" --verify-key-file "$work/sign.pub"
+check "a signed backup" signs 2025-10-10T02:00:00Z sign
+check "openssl agrees with the signature" openssl_agrees "$signed"
+check "it is restored" restores "$signed.manifest.json" --verify-key-file "$work/sign.pub"
+check "it is listed as good" lists_signed good
+check "it is refused by who trusts another key" is_untrusted restore "$signed.manifest.json" --overwrite Wipe --confirm neo4j \
+    --verify-key-file "$work/other.pub"
+check "a manifest changed in the bucket" forge "$signed"
+check "... is refused by restore" is_untrusted restore "$signed.manifest.json" --overwrite Wipe --confirm neo4j --verify-key-file "$work/sign.pub"
+check "... by verify" is_untrusted verify "$signed.manifest.json" --verify-key-file "$work/sign.pub"
+check "... by fetch" is_untrusted fetch "$signed.manifest.json" --verify-key-file "$work/sign.pub" --output "$work/fetched"
+check "... and listed as bad" lists_signed BAD
+s3 sweep age "$signed"
 check "retention removes encrypted backups" run prune --keep-last 1
 check "one is left" says_encrypted 1
 finish

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -228,6 +229,24 @@ static void encrypt(const struct nb_buf *packed, struct nb_buf *out)
 }
 
 /* Read once or copied: what unlocking has read of a pipe is not lost. */
+static void file_without_a_good_signature_is_refused(void **state)
+{
+    nb_auto(eng_input_close) struct eng_input *in = NULL;
+    struct repo_trust nobody = { .keys_n = 0 }, somebody = { .keys_n = 1 };
+    char path[] = "/tmp/nb-dump-XXXXXX";
+    struct nb_error err = NB_ERROR_INIT;
+    int fd = mkstemp(path);
+
+    (void)state;
+    assert_true(fd >= 0 && nb_fd_write_all(fd, text, strlen(text), &err));
+    close(fd);
+    assert_true(eng_input_open_file(path, &in, &err));
+    assert_true(eng_input_check_trust(in, &nobody, &err));
+    assert_false(eng_input_check_trust(in, &somebody, &err));
+    assert_string_equal(err.reason, "UntrustedManifest");
+    assert_int_equal(unlink(path), 0);
+}
+
 static void encrypted_pipe_is_opened_by_its_identity_only(void **state)
 {
     nb_auto(age_keys_free) struct age_keys *right = keys_of(OTHER "\n" IDENTITY);
@@ -362,6 +381,7 @@ int main(void)
         cmocka_unit_test(spool_that_cannot_be_made_is_told),
         cmocka_unit_test(object_is_bound_to_what_was_read_first),
         cmocka_unit_test(compression_that_the_manifest_denies_is_told),
+        cmocka_unit_test(file_without_a_good_signature_is_refused),
         cmocka_unit_test(encrypted_pipe_is_opened_by_its_identity_only),
         cmocka_unit_test(plain_pipe_is_read_after_it_was_looked_at),
         cmocka_unit_test(encrypted_objects_are_one_stream),

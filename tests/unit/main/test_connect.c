@@ -8,6 +8,7 @@
 
 /* src/main is no part of the library. */
 #include "main/connect.c"
+#include "main/encryption.c"
 #include "main/options.c"
 #include "main/options_table.c"
 #include "main/secret_dir.c"

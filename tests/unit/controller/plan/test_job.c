@@ -74,7 +74,8 @@ static const char full[] = "{\"timeZone\":\"Europe/Berlin\",\"connection\":{\"ur
                            "\"statementBatchSize\":200,\"maxBytesPerSecond\":1048576},\"type\":"
                            "\"Full\",\"compression\":\"gzip\","
                            "\"compressionLevel\":9,\"encryption\":{\"recipients\":[\"age1x\","
-                           "\"age1y\"]},\"storage\":{\"s3\":{\"endpoint\":"
+                           "\"age1y\"]},\"signing\":{\"keySecretRef\":{\"name\":\"sign\"},"
+                           "\"publicKeys\":[\"MCo1\",\"MCo2\"]},\"storage\":{\"s3\":{\"endpoint\":"
                            "\"https://"
                            "minio:9000\",\"region\":\"eu\",\"bucket\":\"bkt\",\"prefix\":\"a$(b)\","
                            "\"forcePathStyle\":true,"
@@ -137,6 +138,9 @@ static void job_environment_is_the_contract(void **state)
         { "BACKUP_COMPRESSION", "true" },
         { "BACKUP_COMPRESSION_LEVEL", "9" },
         { "BACKUP_AGE_RECIPIENTS", "age1x,age1y" },
+        { "BACKUP_SIGNING_KEY_FILE", "/run/secrets/neo4j-backup/signing/signing.pem" },
+        { "BACKUP_SIGNING_KEY_SECRET", "sign" },
+        { "BACKUP_VERIFY_KEY", "MCo1,MCo2" },
         { "BACKUP_RETENTION_DAYS", "30" },
         { "BACKUP_KEEP_LAST", "3" },
         { "BACKUP_KEEP_HOURLY", "(unset)" },
@@ -278,7 +282,8 @@ static void job_of_level_restore_has_a_scratch_neo4j(void **state)
         job_of(API_JOB_VERIFY,
                "{\"storage\":{\"r2\":{\"bucket\":\"b\"}},\"verification\":{\"level\":\"Restore\","
                "\"neo4jImage\":\"neo4j:5\","
-               "\"identitySecretRef\":{\"name\":\"age\"}}}",
+               "\"identitySecretRef\":{\"name\":\"age\"}},\"signing\":{\"keySecretRef\":{\"name\":"
+               "\"sign\"},\"publicKeys\":[\"MCo1\"]}}",
                "", &text);
 
     (void)state;
@@ -286,6 +291,9 @@ static void job_of_level_restore_has_a_scratch_neo4j(void **state)
     assert_string_equal(env_of(job, "BACKUP_AGE_IDENTITY_FILE"),
                         "/run/secrets/neo4j-backup/age/identity");
     assert_string_equal(env_of(job, "BACKUP_AGE_IDENTITY_SECRET"), "age");
+    assert_string_equal(env_of(job, "BACKUP_VERIFY_KEY"), "MCo1");
+    assert_string_equal(env_of(job, "BACKUP_SIGNING_KEY_FILE"), "(unset)");
+    assert_null(strstr(text.data, "\"secretName\":\"sign\"")); /* it only verifies */
     assert_non_null(strstr(text.data, "{\"name\":\"age\",\"secret\":{\"secretName\":\"age\","
                                       "\"defaultMode\":288,\"optional\":true,\"items\":[{\"key\":"
                                       "\"identity\",\"path\":\"identity\"}]}}"));
