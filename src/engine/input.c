@@ -53,6 +53,7 @@ struct reading {
     bool sealed;       /* encrypted, and the script is not asked for: it stays so */
     struct nb_sha256 *stored_hash, *plain_hash;
     uint64_t stored_bytes; /* of the object at hand */
+    uint64_t plain_bytes;
     struct sniff stored, packed;
     struct age_reader *age; /* NULL: not encrypted, or not known yet */
     struct gz_reader *gz;   /* NULL: not compressed, or not known yet */
@@ -103,7 +104,12 @@ static bool sniff_take(struct sniff *s, const unsigned char **p, size_t *n)
 static bool script_take(void *ctx, const void *p, size_t n, struct nb_error *err)
 {
     struct reading *r = ctx;
+    const struct repo_manifest *m = r->in->m;
 
+    /* A few bytes can claim to be very many. */
+    r->plain_bytes += n;
+    if (m && m->plain_bytes > 0 && r->plain_bytes > m->plain_bytes)
+        return corrupt(err, r->in->name, "holds more than its manifest says");
     if (r->plain_hash)
         nb_sha256_update(r->plain_hash, p, n);
     return !r->fn || r->fn(r->ctx, p, n, err);

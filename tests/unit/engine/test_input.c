@@ -1,10 +1,12 @@
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -229,6 +231,67 @@ static void encrypt(const struct nb_buf *packed, struct nb_buf *out)
 }
 
 /* Read once or copied: what unlocking has read of a pipe is not lost. */
+static void bomb_is_stopped_where_the_manifest_ends(void **state)
+{
+    static const char zeros[1 << 16];
+    struct repo_opts opts = { .prefix = "p", .owner = "me" };
+    struct gz_writer_opts gz_opts = { .level = 9 };
+    nb_auto_done(nb_buf_done) struct nb_buf stored = NB_BUF_INIT(1 << 20);
+    nb_auto_done(nb_buf_done) struct nb_buf out = NB_BUF_INIT(64 << 20);
+    nb_auto(repo_manifest_free) struct repo_manifest *m = NULL;
+    nb_auto(eng_input_close) struct eng_input *in = NULL;
+    nb_auto(repo_free) struct repo *repo = NULL;
+    struct nb_error err = NB_ERROR_INIT;
+    struct fake_s3 *s3 = fake_s3_new();
+    struct s3_client *client = s3_fixture_client(s3, NULL);
+    struct gz_writer *w = NULL;
+
+    (void)state;
+    opts.client = client;
+    assert_true(repo_open(&opts, &repo, &err));
+    assert_true(gz_writer_new(&gz_opts, append, &stored, &w, &err));
+    for (int i = 0; i < 512; i++)
+        assert_true(gz_writer_write(w, zeros, sizeof(zeros), &err));
+    assert_true(gz_writer_finish(w, &err));
+    gz_writer_free(w);
+    m = manifest_of("p/x.cypher.gz", &stored); /* all else of it is right */
+    m->plain_bytes = 1000000;
+    fake_s3_put(s3, "p/x.cypher.gz", stored.data, stored.len);
+    assert_true(eng_input_open_manifest(repo, m, &in, &err));
+    assert_false(eng_input_read(in, append, &out, NULL, &err));
+    assert_string_equal(err.reason, "VerificationFailed");
+    assert_non_null(strstr(err.text, "more than its manifest says"));
+    assert_true(out.len <= m->plain_bytes);
+    eng_input_close(nb_steal(in));
+    s3_client_free(client);
+    fake_s3_free(s3);
+}
+
+static void spool_on_a_full_disk_is_told_and_leaves_nothing(void **state)
+{
+    struct rlimit old, small = { 10, RLIM_INFINITY };
+    char dir[] = "/tmp/nb-spool-XXXXXX";
+    struct eng_input *in = NULL;
+    struct nb_error err = NB_ERROR_INIT;
+    int fds[2];
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(pipe(fds), 0);
+    assert_true(nb_fd_write_all(fds[1], text, strlen(text), &err));
+    close(fds[1]);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small.rlim_max = old.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    assert_false(eng_input_open_fd(fds[0], "standard input", dir, NULL, &in, &err));
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_non_null(strstr(err.text, dir));
+    assert_non_null(strstr(err.text, "File too large"));
+    close(fds[0]);
+    assert_int_equal(rmdir(dir), 0);
+}
+
 static void file_without_a_good_signature_is_refused(void **state)
 {
     nb_auto(eng_input_close) struct eng_input *in = NULL;
@@ -381,6 +444,8 @@ int main(void)
         cmocka_unit_test(spool_that_cannot_be_made_is_told),
         cmocka_unit_test(object_is_bound_to_what_was_read_first),
         cmocka_unit_test(compression_that_the_manifest_denies_is_told),
+        cmocka_unit_test(bomb_is_stopped_where_the_manifest_ends),
+        cmocka_unit_test(spool_on_a_full_disk_is_told_and_leaves_nothing),
         cmocka_unit_test(file_without_a_good_signature_is_refused),
         cmocka_unit_test(encrypted_pipe_is_opened_by_its_identity_only),
         cmocka_unit_test(plain_pipe_is_read_after_it_was_looked_at),

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/cancel.h"
+#include "base/mem.h"
 #include "engine/load.h"
 #include "tests/fakes/fake_bolt.h"
 
@@ -145,6 +146,31 @@ static void lost_commit_without_a_retry_window_ends_the_load(void **state)
     close_bench(&b);
 }
 
+/* Wherever the target dies, the load ends with an error and hangs nowhere. */
+static void target_that_dies_at_any_message_ends_the_load(void **state)
+{
+    static const struct fake_bolt_step whole[] = { HELLO,     MAKE_MARK, BEGIN,
+                                                   NODE_ROWS, SET_MARK,  COMMIT };
+    enum { STEPS = NB_ARRAY_LEN(whole), HELLO_STEPS = 4 };
+
+    (void)state;
+    for (size_t cut = HELLO_STEPS; cut < STEPS; cut++) {
+        struct fake_bolt_step steps[STEPS + 2];
+        struct bench b;
+
+        memcpy(steps, whole, cut * sizeof(steps[0]));
+        steps[cut] = (struct fake_bolt_step)FAKE_CLOSE;
+        steps[cut + 1] = (struct fake_bolt_step)FAKE_END;
+        open_bench(&b, steps, 0);
+        add_node(&b, 7);
+        if (eng_load_finish(b.load, &b.err))
+            fail_msg("cut before step %zu: the load ended well", cut);
+        if (!nb_error_is_transient(&b.err))
+            fail_msg("cut before step %zu: %s [%s]", cut, b.err.text, b.err.reason);
+        close_bench(&b);
+    }
+}
+
 static void connection_lost_before_commit_is_run_again(void **state)
 {
     static const struct fake_bolt_step steps[] = { HELLO,      MAKE_MARK, BEGIN,      RUN_PULL,
@@ -247,6 +273,7 @@ int main(void)
         cmocka_unit_test(lost_commit_that_is_in_is_not_run_again),
         cmocka_unit_test(lost_commit_that_is_not_in_is_run_again),
         cmocka_unit_test(lost_commit_without_a_retry_window_ends_the_load),
+        cmocka_unit_test(target_that_dies_at_any_message_ends_the_load),
         cmocka_unit_test(connection_lost_before_commit_is_run_again),
         cmocka_unit_test(deadlock_is_run_again_without_a_retry_window),
         cmocka_unit_test(failure_that_is_not_transient_ends_the_load),

@@ -1,8 +1,11 @@
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -122,6 +125,37 @@ static void file_sink_freed_unfinished_leaves_nothing(void **state)
     sink_free(s); /* remove_dir() sees that the directory is empty */
 }
 
+static void file_sink_on_a_full_disk_is_told_and_leaves_nothing(void **state)
+{
+    struct dir *d = *state;
+    nb_auto(nb_free) char *path = nb_xasprintf("%s/out", d->path);
+    struct rlimit old, small = { 10, 0 };
+    struct nb_error err = NB_ERROR_INIT;
+    struct sink *s;
+
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small.rlim_max = old.rlim_max;
+    assert_true(sink_file_new(path, &s, &err));
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    assert_false(sink_write(s, "more than ten bytes", 19, &err));
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_non_null(strstr(err.text, path));
+    sink_free(s); /* remove_dir() sees that the directory is empty */
+}
+
+static void full_device_is_told(void **state)
+{
+    struct nb_error err = NB_ERROR_INIT;
+    nb_auto_fd int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    nb_auto(sink_free) struct sink *s = sink_fd_new(fd, "standard output");
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_false(sink_write(s, "x", 1, &err));
+    assert_non_null(strstr(err.text, "No space left on device"));
+}
+
 static void file_sink_directory_is_refused(void **state)
 {
     struct dir *d = *state;
@@ -161,6 +195,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(file_sink_appears_only_at_finish, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(file_sink_freed_unfinished_leaves_nothing, make_dir,
                                         remove_dir),
+        cmocka_unit_test_setup_teardown(file_sink_on_a_full_disk_is_told_and_leaves_nothing,
+                                        make_dir, remove_dir),
+        cmocka_unit_test(full_device_is_told),
         cmocka_unit_test_setup_teardown(file_sink_directory_is_refused, make_dir, remove_dir),
         cmocka_unit_test(throttle_waits_and_can_be_cancelled),
     };
