@@ -94,4 +94,6 @@ check "... keeps the last point" verifies scattered
 check "... no manifest but the last" test "$(bucket ls "$R2_BUCKET_NAME" | grep -c 'manifest\.json$')" = 1
 echo "     chunks: $before, then $(chunks) (the young ones wait for a later prune)"
 check "the last point restores afterwards" restores scattered
+# shellcheck source=tests/e2e/drills.sh
+. "$here/drills.sh"
 finish
