@@ -1,11 +1,13 @@
 #include "engine/backup.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "engine/apoc.h"
 #include "engine/chain.h"
 #include "engine/cut.h"
 #include "engine/target.h"
@@ -20,6 +22,8 @@ struct backup {
     struct repo_claim *claim;
     struct age_keys *keys;  /* of the dump at hand */
     struct eng_chain chain; /* of an incremental backup; length 0: it is none */
+    struct eng_choice choice;
+    char unfit[NB_TEXT_MAX]; /* what came of an export by APOC; "": nothing ill */
     int64_t start_unix_seconds;
     struct eng_backup_result *result;
 };
@@ -120,10 +124,63 @@ static bool cut(void *ctx, struct nb_error *err)
     return eng_target_cut(ctx, err);
 }
 
+/* --- the engine ------------------------------------------------------------------------------- */
+
+/* Asks for what the choice depends on. survey: of the graph as it is now, where APOC is taken. */
+static bool choose_engine(struct backup *b, struct eng_survey *survey, struct nb_error *err)
+{
+    struct eng_choice_facts facts = { .is_system = eng_source_is_system(b->source),
+                                      .unfit = b->unfit[0] ? b->unfit : NULL };
+
+    if (b->opts->engine == ENG_ENGINE_APOC && !facts.is_system &&
+        !eng_source_has_procedure(b->source, ENG_APOC_PROCEDURE, &facts.has_apoc, err)) {
+        if (err->code == NB_E_CANCELLED || nb_error_is_transient(err))
+            return false;
+        nb_error_clear(err); /* who may not even ask may not call it */
+    }
+    eng_choose(b->opts->engine, &facts, &b->choice);
+    if (b->choice.engine != ENG_ENGINE_APOC)
+        return true;
+    if (!eng_survey_run(b->source, b->meter, !b->opts->no_digest, survey, err))
+        return false;
+    if (survey->losses.unfit[0])
+        facts.unfit = survey->losses.unfit;
+    eng_choose(b->opts->engine, &facts, &b->choice);
+    return true;
+}
+
+/* Of no use: our own engine follows. Standard output cannot be taken back. */
+static bool can_take_cypher(struct backup *b, const struct nb_error *err)
+{
+    if (!nb_streq(err->reason, "ApocUnfit") || nb_streq(b->opts->output, "-"))
+        return false;
+    snprintf(b->unfit, sizeof(b->unfit), "%s", err->text);
+    return true;
+}
+
+static bool run_engine(struct backup *b, const struct eng_export_opts *opts,
+                       const struct eng_survey *survey, struct repo_manifest *m,
+                       struct nb_error *err)
+{
+    struct eng_apoc_opts apoc = {
+        .source = opts->source,
+        .out = opts->out,
+        .meter = opts->meter,
+        .consistency = opts->consistency,
+        .survey = survey,
+    };
+
+    if (b->choice.warning[0])
+        repo_strings_add(&m->warnings, b->choice.warning);
+    return b->choice.engine == ENG_ENGINE_APOC ? eng_apoc_run(&apoc, m, err)
+                                               : eng_export_run(opts, m, err);
+}
+
 /* One reading of the database into one target. */
 static bool export_once(struct backup *b, struct repo_manifest *m, struct nb_error *err)
 {
     nb_auto(eng_target_free) struct eng_target *target = NULL;
+    nb_auto_done(eng_survey_done) struct eng_survey survey = { .labels = NULL };
     struct eng_export_opts opts = {
         .source = b->source,
         .meter = b->meter,
@@ -139,6 +196,9 @@ static bool export_once(struct backup *b, struct repo_manifest *m, struct nb_err
                                       .chain = b->chain.length > 0 ? &b->chain : NULL };
     bool ok;
 
+    if (!choose_engine(b, &survey, err))
+        return false;
+    about.apoc = b->choice.engine == ENG_ENGINE_APOC;
     atomic_store(&b->meter->nodes, 0);
     atomic_store(&b->meter->rels, 0);
     atomic_store(&b->meter->exported_bytes, 0);
@@ -153,14 +213,14 @@ static bool export_once(struct backup *b, struct repo_manifest *m, struct nb_err
         opts.cut_ctx = target;
         eng_chain_describe(&b->chain, m);
     }
-    ok = eng_export_run(&opts, m, err);
+    ok = run_engine(b, &opts, &survey, m, err);
     if (ok) {
         eng_meter_stage(b->meter, ENG_UPLOADING);
         ok = eng_target_finish(target, m, err);
     }
     /* Before the target is freed: its threads may be waiting for a bucket that is away. A graph
      * that would not hold still is no reason to stop: the next export follows. */
-    if (!ok && !can_try_again(b, err))
+    if (!ok && !can_try_again(b, err) && !can_take_cypher(b, err))
         eng_pulse_fail(b->pulse, err);
     return ok;
 }
@@ -246,6 +306,10 @@ static bool export_all(struct backup *b, struct repo_manifest **ret, struct nb_e
             m->verification = REPO_VERIFIED_CHECKSUM;
             *ret = nb_steal(m);
             return true;
+        }
+        if (can_take_cypher(b, err)) {
+            nb_error_clear(err);
+            continue;
         }
         /* Standard output cannot be taken back. */
         if (!can_try_again(b, err) || --tries == 0 || nb_streq(b->opts->output, "-"))

@@ -7,6 +7,8 @@
  *   claim -> bolt -> script -> count, hash -> gzip (threads) -> age -> upload (threads) -> checks
  *         -> manifest
  *
+ * The script is ours (engine/export.h), or, where that is asked for, APOC's (engine/apoc.h)
+ *
  * or, without a bucket, into a file with its manifest beside it. Nothing is on disk but that file;
  * memory does not depend on the size of the graph but for the sets of ids (engine/export.h). The
  * first error wins and cancels the rest; then the upload is aborted and the claim deleted. Whatever
@@ -18,13 +20,15 @@
  */
 
 #include "age/writer.h"
+#include "engine/choice.h"
 #include "engine/export.h"
 #include "engine/pulse.h"
 #include "engine/verify.h"
 
 struct eng_backup_opts { /* all borrowed for the call */
     struct bolt_conn_opts neo4j;
-    const char *database; /* NULL: the home database */
+    const char *database;   /* NULL: the home database */
+    enum eng_engine engine; /* the manifest says which one it was, and why */
     int64_t fetch_size;
     unsigned rows_per_statement;
     enum eng_consistency consistency;

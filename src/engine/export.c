@@ -319,10 +319,9 @@ static char *dup_unless_empty(const char *s)
     return s[0] ? nb_xstrdup(s) : NULL;
 }
 
-static void describe_server(struct export *x)
+void eng_export_describe_server(const struct eng_source *source, struct repo_manifest *m)
 {
-    const struct eng_server *server = eng_source_server(x->opts->source);
-    struct repo_manifest *m = x->m;
+    const struct eng_server *server = eng_source_server(source);
 
     m->database = nb_xstrdup(server->database);
     m->database_id = dup_unless_empty(server->database_id);
@@ -330,7 +329,6 @@ static void describe_server(struct export *x)
     m->server_edition = dup_unless_empty(server->edition);
     m->store_format = dup_unless_empty(server->store_format);
     m->server_start_unix_ms = server->database_start_unix_ms;
-    m->engine = nb_xstrdup("cypher");
 }
 
 static char *format_sum(struct cyp_sum sum)
@@ -398,7 +396,8 @@ static bool run(struct export *x, struct nb_error *err)
     struct eng_mark before;
     uint64_t nodes, rels;
 
-    describe_server(x);
+    eng_export_describe_server(source, x->m);
+    x->m->engine = nb_xstrdup("cypher");
     if (eng_source_is_system(source))
         return eng_system_run(x->opts, x->m, err);
     if (!eng_source_mark(source, &before, err) || !eng_source_counts(source, &nodes, &rels, err))

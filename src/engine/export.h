@@ -48,5 +48,7 @@ struct eng_export_opts {
  * transaction. */
 NB_NODISCARD bool eng_export_run(const struct eng_export_opts *opts, struct repo_manifest *m,
                                  struct nb_error *err);
+/* Database and server alone, for whoever exports in another way. */
+void eng_export_describe_server(const struct eng_source *source, struct repo_manifest *m);
 
 #endif

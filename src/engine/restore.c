@@ -6,6 +6,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "cypher/reader.h"
+#include "engine/apoc_script.h"
 #include "engine/idset.h"
 #include "engine/load.h"
 #include "engine/needs.h"
@@ -31,7 +32,9 @@ struct restore {
     struct eng_idset *ids;    /* of nodes, while the dump is checked */
     struct cyp_counts counts; /* of the dump */
     bool foreign;             /* no dump of ours */
-    struct eng_dest *dest;    /* schema, and statements as they stand */
+    bool apoc; /* its manifest says that APOC wrote it; no other statements are allowed */
+    struct eng_apoc_counts apoc_counts;
+    struct eng_dest *dest; /* schema, and statements as they stand */
     struct eng_load *load;
     struct eng_statements *statements;
     struct nb_vec schema; /* struct schema_item */
@@ -253,12 +256,21 @@ static bool check_schema(void *ctx, const struct cyp_schema *item, struct nb_err
     return true;
 }
 
+/* Whether a statement may be run as it stands: any, where that is allowed, and in a dump that APOC
+ * has written those that APOC writes. */
+static bool may_run(struct restore *r, struct nb_str text, struct nb_error *err)
+{
+    if (r->apoc)
+        return eng_apoc_counts_add(&r->apoc_counts, text, err) ||
+               nb_hint(err, "--allow-statements runs it as it stands");
+    return r->opts->allow_statements || fail_other(r, text, err);
+}
+
 static bool check_other(void *ctx, struct nb_str text, struct nb_error *err)
 {
     struct restore *r = ctx;
 
-    return r->opts->allow_statements ? eng_statements_take(r->statements, text, err)
-                                     : fail_other(r, text, err);
+    return may_run(r, text, err) && eng_statements_take(r->statements, text, err);
 }
 
 static bool check_bytes(void *ctx, const void *p, size_t n, struct nb_error *err)
@@ -283,7 +295,7 @@ static bool explain_reading(struct restore *r, struct nb_error *err)
 
 static bool check_dump(struct restore *r, struct nb_error *err)
 {
-    struct cyp_reader_opts opts = { .any_script = r->opts->allow_statements,
+    struct cyp_reader_opts opts = { .any_script = r->opts->allow_statements || r->apoc,
                                     .digest_content = true };
     struct cyp_reader_ops ops = { .head = take_head,
                                   .node = check_node,
@@ -312,8 +324,8 @@ static bool check_dump(struct restore *r, struct nb_error *err)
                        eng_input_name(r->opts->input));
     eng_input_count(r->opts->input, NULL);
     cyp_reader_counts(reader, &r->counts);
-    atomic_store(&r->meter->total_nodes, r->counts.nodes);
-    atomic_store(&r->meter->total_rels, r->counts.rels);
+    atomic_store(&r->meter->total_nodes, r->apoc ? r->apoc_counts.nodes : r->counts.nodes);
+    atomic_store(&r->meter->total_rels, r->apoc ? r->apoc_counts.rels : r->counts.rels);
     return true;
 }
 
@@ -321,6 +333,8 @@ static bool check_manifest(const struct restore *r, struct nb_error *err)
 {
     const struct repo_manifest *m = eng_input_manifest(r->opts->input);
 
+    if (r->apoc && r->foreign)
+        return eng_apoc_counts_check(&r->apoc_counts, m, err);
     return !m || r->foreign || eng_verify_counts(&r->counts, m, err);
 }
 
@@ -399,9 +413,14 @@ static bool take_other(void *ctx, struct nb_str text, struct nb_error *err)
 {
     struct restore *r = ctx;
 
-    if (!r->opts->allow_statements)
-        return fail_other(r, text, err);
-    return eng_load_drain(r->load, err) && eng_statements_take(r->statements, text, err);
+    if (!may_run(r, text, err) || !eng_load_drain(r->load, err) ||
+        !eng_statements_take(r->statements, text, err))
+        return false;
+    if (r->apoc) {
+        atomic_store(&r->meter->nodes, r->apoc_counts.nodes);
+        atomic_store(&r->meter->rels, r->apoc_counts.rels);
+    }
+    return true;
 }
 
 static bool take_bytes(void *ctx, const void *p, size_t n, struct nb_error *err)
@@ -434,7 +453,7 @@ static bool load_data(struct restore *r, struct nb_error *err)
         .vector_procedures = r->server.vector_procedures,
         .meter = r->meter,
     };
-    struct cyp_reader_opts opts = { .any_script = r->opts->allow_statements,
+    struct cyp_reader_opts opts = { .any_script = r->opts->allow_statements || r->apoc,
                                     .digest_content = r->opts->verify && !is_merge(r) };
     struct cyp_reader_ops ops = { .head = take_head,
                                   .node = take_node,
@@ -456,6 +475,7 @@ static bool load_data(struct restore *r, struct nb_error *err)
     r->result->wrote = true;
     r->statements = statements;
     r->foreign = true;
+    r->apoc_counts = (struct eng_apoc_counts){ 0 };
     ok = read_into(r, reader, err);
     if (!ok) /* or the threads would go on with what they have */
         eng_pulse_fail(r->pulse, err);
@@ -549,6 +569,15 @@ static bool fail_count(struct nb_error *err, const char *what, uint64_t found, u
                    (unsigned long long)wanted);
 }
 
+/* A relationship whose end is not found is not made, and no error. */
+static void take_apoc_counts(struct restore *r)
+{
+    r->result->nodes = r->apoc_counts.nodes;
+    r->result->relationships = r->apoc_counts.rels;
+    r->result->indexes = r->apoc_counts.indexes;
+    r->result->constraints = r->apoc_counts.constraints;
+}
+
 static bool compare_counts(struct restore *r, struct eng_source *source, struct nb_error *err)
 {
     uint64_t nodes, rels;
@@ -557,7 +586,9 @@ static bool compare_counts(struct restore *r, struct eng_source *source, struct 
         return fail_count(err, "new nodes", r->result->nodes, r->counts.nodes);
     if (!eng_source_counts(source, &nodes, &rels, err))
         return false;
-    if (r->result->statements > 0) { /* what they do is their own affair */
+    if (r->result->statements > 0 && r->apoc && r->foreign)
+        take_apoc_counts(r);
+    else if (r->result->statements > 0) { /* what they do is their own affair */
         r->result->nodes = nodes - (nodes < r->base_nodes ? nodes : r->base_nodes);
         r->result->relationships = rels - (rels < r->base_rels ? rels : r->base_rels);
         return true;
@@ -606,7 +637,7 @@ static bool compare_digests(struct restore *r, struct eng_source *source, struct
         return false;
     cyp_digester_get(digester, &got);
     if (!cyp_sum_equal(got.nodes, r->digest.nodes) || !cyp_sum_equal(got.rels, r->digest.rels) ||
-        !cyp_sum_equal(got.rels_ends, r->digest.rels_ends))
+        (r->digest.has_ends && !cyp_sum_equal(got.rels_ends, r->digest.rels_ends)))
         return nb_fail(err, NB_E_CORRUPT, "VerificationFailed",
                        "the content of the target is not that of the dump: %s differ",
                        !cyp_sum_equal(got.nodes, r->digest.nodes) ? "nodes"
@@ -614,6 +645,18 @@ static bool compare_digests(struct restore *r, struct eng_source *source, struct
                                                                   : "ends of relationships");
     r->result->compared = true;
     return true;
+}
+
+/* APOC's script has none itself. */
+static bool take_manifest_digest(struct restore *r)
+{
+    const struct repo_manifest *m = eng_input_manifest(r->opts->input);
+
+    r->digest.known = m->digest_nodes && m->digest_relationships &&
+                      cyp_sum_parse(nb_str_from(m->digest_nodes), &r->digest.nodes) &&
+                      cyp_sum_parse(nb_str_from(m->digest_relationships), &r->digest.rels);
+    r->digest.has_ends = false;
+    return r->digest.known;
 }
 
 static bool compare(struct restore *r, struct nb_error *err)
@@ -628,7 +671,10 @@ static bool compare(struct restore *r, struct nb_error *err)
     if (is_merge(r))
         r->result->not_compared = "counts agree; the content was not compared, since there was "
                                   "something in the target before";
-    else if (r->result->statements > 0)
+    else if (r->apoc && r->foreign && !take_manifest_digest(r))
+        r->result->not_compared = "counts agree; the content was not compared, since the manifest "
+                                  "has no digests: APOC's dump changes values";
+    else if (r->result->statements > 0 && !(r->apoc && r->foreign))
         r->result->not_compared = "the content was not compared: statements were run as they stand";
     else if (!r->digest.known)
         r->result->not_compared = "counts agree; the content was not compared, since the dump "
@@ -644,6 +690,8 @@ static bool run(struct restore *r, struct nb_error *err)
 {
     struct eng_dest_opts opts;
 
+    r->apoc =
+        eng_apoc_is_engine_of(eng_input_manifest(r->opts->input)) && !r->opts->allow_statements;
     if (!look_at_target(r, err))
         return false;
     opts = dest_opts(r);

@@ -35,6 +35,7 @@ struct query {
     const char *text;
     struct nb_str params;
     size_t fields; /* every row must have as many */
+    int64_t fetch; /* rows at a time; 0: as the source's */
     eng_row_fn *row;
     void *ctx;
     bool rows_failed; /* the failure is the callback's own: never tried again */
@@ -141,7 +142,9 @@ static bool run_once(struct eng_source *s, struct query *q, struct nb_error *err
         .tx_timeout_ms = TX_TIMEOUT_MS,
         .bookmarks = bookmarks,
         .nbookmarks = s->bookmark ? 1 : 0,
-        .fetch_size = s->opts.fetch_size > 0 ? s->opts.fetch_size : FETCH_SIZE_DEFAULT,
+        .fetch_size = q->fetch > 0             ? q->fetch
+                      : s->opts.fetch_size > 0 ? s->opts.fetch_size
+                                               : FETCH_SIZE_DEFAULT,
     };
     const struct bolt_summary *summary;
 
@@ -809,6 +812,17 @@ bool eng_source_query(struct eng_source *s, const char *text, size_t fields, eng
     return run_small(s, &q, err);
 }
 
+bool eng_source_stream(struct eng_source *s, const char *text, size_t fields, int64_t fetch,
+                       eng_row_fn *fn, void *ctx, bool *ret_own, struct nb_error *err)
+{
+    struct query q = { .text = text, .fields = fields, .fetch = fetch, .row = fn, .ctx = ctx };
+    struct nb_retry retry = new_retry(s);
+    bool ok = ensure_conn(s, &retry, err) && run_once(s, &q, err);
+
+    *ret_own = q.rows_failed;
+    return ok;
+}
+
 bool eng_source_databases(struct eng_source *s, eng_database_fn *fn, void *ctx,
                           struct nb_error *err)
 {
@@ -854,7 +868,8 @@ bool eng_source_has_procedure(struct eng_source *s, const char *name, bool *ret,
     nb_auto_done(nb_buf_done) struct nb_buf params = NB_BUF_INIT(4096);
     struct ps_encoder e = bolt_conn_encoder(s->conn, &params);
     struct query q = {
-        .text = "SHOW PROCEDURES YIELD name WHERE name = $name RETURN count(*) > 0",
+        .text = "SHOW PROCEDURES EXECUTABLE YIELD name WHERE name = $name "
+                "RETURN count(*) > 0",
         .fields = 1,
         .row = procedure_row,
         .ctx = ret,

@@ -131,9 +131,14 @@ NB_NODISCARD bool eng_source_databases(struct eng_source *s, eng_database_fn *fn
 typedef bool(eng_row_fn)(void *ctx, const struct ps_value *fields, size_t n, struct nb_error *err);
 NB_NODISCARD bool eng_source_query(struct eng_source *s, const char *text, size_t fields,
                                    eng_row_fn *fn, void *ctx, struct nb_error *err);
+/* A query with many rows, which are large: fetch of them are asked for at a time. Never tried again.
+ * *ret_own: the failure is fn's own. */
+NB_NODISCARD bool eng_source_stream(struct eng_source *s, const char *text, size_t fields,
+                                    int64_t fetch, eng_row_fn *fn, void *ctx, bool *ret_own,
+                                    struct nb_error *err);
 /* It reads the system database, which is no graph: see engine/system.h. */
 bool eng_source_is_system(const struct eng_source *s);
-/* Whether the server has a procedure of that name. */
+/* Whether the server has a procedure of that name which the user may call. */
 NB_NODISCARD bool eng_source_has_procedure(struct eng_source *s, const char *name, bool *ret,
                                            struct nb_error *err);
 

@@ -49,7 +49,10 @@ static size_t describe(struct eng_target *t, const struct eng_target_about *abou
     size_t n = 0;
 
     nb_time_format(about->created_unix_seconds, t->created);
-    snprintf(t->format, sizeof(t->format), "%d", CYP_FORMAT_VERSION);
+    if (about->apoc)
+        snprintf(t->format, sizeof(t->format), "apoc");
+    else
+        snprintf(t->format, sizeof(t->format), "%d", CYP_FORMAT_VERSION);
     t->meta[n++] = (struct s3_pair){ "database", about->server->database };
     t->meta[n++] = (struct s3_pair){ "owner", repo_owner(t->opts->repo) };
     t->meta[n++] = (struct s3_pair){ "created", t->created };

@@ -16,6 +16,7 @@ struct eng_target_about {
     const struct eng_server *server;
     int64_t created_unix_seconds;
     const struct eng_chain *chain; /* into chunks; NULL: not an incremental backup */
+    bool apoc;                     /* the dump is not of our format */
 };
 /* claim: NULL where the dump goes to opts->output. keys: is given what opens the dump, if it is
  * encrypted. run: the token that stops it. All must outlive the target. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "engine/apoc_script.h"
 #include "engine/input.h"
 #include "engine/rehearse.h"
 
@@ -66,26 +67,55 @@ static bool feed_script(void *ctx, const void *p, size_t n, struct nb_error *err
     return cyp_reader_feed(ctx, p, n, err);
 }
 
-static bool read_back(struct repo *repo, const struct repo_manifest *m, const struct age_keys *keys,
+/* Whatever broke the form broke the backup. */
+static bool blame_dump(struct nb_error *err)
+{
+    if (err->code == NB_E_CORRUPT || nb_streq(err->reason, "UnsupportedStatement")) {
+        err->code = NB_E_CORRUPT;
+        snprintf(err->reason, sizeof(err->reason), "VerificationFailed");
+    }
+    return false;
+}
+
+static bool feed_apoc(void *ctx, const void *p, size_t n, struct nb_error *err)
+{
+    return eng_apoc_script_feed(ctx, p, n, err);
+}
+
+static bool read_apoc(struct eng_input *in, const struct repo_manifest *m,
+                      const struct nb_cancel *cancel, struct nb_error *err)
+{
+    nb_auto(eng_apoc_script_free) struct eng_apoc_script *script = eng_apoc_script_new();
+
+    if (!eng_input_read(in, feed_apoc, script, cancel, err) || !eng_apoc_script_finish(script, err))
+        return blame_dump(err);
+    return eng_apoc_counts_check(eng_apoc_script_counts(script), m, err);
+}
+
+static bool read_ours(struct eng_input *in, const struct repo_manifest *m,
                       const struct nb_cancel *cancel, struct nb_error *err)
 {
     static const struct cyp_reader_ops no_ops;
     struct cyp_reader_opts opts = { .any_script = false };
     nb_auto(cyp_reader_free) struct cyp_reader *script = cyp_reader_new(&opts, &no_ops, NULL);
-    nb_auto(eng_input_close) struct eng_input *in = NULL;
     struct cyp_counts counts;
+
+    if (!eng_input_read(in, feed_script, script, cancel, err) || !cyp_reader_finish(script, err))
+        return blame_dump(err);
+    cyp_reader_counts(script, &counts);
+    return eng_verify_counts(&counts, m, err);
+}
+
+static bool read_back(struct repo *repo, const struct repo_manifest *m, const struct age_keys *keys,
+                      const struct nb_cancel *cancel, struct nb_error *err)
+{
+    nb_auto(eng_input_close) struct eng_input *in = NULL;
 
     if (!eng_input_open_manifest(repo, m, &in, err))
         return false;
-    if (eng_input_unlock(in, keys, cancel, err) &&
-        eng_input_read(in, feed_script, script, cancel, err) && cyp_reader_finish(script, err)) {
-        cyp_reader_counts(script, &counts);
-        return eng_verify_counts(&counts, m, err);
-    }
-    /* Whatever broke the form broke the backup. */
-    if (err->code == NB_E_CORRUPT)
-        snprintf(err->reason, sizeof(err->reason), "VerificationFailed");
-    return false;
+    if (!eng_input_unlock(in, keys, cancel, err))
+        return blame_dump(err);
+    return eng_apoc_is_engine_of(m) ? read_apoc(in, m, cancel, err) : read_ours(in, m, cancel, err);
 }
 
 static bool check_objects(struct repo *repo, const struct repo_manifest *m,

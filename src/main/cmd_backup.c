@@ -70,6 +70,15 @@ static int gzip_level(const struct options *o)
     return nb_streq(level, "adaptive") ? GZ_LEVEL_ADAPTIVE : *level - '0';
 }
 
+static enum eng_engine engine(const struct options *o)
+{
+    const char *text = opt_text(o, OPT_BACKUP_ENGINE);
+
+    return nb_streq(text, "Apoc")     ? ENG_ENGINE_APOC
+           : nb_streq(text, "Cypher") ? ENG_ENGINE_CYPHER
+                                      : ENG_ENGINE_AUTO;
+}
+
 static bool is_incremental(const struct options *o)
 {
     return nb_streq(opt_text(o, OPT_BACKUP_TYPE), "Incremental");
@@ -90,18 +99,10 @@ static bool check_incremental(const struct options *o, struct nb_error *err)
     if (gzip_level(o) == 0)
         return opt_fail(o, OPT_BACKUP_TYPE, err, "take Full, or compress",
                         "is 'Incremental', whose chunks are always compressed");
-    return true;
-}
-
-/* What this version cannot do is refused, not left out. */
-static bool check_supported(const struct options *o, struct nb_error *err)
-{
-    if (!check_incremental(o, err))
-        return false;
-    if (nb_streq(opt_text(o, OPT_BACKUP_ENGINE), "Apoc"))
-        nb_log(NB_LOG_WARN,
-               "engine Apoc is slower than Cypher and loses names and types; taking Cypher",
-               NB_F_END);
+    if (engine(o) == ENG_ENGINE_APOC)
+        return opt_fail(o, OPT_BACKUP_ENGINE, err, "take Auto or Cypher, or the type Full",
+                        "is 'Apoc', which cannot be combined with the type Incremental: its script "
+                        "is not the same bytes again where nothing has changed");
     return true;
 }
 
@@ -121,6 +122,7 @@ static struct eng_backup_opts backup_opts(struct backup *b, const char *database
     return (struct eng_backup_opts){
         .neo4j = b->neo4j.bolt,
         .database = database,
+        .engine = engine(o),
         .fetch_size = opt_int(o, OPT_BACKUP_FETCH_SIZE, 0),
         .rows_per_statement = (unsigned)opt_int(o, OPT_BACKUP_STATEMENT_BATCH_SIZE, 0),
         .consistency = consistency(o),
@@ -361,7 +363,7 @@ static bool run(struct backup *b, struct database_choices *databases, struct nb_
         .ctx = b,
     };
 
-    if (!check_supported(o, err) || !verification_load(o, &b->verify, err) ||
+    if (!check_incremental(o, err) || !verification_load(o, &b->verify, err) ||
         !encryption_load(o, &b->encryption, err) || !open_target(b, err) ||
         !neo4j_settings_load(o, b->c->cancel, &b->neo4j, err))
         return false;

@@ -91,7 +91,9 @@ static bool check_reading(struct check *k, struct eng_source *source)
     pass(k, "neo4j schema", "%u constraints and indexes", items);
     if (!eng_source_has_procedure(source, "apoc.export.cypher.all", &apoc, &error))
         return flunk(k, "neo4j apoc", &error);
-    pass(k, "neo4j apoc", apoc ? "there, not needed" : "not there, not needed");
+    pass(k, "neo4j apoc",
+         apoc ? "there; needed for the engine Apoc only"
+              : "not there; needed for the engine Apoc only");
     return true;
 }
 

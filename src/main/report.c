@@ -20,6 +20,7 @@ enum {
     INVENTORY_MAX_BYTES = 60 << 10, /* of the points: a line has at most 65,536 */
     FAILED_MAX_BYTES = 1024,
     MESSAGE_STEP = 32,
+    WARNINGS_MAX = 4096,                       /* of one artifact */
     PROGRESS_FIELDS = 8,                       /* that are always there */
     PROGRESS_FIELDS_MAX = PROGRESS_FIELDS + 5, /* and those that may be known */
     BAR_INTERVAL_MS = 250,
@@ -125,8 +126,21 @@ static uint64_t stored_bytes(const struct repo_manifest *m)
     return n;
 }
 
+/* What a manifest says of itself, for the status: losses first. */
+static void say_warnings(const struct repo_manifest *m, struct nb_buf *out)
+{
+    const struct repo_strings *lists[] = { &m->losses, &m->warnings };
+
+    for (size_t k = 0; k < NB_ARRAY_LEN(lists); k++) {
+        for (size_t i = 0; i < lists[k]->n; i++)
+            nb_buf_printf(out, "%s%s%s", out->len ? "; " : "", k == 0 ? "lost: " : "",
+                          lists[k]->items[i]);
+    }
+}
+
 void report_artifact(struct report *r, const struct eng_backup_result *backup)
 {
+    nb_auto_done(nb_buf_done) struct nb_buf warnings = NB_BUF_INIT(WARNINGS_MAX);
     const struct repo_manifest *m = backup->manifest;
     uint64_t size = stored_bytes(m);
     bool full = m->type == REPO_FULL;
@@ -136,6 +150,7 @@ void report_artifact(struct report *r, const struct eng_backup_result *backup)
         take_first(r, backup);
     else if (strength(m->consistency) < strength(r->consistency))
         r->consistency = m->consistency;
+    say_warnings(m, &warnings);
     r->databases++;
     r->size_bytes += size;
     r->plain_bytes += m->plain_bytes;
@@ -153,9 +168,12 @@ void report_artifact(struct report *r, const struct eng_backup_result *backup)
            NB_F_INT("indexes", m->indexes), NB_F_INT("constraints", m->constraints),
            NB_F_STR("consistency", repo_consistency_name(m->consistency)),
            NB_F_STR("engine", engine_name(m->engine)), NB_F_STR("serverVersion", m->server_version),
-           NB_F_END);
+           NB_F_STR("warnings", nb_buf_cstr(&warnings)), NB_F_END);
     for (size_t i = 0; i < m->warnings.n; i++)
         nb_log(NB_LOG_WARN, m->warnings.items[i], NB_F_STR("database", m->database), NB_F_END);
+    for (size_t i = 0; i < m->losses.n; i++)
+        nb_log(NB_LOG_WARN, "the dump does not hold all of the graph",
+               NB_F_STR("database", m->database), NB_F_STR("lost", m->losses.items[i]), NB_F_END);
 }
 
 void report_database_failed(struct report *r, const char *database, const struct nb_error *err)

@@ -83,6 +83,7 @@ void repo_manifest_free(struct repo_manifest *m)
     counts_done(&m->types);
     strings_done(&m->recipients);
     strings_done(&m->warnings);
+    strings_done(&m->losses);
     free(m);
 }
 
@@ -303,6 +304,7 @@ static void put_content(struct nb_jw *w, const struct repo_manifest *m)
         nb_jw_kv_i64(w, "fixupPasses", m->fixup_passes);
     nb_jw_kv_str(w, "verification", verification_names[m->verification]);
     put_strings(w, "warnings", &m->warnings);
+    put_strings(w, "losses", &m->losses);
 }
 
 bool repo_manifest_format(struct repo_manifest *m, struct nb_buf *out, struct nb_error *err)
@@ -657,6 +659,7 @@ bool repo_manifest_parse(const char *text, size_t n, struct repo_manifest **ret,
         !take_objects(nb_json_get(j, "objects"), m, &c) ||
         !take_strings(nb_json_get(j, "recipients"), "recipients", &m->recipients, &c) ||
         !take_strings(nb_json_get(j, "warnings"), "warnings", &m->warnings, &c) ||
+        !take_strings(nb_json_get(j, "losses"), "losses", &m->losses, &c) ||
         !take_counts(nb_json_at(j, "counts.labels"), "counts.labels", &m->labels, &c) ||
         !take_counts(nb_json_at(j, "counts.types"), "counts.types", &m->types, &c) ||
         !manifest_check(m, &c) || !check_sizes(m, &c))

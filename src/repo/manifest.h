@@ -88,6 +88,7 @@ struct repo_manifest {
     int fixup_passes; /* Closed: how many times late changes were looked up */
     enum repo_verification verification;
     struct repo_strings warnings; /* "3 byte arrays come back as lists of integers", ... */
+    struct repo_strings losses;   /* of what is in the graph, what the dump does not bring back */
     char *signature; /* Ed25519 over the manifest's text without it, base64; NULL: not signed */
 
     char *manifest_key; /* where it was written to: it is no other backup's; NULL: into a file */

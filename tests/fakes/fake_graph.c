@@ -37,6 +37,7 @@ struct fake_graph {
     const struct fake_graph_database *databases;
     size_t databases_n;
     bool old, enterprise;
+    enum fake_graph_apoc apoc;
 
     int listener;
     char uri[64];
@@ -397,10 +398,83 @@ static int64_t next_element(struct fake_graph *g)
         return -1;
     case FAKE_GRAPH_MARK:
     case FAKE_GRAPH_SCHEMA:
+    case FAKE_GRAPH_APOC:
     case FAKE_GRAPH_OTHER:
         break;
     }
     return -1;
+}
+
+/* --- APOC ------------------------------------------------------------------------------------- */
+
+static void apoc_nodes(const struct fake_graph *g, struct nb_buf *out)
+{
+    nb_buf_puts(out, ":begin\n");
+    for (size_t i = 0; i < g->nodes_n; i++) {
+        const struct fake_graph_node *n = &g->nodes[i];
+
+        if (n->exists)
+            nb_buf_printf(out,
+                          "UNWIND [{_id:%zu, properties:{k:%lld, v:%lld, s:%lld}}] AS row\n"
+                          "CREATE (n:`UNIQUE IMPORT LABEL`{`UNIQUE IMPORT ID`: row._id}) SET n += "
+                          "row.properties SET n:%c;\n",
+                          i, (long long)n->k, (long long)n->v, (long long)n->serial, n->label);
+    }
+    nb_buf_puts(out, ":commit\n");
+}
+
+static void apoc_rels(const struct fake_graph *g, struct nb_buf *out)
+{
+    size_t last = g->apoc == FAKE_GRAPH_APOC_WITHOUT_LAST ? g->rels_n - 1 : g->rels_n;
+
+    nb_buf_puts(out, ":begin\n");
+    for (size_t i = 0; i < last; i++) {
+        const struct fake_graph_rel *r = &g->rels[i];
+
+        if (!r->exists)
+            continue;
+        nb_buf_printf(out,
+                      "UNWIND [{start: {_id:%lld}, end: {_id:%lld}, properties:{a:%lld, b:%lld",
+                      (long long)r->start, (long long)r->end, (long long)r->start_serial,
+                      (long long)r->end_serial);
+        if (r->u >= 0)
+            nb_buf_printf(out, ", u:%lld", (long long)r->u);
+        nb_buf_puts(out, "}}] AS row\n"
+                         "MATCH (start:`UNIQUE IMPORT LABEL`{`UNIQUE IMPORT ID`: row.start._id})\n"
+                         "MATCH (end:`UNIQUE IMPORT LABEL`{`UNIQUE IMPORT ID`: row.end._id})\n"
+                         "CREATE (start)-[r:R]->(end) SET r += row.properties;\n");
+    }
+    nb_buf_puts(out, ":commit\n");
+}
+
+static bool put_apoc(const struct fake_graph *g, struct ps_encoder *e)
+{
+    struct nb_buf text = NB_BUF_INIT(BUF_MAX);
+
+    if (g->row == 0)
+        nb_buf_puts(&text, ":begin\nCREATE RANGE INDEX FOR (n:B) ON (n.v);\n"
+                           "CREATE CONSTRAINT a_k FOR (node:A) REQUIRE (node.k) IS UNIQUE;\n"
+                           "CREATE CONSTRAINT r_u FOR ()-[rel:R]-() REQUIRE (rel.u) IS UNIQUE;\n"
+                           "CREATE CONSTRAINT UNIQUE_IMPORT_NAME FOR (node:`UNIQUE IMPORT LABEL`) "
+                           "REQUIRE (node.`UNIQUE IMPORT ID`) IS UNIQUE;\n"
+                           ":commit\nCALL db.awaitIndexes(300);\n");
+    else if (g->row == 1)
+        apoc_nodes(g, &text);
+    else if (g->row == 2)
+        apoc_rels(g, &text);
+    else if (g->apoc == FAKE_GRAPH_APOC_CUT)
+        nb_buf_puts(&text, ":begin\n");
+    else
+        nb_buf_puts(&text,
+                    ":begin\nMATCH (n:`UNIQUE IMPORT LABEL`)  WITH n LIMIT 1000 REMOVE n:`UNIQUE "
+                    "IMPORT LABEL` REMOVE n.`UNIQUE IMPORT ID`;\n:commit\n"
+                    ":begin\nDROP CONSTRAINT UNIQUE_IMPORT_NAME;\n:commit");
+    if (g->apoc == FAKE_GRAPH_APOC_STRANGE && g->row == 2)
+        nb_buf_puts(&text, "MATCH (n) SET n.x = 1;\n");
+    ps_put_list(e, 1);
+    ps_put_str(e, nb_buf_str(&text));
+    nb_buf_done(&text);
+    return g->row < 4;
 }
 
 static void put_texts(struct ps_encoder *e, size_t n, const char *const *texts)
@@ -475,6 +549,13 @@ static bool put_small_row(struct fake_graph *g, struct ps_encoder *e)
                                          "ONLINE" };
     uint64_t row = g->row;
 
+    if (g->kind == FAKE_GRAPH_APOC)
+        return put_apoc(g, e);
+    if (is_query(g, "SHOW PROCEDURES")) {
+        ps_put_list(e, 1);
+        ps_put_bool(e, g->apoc != FAKE_GRAPH_APOC_NONE);
+        return row < 1;
+    }
     if (is_query(g, "RETURN 1")) {
         ps_put_list(e, 1);
         ps_put_int(e, 1);
@@ -540,6 +621,7 @@ static enum fake_graph_query kind_of(const struct fake_graph *g)
         { "RETURN 1", FAKE_GRAPH_MARK },
         { "SHOW CONSTRAINTS", FAKE_GRAPH_SCHEMA },
         { "SHOW INDEXES", FAKE_GRAPH_SCHEMA },
+        { "CALL apoc.export.cypher.all(", FAKE_GRAPH_APOC },
     };
 
     for (size_t i = 0; i < NB_ARRAY_LEN(kinds); i++) {
@@ -892,6 +974,11 @@ void fake_graph_set_databases(struct fake_graph *g, const struct fake_graph_data
 void fake_graph_set_enterprise(struct fake_graph *g, bool enterprise)
 {
     g->enterprise = enterprise;
+}
+
+void fake_graph_set_apoc(struct fake_graph *g, enum fake_graph_apoc apoc)
+{
+    g->apoc = apoc;
 }
 
 void fake_graph_set_old(struct fake_graph *g, bool old)

@@ -42,6 +42,7 @@ enum fake_graph_query {
     FAKE_GRAPH_RELS_OF,
     FAKE_GRAPH_MARK, /* one row, like all that follow */
     FAKE_GRAPH_SCHEMA,
+    FAKE_GRAPH_APOC, /* its export: four pieces */
     FAKE_GRAPH_OTHER,
 };
 enum fake_graph_break {
@@ -95,6 +96,16 @@ void fake_graph_set_enterprise(struct fake_graph *g, bool enterprise);
 void fake_graph_set_start(struct fake_graph *g, int64_t unix_ms);
 /* Refuses the column type, as Neo4j 4.4 does. */
 void fake_graph_set_old(struct fake_graph *g, bool old);
+
+/* APOC's export, as APOC 5 writes it: the head, nodes, relationships, the end. */
+enum fake_graph_apoc {
+    FAKE_GRAPH_APOC_NONE,
+    FAKE_GRAPH_APOC_WHOLE,
+    FAKE_GRAPH_APOC_WITHOUT_LAST, /* the last relationship is left out */
+    FAKE_GRAPH_APOC_STRANGE,      /* with a statement that APOC does not write */
+    FAKE_GRAPH_APOC_CUT,          /* without its end */
+};
+void fake_graph_set_apoc(struct fake_graph *g, enum fake_graph_apoc apoc);
 
 /* Before the start, after the stop, or from the hook. Each is one transaction. */
 int64_t fake_graph_add_node(struct fake_graph *g, char label, int64_t k, int64_t v);

@@ -57,6 +57,7 @@ static struct repo_manifest *full(void)
     m->fixup_passes = 2;
     m->verification = REPO_VERIFIED_RESTORE;
     repo_strings_add(&m->warnings, "3 byte arrays come back as lists");
+    repo_strings_add(&m->losses, "1 vector indexes: they are not in the dump");
     m->signature = nb_xstrdup("c2ln");
     return m;
 }
@@ -166,6 +167,7 @@ static void manifest_with_a_wrong_member_is_refused_by_name(void **state)
         { "\"nodes\":12", "\"nodes\":true", "'counts.nodes'" },
         { "\"B\":0", "\"B\":-1", "'counts.labels'" },
         { "\"warnings\":[", "\"warnings\":[7,", "'warnings'" },
+        { "\"losses\":[", "\"losses\":[7,", "'losses'" },
         { "\"recipients\":[\"age1abc\"]", "\"recipients\":\"age1abc\"",
           "'recipients' is not a list" },
         { "\"objects\":[", "\"objects\":[],\"o\":[", "'objects' names no object" },
