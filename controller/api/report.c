@@ -75,6 +75,7 @@ static void clean_artifact(struct nb_arena *a, const struct nb_json *v, struct a
         .manifest_key = clean_text(a, v, "manifestKey", KEY_MAX),
         .sha256 = clean_text(a, v, "sha256", WORD_MAX),
         .consistency = clean_reason(a, v, "consistency", ""),
+        .warnings = clean_text(a, v, "warnings", MESSAGE_MAX),
         .size_bytes = count_of(v, "sizeBytes"),
         .new_bytes = count_of(v, "newBytes"),
         .uncompressed_bytes = count_of(v, "uncompressedBytes"),
@@ -388,6 +389,7 @@ static struct api_artifact copy_artifact(struct nb_arena *a, const struct api_ar
     to.manifest_key = api_dup(a, from->manifest_key);
     to.sha256 = api_dup(a, from->sha256);
     to.consistency = api_dup(a, from->consistency);
+    to.warnings = api_dup(a, from->warnings);
     return to;
 }
 

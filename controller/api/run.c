@@ -79,6 +79,7 @@ void api_artifact_parse(struct nb_arena *a, const struct nb_json *v, struct api_
         .manifest_key = api_str(a, v, "manifestKey", ""),
         .sha256 = api_str(a, v, "sha256", ""),
         .consistency = api_str(a, v, "consistency", ""),
+        .warnings = api_str(a, v, "warnings", ""),
         .size_bytes = api_i64(v, "sizeBytes", 0, INT64_MAX, -1),
         .new_bytes = api_i64(v, "newBytes", 0, INT64_MAX, -1),
         .uncompressed_bytes = api_i64(v, "uncompressedBytes", 0, INT64_MAX, -1),
@@ -121,6 +122,7 @@ void api_artifacts_write(const struct api_artifacts *list, const char *key, stru
         api_write_known(w, "indexes", t->indexes);
         api_write_known(w, "constraints", t->constraints);
         api_write_text(w, "consistency", t->consistency);
+        api_write_text(w, "warnings", t->warnings);
         nb_jw_object_end(w);
     }
     nb_jw_array_end(w);

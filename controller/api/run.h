@@ -16,6 +16,7 @@ extern const char
 
 struct api_artifact {
     const char *database, *key, *manifest_key, *sha256, *consistency;
+    const char *warnings; /* what its manifest says of itself */
     int64_t size_bytes, new_bytes, uncompressed_bytes, nodes, relationships, indexes,
         constraints; /* -1: unknown */
 };

@@ -75,6 +75,7 @@ static void set_artifacts(struct bk *k, struct bk_run *r)
             .manifest_key = t->manifest_key,
             .sha256 = t->sha256,
             .consistency = t->consistency,
+            .warnings = "",
             .size_bytes = t->size_bytes,
             .new_bytes = -1,
             .uncompressed_bytes = t->uncompressed_bytes,

@@ -51,7 +51,8 @@ __attribute__((unused)) static const char run_status_json[] =
     "\"m\",\"sizeBytes\":7,\"newBytes\":6,\"uncompressedBytes\":9,\"sha256\":\"ab\",\"nodes\":1,"
     "\"relationships\":"
     "2,\"indexes\":3,\"constraints\":"
-    "4,\"consistency\":\"Closed\"}],\"failure\":{\"reason\":\"X\",\"message\":\"y\",\"exitCode\":3,"
+    "4,\"consistency\":\"Closed\",\"warnings\":\"w\"}],\"failure\":{\"reason\":\"X\",\"message\":"
+    "\"y\",\"exitCode\":3,"
     "\"retriable\":false},"
     "\"verification\":{\"level\":\"Checksum\",\"result\":\"Succeeded\",\"durationSeconds\":1}}";
 
