@@ -131,6 +131,49 @@ merge_adds() {
     [ "$("$tools/graph-digest" "$uri" neo4j "$E2E_NEO4J_PASSWORD" | head -n 1)" = "nodes $((2 * nodes)) rels $((2 * nodes))" ]
 }
 
+# apoc_backup: of the server into $work/apoc.cypher.gz; the log is in $work/log
+apoc_backup() {
+    NEO4J_URI=$uri NEO4J_PASSWORD=$E2E_NEO4J_PASSWORD LOG_FORMAT=json \
+        "$bin/neo4j-backup" backup --engine Apoc --output "$work/apoc.cypher.gz" 2>"$work/log"
+}
+apoc_engine() { grep -o '"engine":"[a-z]*"' "$work/apoc.manifest.json"; }
+# apoc_falls_back WHY: what APOC cannot do is a warning, and a backup
+apoc_falls_back() {
+    apoc_backup || return 1
+    [ "$(apoc_engine)" = '"engine":"cypher"' ] || return 1
+    grep -q "\"level\":\"warn\",\"msg\":\"[^\"]*$1" "$work/log"
+}
+# A graph of which APOC loses nothing but the name of an index: back as it was, by neo4j-backup and by cypher-shell. One more
+# statement in the script, with a manifest that agrees, is refused.
+apoc_roundtrip() {
+    local before sum manifest=$work/apoc.manifest.json
+    printf '%s\n' 'CREATE CONSTRAINT k FOR (n:K) REQUIRE n.k IS UNIQUE;' 'CREATE INDEX named FOR (n:A) ON (n.x);' \
+        'UNWIND range(1,300) AS i CREATE (a:A:`B c` {x:i, s:"a\"b\\\\\\n;"})-[:R {d:date("2024-05-06"), l:[1.5,-0.0]}]->(:K {k:i});' \
+        'MATCH (k:K) CREATE (k)-[:`T y`]->(k);' \
+        'CREATE ({p:point({x:1,y:2}), t:datetime("2024-10-27T02:30:00+01:00[Europe/Stockholm]"), e:[], f:0.0/0.0});' >"$work/foreign"
+    wipe_and_restore --input "$work/foreign" --allow-statements || return 1
+    before=$(digest)
+    apoc_backup || return 1
+    [ "$(apoc_engine)" = '"engine":"apoc"' ] || return 1
+    grep -q '"losses":\["1 indexes: they come back under other names"\]' "$manifest" || return 1
+    wipe_and_restore --input "$work/apoc.cypher.gz" --verify || return 1
+    ! grep -q 'not compared' "$work/log" || return 1
+    [ "$(digest)" = "$before" ] || return 1
+    printf '%s\n' 'CREATE (:Empty);' >"$work/foreign"
+    wipe_and_restore --input "$work/foreign" --allow-statements || return 1
+    servers shell "$uri" <<<'MATCH (n) DELETE n;' >/dev/null
+    gunzip -c "$work/apoc.cypher.gz" | servers shell "$uri" >"$work/out" 2>&1 || return 1
+    [ "$(digest)" = "$before" ] || return 1
+    gunzip -c "$work/apoc.cypher.gz" | sed '$a MATCH (n) DETACH DELETE n;' >"$work/apoc.cypher"
+    sum=$(sha256sum "$work/apoc.cypher" | cut -d' ' -f1)
+    jq -c --arg sum "$sum" --argjson size "$(stat -c %s "$work/apoc.cypher")" '.objects[0] |= . + {key: "apoc.cypher", size: $size,
+        sha256: $sum, plainBytes: $size, plainSha256: $sum} | . + {storedBytes: $size, plainBytes: $size, plainSha256: $sum,
+        compression: "none"}' "$manifest" >"$work/changed" || return 1
+    mv "$work/changed" "$manifest"
+    rm "$work/apoc.cypher.gz"
+    is_refused 2 UnsupportedStatement --input "$work/apoc.cypher" --overwrite Wipe --confirm neo4j
+}
+
 checks() { # VERSION PORT
     uri=bolt://127.0.0.1:$2
     for seed in $seeds; do
@@ -145,5 +188,13 @@ checks() { # VERSION PORT
     check "Neo4j $1: compare finds what differs, and nothing else" compare_finds
     check "Neo4j $1: fix-ups are done" fixups_are_done
     check "Neo4j $1: a foreign script runs as cypher-shell runs it" foreign_runs
+    if [ "$1" = 5 ]; then
+        check "Neo4j $1: what APOC writes comes back" apoc_roundtrip
+        wipe_and_restore --input "$work/dump"
+        check "Neo4j $1: what APOC cannot bring back is Cypher's" apoc_falls_back 'APOC was of no use'
+    else
+        check "Neo4j $1: APOC that is not there is a warning" apoc_falls_back 'APOC not available'
+    fi
 }
+use_apoc=1
 on_each_version 7830 checks

@@ -51,12 +51,19 @@ make_dump() {
     "$tools/dump-random" "$1" "$nodes" "$nodes" "${form[@]}" >"$work/dump" 2>"$work/want"
 }
 
+# with_apoc VERSION COMMAND...: where the script wants APOC (use_apoc=1) and it is there for that version
+with_apoc() {
+    local version=$1 apoc=0
+    shift
+    [ "$version" != 5 ] || apoc=${use_apoc:-0}
+    NEO4J_APOC=$apoc "$@"
+}
 # on_each_version PORT COMMAND: COMMAND VERSION PORT, with a server of that version there
 on_each_version() {
     local port=$1 version
     for version in "${versions[@]}"; do
         port=$((port + 1))
-        servers neo4j-up "$version" "$(server_name "$version")" "$port"
+        with_apoc "$version" servers neo4j-up "$version" "$(server_name "$version")" "$port"
         "$2" "$version" "$port"
         servers neo4j-down "$(server_name "$version")"
     done
