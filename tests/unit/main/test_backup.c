@@ -69,6 +69,7 @@ static void setup(struct world *w, const struct fake_graph_database *list, size_
     for (int64_t i = 0; i < NODES; i++)
         fake_graph_add_node(w->g, 'A', i, 0);
     fake_graph_set_databases(w->g, list, n);
+    fake_graph_set_apoc(w->g, FAKE_GRAPH_APOC_WHOLE); /* not taken unless it is asked for */
     fake_graph_start(w->g, NULL, NULL);
     set(w, "NEO4J_URI", fake_graph_uri(w->g));
     set(w, "NEO4J_AUTH", "none");
@@ -242,6 +243,40 @@ static void encrypted_backup_needs_no_identity(void **state)
     }
 }
 
+static void engine_is_what_was_asked_for(void **state)
+{
+    static const struct {
+        const char *engine, *type, *databases, *used; /* used NULL: refused */
+    } cases[] = {
+        { "Auto", "Full", "neo4j", "cypher" },
+        { "Cypher", "Full", "neo4j", "cypher" },
+        { "Apoc", "Full", "neo4j,films", "apoc" },
+        { "Apoc", "Full", "system", "cypher" },
+        { "Apoc", "Incremental", "neo4j", NULL },
+        { "Auto", "Incremental", "neo4j", "cypher" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < NB_ARRAY_LEN(cases); i++) {
+        struct world w;
+
+        setup(&w, three, NB_ARRAY_LEN(three));
+        set(&w, "NEO4J_DATABASES", cases[i].databases);
+        set(&w, "BACKUP_ENGINE", cases[i].engine);
+        set(&w, "BACKUP_TYPE", cases[i].type);
+        run_backup(&w);
+        if (w.ok != (cases[i].used != NULL))
+            fail_msg("case %zu: %s", i, w.err.text);
+        if (w.ok) {
+            assert_string_equal(w.c.report.engine, cases[i].used);
+        } else {
+            assert_int_equal(exit_of(&w.err)->code, EXIT_CONFIGURATION);
+            assert_non_null(strstr(w.err.text, "BACKUP_ENGINE"));
+        }
+        teardown(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +286,7 @@ int main(void)
         cmocka_unit_test(first_failure_ends_the_run_where_that_is_wanted),
         cmocka_unit_test(nothing_backed_up_is_no_partial_success),
         cmocka_unit_test(encrypted_backup_needs_no_identity),
+        cmocka_unit_test(engine_is_what_was_asked_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

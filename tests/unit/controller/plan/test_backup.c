@@ -517,7 +517,7 @@ static void artifacts_and_inventory_come_from_the_log(void **state)
                "\"sizeBytes\":100}");
     feed(SLOT, "{\"event\":\"artifact\",\"database\":\"b\",\"key\":\"p/"
                "b.cypher.gz\",\"manifestKey\":\"p/b.manifest.json\","
-               "\"sizeBytes\":50}");
+               "\"sizeBytes\":50,\"engine\":\"Apoc\",\"warnings\":\"lost: an index\"}");
     feed(
         SLOT,
         "{\"event\":\"inventory\",\"stored\":{\"count\":7,\"totalBytes\":2000000000,\"newestTime\":"
@@ -529,6 +529,8 @@ static void artifacts_and_inventory_come_from_the_log(void **state)
     assert_text(world_get(w, PLAN_OBJ_RUN, SLOT, "status.sizeBytes"), "150");
     assert_true(strstr(world_get(w, PLAN_OBJ_RUN, SLOT, "status.artifacts"), "p/b.manifest.json") !=
                 NULL);
+    assert_non_null(
+        strstr(world_get(w, PLAN_OBJ_RUN, SLOT, "status.artifacts"), "lost: an index"));
     assert_text(world_get(w, PLAN_OBJ_BACKUP, "g", "status.stored.count"), "7");
     assert_text(world_get(w, PLAN_OBJ_BACKUP, "g", "status.stored.estimatedMonthlyCostMicroUSD"),
                 "30000");
