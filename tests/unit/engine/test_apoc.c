@@ -97,7 +97,7 @@ static bool run(struct bench *b)
         .repo = b->repo,
         .gzip_level = 1,
         .scheduled_unix_seconds = SCHEDULED,
-        .verify = REPO_VERIFIED_READBACK,
+        .verify = { .level = REPO_VERIFIED_READBACK },
     };
 
     opts.neo4j.uri = fake_graph_uri(b->graph);
@@ -155,6 +155,7 @@ static void apoc_writes_the_dump_and_the_manifest_says_so(void **state)
 
 static void readback_finds_counts_that_the_manifest_has_wrong(void **state)
 {
+    static const struct eng_verify_opts opts = { .level = REPO_VERIFIED_READBACK };
     struct repo_manifest *m;
     struct bench b;
 
@@ -166,12 +167,12 @@ static void readback_finds_counts_that_the_manifest_has_wrong(void **state)
                                 &m->constraints };
     for (size_t i = 0; i < NB_ARRAY_LEN(counts); i++) {
         ++*counts[i];
-        assert_false(eng_verify_run(b.repo, m, REPO_VERIFIED_READBACK, NULL, NULL, &b.err));
+        assert_false(eng_verify_run(b.repo, m, &opts, NULL, &b.err));
         assert_string_equal(b.err.reason, "VerificationFailed");
         nb_error_clear(&b.err);
         --*counts[i];
     }
-    assert_true(eng_verify_run(b.repo, m, REPO_VERIFIED_READBACK, NULL, NULL, &b.err));
+    assert_true(eng_verify_run(b.repo, m, &opts, NULL, &b.err));
     close_bench(&b);
 }
 
