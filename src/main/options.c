@@ -370,7 +370,7 @@ static bool is_in_a_file(const struct options *o, const char *p, size_t n)
 
 void options_hide(const struct options *o, struct nb_error *err)
 {
-    nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(2 * NB_TEXT_MAX);
+    nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT((size_t)2 * NB_TEXT_MAX);
     const char *p = err->text, *quote;
 
     while ((quote = strchr(p, '\''))) {
