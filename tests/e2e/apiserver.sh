@@ -83,7 +83,7 @@ up() {
     write_kubeconfig controller
     start_etcd
     start_apiserver
-    wait_for 60 kubectl get --raw /readyz || fail "no API server; hint: $dir"
+    wait_for 180 kubectl get --raw /readyz || fail "no API server; hint: $dir"
     kubectl apply -f "$top/crd/" >/dev/null
     kubectl wait --for=condition=Established --timeout=30s -f "$top/crd/" >/dev/null
     start_controllers
