@@ -1,6 +1,6 @@
 /*
- * No name and no value can end its literal: whatever the bytes are, as a label, a key, a type, a string
- * or the database's name, the script has as many statements as a harmless one, and outside of its
+ * No name and no value can end its literal: whatever the bytes are, as a label, a key, a type, a string, an item
+ * of a list, the database's name, or the name of an index, its label and key, written once or changed by a fix-up, the script has as many statements as a harmless one, and outside of its
  * literals only words of ours. Not asked of our own reader but of lexers of another mind: the
  * statement splitter of cypher-shell, and servers that undo \uXXXX before anything else (4.4 and 5,
  * twice: with and without a look at the backslash before), or only inside of literals (2026). The
@@ -24,6 +24,7 @@ static const char *const words[] = {
     "db",     "awaitIndexes", "split",    "c",      "toInteger", "CASE", "WHEN",   "THEN",
     "END",    "replace",      "OPTIONAL", "MATCH",  "a",         "b",    "x",      "toString",
     "count",  "DROP",         "LIMIT",    "REMOVE", "INDEX",     "ON",   "CYPHER", "ELSE",
+    "IN",     "SET",          "DETACH",   "DELETE",
 };
 
 /* --- the script ------------------------------------------------------------------------------- */
@@ -34,6 +35,45 @@ static bool buf_write(void *ctx, const void *p, size_t n, struct nb_error *err)
 
     nb_buf_append(out, p, n);
     return nb_buf_check(out, err);
+}
+
+/* As a server prints it: backticks doubled, and nothing else. */
+static void name_print(struct nb_buf *out, struct nb_str name)
+{
+    nb_buf_putc(out, '`');
+    for (size_t i = 0; i < name.n; i++) {
+        if (name.p[i] == '`')
+            nb_buf_putc(out, '`');
+        nb_buf_putc(out, name.p[i]);
+    }
+    nb_buf_putc(out, '`');
+}
+
+static bool schema_write(struct cyp_script *s, struct nb_str name, struct nb_error *err)
+{
+    static const char *const pieces[] = { "CREATE RANGE INDEX ", " FOR (n:", ") ON (n.", ")" };
+    nb_auto_done(nb_buf_done) struct nb_buf statement = NB_BUF_INIT(MEMORY_MAX);
+    struct cyp_schema item = { .kind = CYP_INDEX, .name = name, .type = NB_STR("RANGE") };
+
+    for (size_t i = 0; i < NB_ARRAY_LEN(pieces); i++) {
+        nb_buf_puts(&statement, pieces[i]);
+        if (i + 1 < NB_ARRAY_LEN(pieces))
+            name_print(&statement, name);
+    }
+    item.statement = nb_buf_str(&statement);
+    return cyp_script_schema(s, &item, err);
+}
+
+/* The node is made, changed, and deleted. */
+static bool fixups_write(struct cyp_script *s, struct nb_str name, const struct ps_map *props,
+                         struct nb_error *err)
+{
+    struct nb_str other = NB_STR("other");
+
+    return cyp_script_fixups(s, err) &&
+           cyp_script_set_node(s, 1, &name, 1, &other, 1, props, err) &&
+           cyp_script_set_node(s, 2, &other, 1, &name, 1, props, err) &&
+           cyp_script_delete_node(s, 3, err) && cyp_script_end_fixups(s, err);
 }
 
 /* False: the script cannot hold this (a name that takes the helper's place). */
@@ -48,13 +88,21 @@ static bool script_write(struct nb_str name, struct nb_str value, struct nb_str 
     struct cyp_head head = { .database = database, .warnings = &value, .nwarnings = 1 };
     struct ps_pair pair = { name, { .type = PS_STRING, .string = value } };
     struct ps_map props = { &pair, 1 };
+    struct ps_value items[] = { { .type = PS_STRING, .string = value },
+                                { .type = PS_STRING, .string = NB_STR("") },
+                                { .type = PS_STRING, .string = value } };
+    struct ps_pair list_pair = { NB_STR("list"), { .type = PS_LIST, .list = { items, 3 } } };
+    struct ps_map list = { &list_pair, 1 };
     nb_auto(cyp_script_free) struct cyp_script *s = NULL;
     struct nb_error err = NB_ERROR_INIT;
 
     return cyp_script_new(&opts, &s, &err) && cyp_script_head(s, &head, &err) &&
-           cyp_script_node(s, 1, &name, 1, &props, &err) && cyp_script_end_nodes(s, &err) &&
+           cyp_script_node(s, 1, &name, 1, &props, &err) &&
+           cyp_script_node(s, 2, NULL, 0, &list, &err) &&
+           cyp_script_node(s, 3, NULL, 0, &props, &err) && cyp_script_end_nodes(s, &err) &&
            cyp_script_rel(s, 2, 1, 1, name, &props, &err) && cyp_script_end_rels(s, &err) &&
-           cyp_script_end_data(s, &err) && cyp_script_tail(s, &err);
+           fixups_write(s, name, &props, &err) && cyp_script_end_data(s, &err) &&
+           schema_write(s, name, &err) && cyp_script_tail(s, &err);
 }
 
 static void read_back(const struct nb_buf *script)
