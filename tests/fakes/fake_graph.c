@@ -33,6 +33,8 @@ struct fake_graph {
     fake_graph_route_hook *route;
     void *route_ctx;
     int64_t start_unix_ms;
+    struct fake_graph_mass mass;
+    char *text; /* of the mass's nodes */
     atomic_uint routes;
     const struct fake_graph_database *databases;
     size_t databases_n;
@@ -318,6 +320,70 @@ static bool put_database(const struct fake_graph *g, struct ps_encoder *e, uint6
     return true;
 }
 
+/* --- the mass --------------------------------------------------------------------------------- */
+
+/* Words of hexadecimal digits: what a packer makes of it is neither nothing nor everything. */
+static void make_text(char *p, size_t n, uint64_t seed)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (i % 16 == 0) /* splitmix64 */
+            seed =
+                (seed ^ (seed >> 27)) * UINT64_C(0x94d049bb133111eb) + UINT64_C(0x9e3779b97f4a7c15);
+        p[i] = i % 16 == 15 ? ' ' : "0123456789abcdef"[seed >> (i % 8 * 8) & 15];
+    }
+}
+
+static void put_mass_node(const struct fake_graph *g, struct ps_encoder *e, int64_t id)
+{
+    uint64_t shape = (uint64_t)id % g->mass.shapes;
+    char label[32], key[32];
+
+    snprintf(label, sizeof(label), "S%llu", (unsigned long long)shape);
+    snprintf(key, sizeof(key), "text%llu", (unsigned long long)shape);
+    make_text(g->text, g->mass.text_bytes, (uint64_t)id + 1);
+    ps_put_list(e, 1);
+    ps_put_struct(e, 0x4E, 4);
+    ps_put_int(e, id);
+    ps_put_list(e, 1);
+    ps_put_cstr(e, label);
+    ps_put_map(e, 2);
+    ps_put_cstr(e, "i");
+    ps_put_int(e, id);
+    ps_put_cstr(e, key);
+    ps_put_str(e, (struct nb_str){ g->text, g->mass.text_bytes });
+    ps_put_cstr(e, "4:x:0");
+}
+
+static void put_mass_rel(const struct fake_graph *g, struct ps_encoder *e, int64_t id)
+{
+    uint64_t n = g->mass.nodes;
+
+    ps_put_list(e, 5);
+    ps_put_int(e, id);
+    ps_put_int(e, (int64_t)((uint64_t)id % n));
+    ps_put_int(e, (int64_t)(((uint64_t)id * 7919 + 13) % n));
+    ps_put_cstr(e, "R");
+    ps_put_map(e, 1);
+    ps_put_cstr(e, "i");
+    ps_put_int(e, id);
+}
+
+/* The next one of n that there are, behind the last one that the client has. */
+static int64_t next_of_mass(struct fake_graph *g, uint64_t n)
+{
+    if (g->pos <= g->last)
+        g->pos = g->last + 1;
+    return (uint64_t)g->pos < n ? g->pos++ : -1;
+}
+
+void fake_graph_set_mass(struct fake_graph *g, const struct fake_graph_mass *mass)
+{
+    g->mass = *mass;
+    if (!g->mass.shapes)
+        g->mass.shapes = 1;
+    g->text = nb_xmalloc(mass->text_bytes + 1);
+}
+
 /* --- rows ------------------------------------------------------------------------------------- */
 
 static void put_node(const struct fake_graph *g, struct ps_encoder *e, int64_t id)
@@ -363,6 +429,8 @@ static void put_rel(const struct fake_graph *g, struct ps_encoder *e, int64_t id
 /* The next element of the answer at hand, or -1. */
 static int64_t next_element(struct fake_graph *g)
 {
+    if (g->mass.nodes && (g->kind == FAKE_GRAPH_NODES || g->kind == FAKE_GRAPH_RELS))
+        return next_of_mass(g, g->kind == FAKE_GRAPH_NODES ? g->mass.nodes : g->mass.rels);
     switch (g->kind) {
     case FAKE_GRAPH_NODES:
         for (; g->pos < (int64_t)g->nodes_n; g->pos++) {
@@ -567,7 +635,7 @@ static bool put_small_row(struct fake_graph *g, struct ps_encoder *e)
     }
     if (is_query(g, "MATCH (n) RETURN count(n)") ||
         is_query(g, "MATCH ()-[r]->() RETURN count(r)")) {
-        int64_t n = 0;
+        int64_t n = (int64_t)(is_query(g, "MATCH (n)") ? g->mass.nodes : g->mass.rels);
 
         for (size_t i = 0; is_query(g, "MATCH (n)") && i < g->nodes_n; i++)
             n += g->nodes[i].exists;
@@ -682,7 +750,9 @@ static bool send_row(struct fake_graph *g)
         int64_t id = next_element(g);
 
         more = id >= 0;
-        if (more && (g->kind == FAKE_GRAPH_NODES || g->kind == FAKE_GRAPH_NODES_BY_ID))
+        if (more && g->mass.nodes)
+            (g->kind == FAKE_GRAPH_NODES ? put_mass_node : put_mass_rel)(g, &e, id);
+        else if (more && (g->kind == FAKE_GRAPH_NODES || g->kind == FAKE_GRAPH_NODES_BY_ID))
             put_node(g, &e, id);
         else if (more && g->gone)
             put_gone_rel(g, &e, id);
@@ -933,6 +1003,7 @@ void fake_graph_free(struct fake_graph *g)
     nb_buf_done(&g->out);
     free(g->query);
     free(g->ids);
+    free(g->text);
     free(g->nodes);
     free(g->rels);
     free(g);

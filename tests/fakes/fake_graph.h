@@ -94,6 +94,17 @@ void fake_graph_set_databases(struct fake_graph *g, const struct fake_graph_data
 void fake_graph_set_enterprise(struct fake_graph *g, bool enterprise);
 /* When the server started the database; 0: it does not tell, as 4.4 does not. */
 void fake_graph_set_start(struct fake_graph *g, int64_t unix_ms);
+/*
+ * A graph of any size that is not in memory: nodes 0 to nodes - 1, each with a label, and a key whose value is
+ * text, that only nodes of the same shape have; and relationships between them. It replaces the other graph and never
+ * changes. Before the start.
+ */
+struct fake_graph_mass {
+    uint64_t nodes, rels;
+    uint64_t shapes;   /* 0: 1 */
+    size_t text_bytes; /* of each node */
+};
+void fake_graph_set_mass(struct fake_graph *g, const struct fake_graph_mass *mass);
 /* Refuses the column type, as Neo4j 4.4 does. */
 void fake_graph_set_old(struct fake_graph *g, bool old);
 

@@ -8,8 +8,8 @@ $(O)/tests/campaigns/campaign_%: $(O)/tests/campaigns/campaign_%.o $(O)/tests/ca
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(WEB_LIBS) $(LIBS) -o $@
 
-build-campaigns: $(CAMPAIGN_BINS)
-campaigns: $(CAMPAIGN_BINS)
+build-campaigns: $(CAMPAIGN_BINS) $(O)/neo4j-backup
+campaigns: $(CAMPAIGN_BINS) $(O)/neo4j-backup
 	@p=0; f=0; for b in $(CAMPAIGN_BINS); do \
 	    if $$b; then p=$$((p + 1)); else f=$$((f + 1)); fi; done; \
 	 echo "$$p passed, $$f failed"; [ $$f -eq 0 ]

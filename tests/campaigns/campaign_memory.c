@@ -1,0 +1,309 @@
+/*
+ * The peak memory of the worker (the very program, by the kernel's own accounting) does not grow with the
+ * graph, the number of shapes of its nodes, the slowness of the bucket or of the server. A fake Neo4j tells a graph that is
+ * in no memory, a fake bucket takes the dump; the baseline is a graph that fills every buffer (a smaller one takes less).
+ */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "repo/manifest.h"
+#include "tests/campaigns/campaign.h"
+#include "tests/fakes/fake_graph.h"
+#include "tests/fakes/fake_s3.h"
+
+/* How many buffers are in use at once is a matter of chance: the larger of two. */
+enum {
+    BASE_RUNS = 2,
+    MARGIN_PERCENT = 25,
+    RUN_SECONDS = 900,
+    MANIFEST_MAX = 1 << 20,
+    NODE_BYTES = 60
+};
+
+struct situation {
+    const char *name;
+    uint64_t shapes;
+    size_t text_bytes;     /* of a node */
+    int64_t query_ms;      /* the server ends a query that takes longer; 0: never */
+    unsigned rows_a_pause; /* the server pauses for a millisecond every so many rows; 0: never */
+    long part_ms;          /* the bucket takes so long for each part */
+};
+static const struct situation situations[] = {
+    { .name = "plain", .text_bytes = 200 },
+    { .name = "large values", .text_bytes = 100000 },
+    { .name = "10,000 shapes", .text_bytes = 200, .shapes = 10000 },
+    { .name = "slow bucket", .text_bytes = 200, .part_ms = 500, .query_ms = 400 },
+    { .name = "slow server", .text_bytes = 200, .rows_a_pause = 200 },
+    { .name = "slow bucket, 10,000 shapes",
+      .text_bytes = 200,
+      .shapes = 10000,
+      .part_ms = 500,
+      .query_ms = 400 },
+};
+/* How much; of the numbers, the first are quick. */
+struct scale {
+    unsigned base_mb; /* fills every buffer */
+    unsigned megabytes;
+    bool quick; /* the smallest parts, the fastest level */
+};
+static const struct scale scales[] = {
+    { 64, 64, true }, { 100, 100, false }, { 100, 1000, false }, { 100, 3000, false }
+};
+
+struct outcome {
+    long peak_kib;
+    unsigned timeouts;
+    char fault[sizeof(((struct nb_error *)0)->text)]; /* "": none */
+};
+
+static char worker[4096];
+static long base_kib[2]; /* by quick; 0: not known yet */
+static char remarks[2000];
+
+/* --- one run, in a process of its own ---------------------------------------------------------- */
+
+struct run {
+    const struct situation *s;
+    struct fake_graph_mass mass;
+    struct fake_graph *graph;
+    struct fake_s3 *s3;
+    int64_t query_began_ms;
+    unsigned timeouts;
+};
+
+static enum fake_graph_break on_row(void *ctx, struct fake_graph *g, enum fake_graph_query query,
+                                    uint64_t row)
+{
+    struct run *r = ctx;
+    static const struct timespec pause = { 0, 1000000 };
+
+    (void)g;
+    if (query != FAKE_GRAPH_NODES && query != FAKE_GRAPH_RELS)
+        return FAKE_GRAPH_GO_ON;
+    if (row == 0)
+        r->query_began_ms = nb_clock_mono_ms();
+    if (r->s->rows_a_pause && row % r->s->rows_a_pause == 0)
+        nanosleep(&pause, NULL);
+    /* never without a row, as no server would */
+    if (r->s->query_ms && row % 64 == 63 &&
+        nb_clock_mono_ms() - r->query_began_ms > r->s->query_ms) {
+        r->timeouts++;
+        return FAKE_GRAPH_TIMED_OUT;
+    }
+    return FAKE_GRAPH_GO_ON;
+}
+
+static void on_request(void *ctx, const struct fake_s3_op *op, struct fake_s3_fault *fault)
+{
+    const struct run *r = ctx;
+
+    if (strcmp(op->name, "UploadPart") == 0)
+        fault->stall_ms = r->s->part_ms;
+}
+
+static void worker_exec(const struct run *r, bool quick)
+{
+    static char uri[100], endpoint[100], parts[] = "R2_PART_SIZE_BYTES=5242880";
+    static char level[] = "BACKUP_COMPRESSION_LEVEL=1";
+    char *args[] = { worker, (char[]){ "backup" }, NULL };
+    char *env[] = { uri,
+                    endpoint,
+                    (char[]){ "NEO4J_PASSWORD=x" },
+                    (char[]){ "R2_ACCESS_KEY_ID=" FAKE_S3_KEY_ID },
+                    (char[]){ "R2_SECRET_ACCESS_KEY=" FAKE_S3_SECRET },
+                    (char[]){ "R2_BUCKET_NAME=" FAKE_S3_BUCKET },
+                    (char[]){ "R2_FORCE_PATH_STYLE=true" },
+                    (char[]){ "BACKUP_OWNER=memory/test" },
+                    (char[]){ "BACKUP_PARALLELISM=2" }, /* the same on every machine */
+                    (char[]){ "LOG_LEVEL=warn" },
+                    (char[]){ "TERMINATION_MESSAGE_FILE=/dev/null" },
+                    quick ? parts : NULL,
+                    quick ? level : NULL,
+                    NULL };
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody would answer it any more */
+    snprintf(uri, sizeof(uri), "NEO4J_URI=%s", fake_graph_uri(r->graph));
+    snprintf(endpoint, sizeof(endpoint), "R2_ENDPOINT=%s", fake_s3_endpoint(r->s3));
+    execve(worker, args, env);
+    _exit(127);
+}
+
+/* False: the manifest does not tell the graph that there was. */
+static bool manifest_is_right(const struct run *r, struct nb_error *err)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf keys = NB_BUF_INIT(MANIFEST_MAX);
+    nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(MANIFEST_MAX);
+    nb_auto(repo_manifest_free) struct repo_manifest *m = NULL;
+    const char *end, *start;
+
+    fake_s3_dump(r->s3, &keys);
+    end = strstr(nb_buf_cstr(&keys), ".manifest.json ");
+    if (!end)
+        return nb_fail(err, NB_E_INTERNAL, "NoManifest", "there is no manifest");
+    for (start = end; start > keys.data && start[-1] != '\n';)
+        start--;
+    {
+        nb_auto(nb_free) char *key =
+            nb_xstrndup(start, (size_t)(end - start) + strlen(".manifest.json"));
+
+        if (!fake_s3_get(r->s3, key, &text))
+            return nb_fail(err, NB_E_INTERNAL, "NoManifest", "the manifest cannot be read");
+    }
+    if (!repo_manifest_parse(text.data, text.len, &m, err))
+        return false;
+    if ((uint64_t)m->nodes != r->mass.nodes || (uint64_t)m->relationships != r->mass.rels)
+        return nb_fail(err, NB_E_INTERNAL, "Wrong", "%lld nodes and %lld relationships are told",
+                       (long long)m->nodes, (long long)m->relationships);
+    return true;
+}
+
+static void run_inside(const struct situation *s, unsigned megabytes, bool quick,
+                       struct outcome *ret)
+{
+    struct run r = { .s = s };
+    struct nb_error err = NB_ERROR_INIT;
+    struct rusage usage;
+    int status;
+    pid_t pid;
+
+    r.mass.nodes = (uint64_t)megabytes * 1000000 / (s->text_bytes + NODE_BYTES);
+    r.mass.rels = r.mass.nodes / 2;
+    r.mass.shapes = s->shapes;
+    r.mass.text_bytes = s->text_bytes;
+    r.graph = fake_graph_new();
+    fake_graph_set_mass(r.graph, &r.mass);
+    fake_graph_start(r.graph, on_row, &r);
+    r.s3 = fake_s3_new();
+    fake_s3_set_hook(r.s3, on_request, &r);
+    pid = fork(); /* while little is in memory: the child begins with what its parent has */
+    if (pid == 0)
+        worker_exec(&r, quick);
+    while (pid < 0 || wait4(pid, &status, 0, &usage) < 0) {
+        if (pid < 0 || errno != EINTR) {
+            snprintf(ret->fault, sizeof(ret->fault), "the worker cannot be started");
+            return;
+        }
+    }
+    ret->peak_kib = usage.ru_maxrss;
+    ret->timeouts = r.timeouts;
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        snprintf(ret->fault, sizeof(ret->fault), "the worker ended with status %#x", status);
+    else if (!manifest_is_right(&r, &err))
+        snprintf(ret->fault, sizeof(ret->fault), "%s", err.text);
+}
+
+/* What the fakes keep is gone with their process. */
+static bool run_one(const struct situation *s, unsigned megabytes, bool quick, struct outcome *ret,
+                    struct nb_error *err)
+{
+    int fds[2], status = 0;
+    pid_t pid;
+    ssize_t n;
+
+    *ret = (struct outcome){ 0 };
+    fflush(stdout);
+    if (pipe(fds) != 0 || (pid = fork()) < 0)
+        return nb_fail(err, NB_E_INTERNAL, "Fork", "cannot start a process");
+    if (pid == 0) {
+        struct outcome out = { 0 };
+
+        alarm(RUN_SECONDS);
+        run_inside(s, megabytes, quick, &out);
+        _exit(write(fds[1], &out, sizeof(out)) != sizeof(out));
+    }
+    close(fds[1]);
+    n = read(fds[0], ret, sizeof(*ret));
+    close(fds[0]);
+    waitpid(pid, &status, 0);
+    if (n != sizeof(*ret) || status != 0)
+        return nb_fail(err, NB_E_INTERNAL, "Run", "the run ended with status %#x", status);
+    if (ret->fault[0])
+        return nb_fail(err, NB_E_INTERNAL, "Run", "%s", ret->fault);
+    return true;
+}
+
+/* --- the campaign ------------------------------------------------------------------------------ */
+
+static bool open_it(struct nb_error *err)
+{
+    ssize_t n = readlink("/proc/self/exe", worker, sizeof(worker) - 1);
+    char *at;
+
+    worker[n > 0 ? n : 0] = '\0';
+    at = strstr(worker, "/tests/campaigns/");
+    if (!at)
+        return nb_fail(err, NB_E_INTERNAL, "NoWorker", "the worker is not found");
+    snprintf(at, sizeof(worker) - (size_t)(at - worker), "/neo4j-backup");
+    return true;
+}
+
+static void note(const char *what, unsigned megabytes, const struct outcome *o)
+{
+    size_t used = strlen(remarks);
+
+    snprintf(remarks + used, sizeof(remarks) - used, "%s%s, %u MB: %.1f MiB", used ? "; " : "",
+             what, megabytes, (double)o->peak_kib / 1024);
+    used = strlen(remarks);
+    if (o->timeouts)
+        snprintf(remarks + used, sizeof(remarks) - used, " with %u timeouts", o->timeouts);
+}
+
+/* What the peak is held against. */
+static bool base_measure(const struct scale *scale, struct nb_error *err)
+{
+    struct outcome o;
+
+    if (base_kib[scale->quick])
+        return true;
+    if (!scale->quick) {
+        if (!run_one(&situations[0], 1, false, &o, err))
+            return false;
+        note("base", 1, &o);
+    }
+    for (int i = 0; i < BASE_RUNS; i++) {
+        if (!run_one(&situations[0], scale->base_mb, scale->quick, &o, err))
+            return false;
+        note("base", scale->base_mb, &o);
+        if (o.peak_kib > base_kib[scale->quick])
+            base_kib[scale->quick] = o.peak_kib;
+    }
+    return true;
+}
+
+static bool run(uint64_t number, struct nb_error *err)
+{
+    const struct situation *s = &situations[number % NB_ARRAY_LEN(situations)];
+    const struct scale *scale = &scales[number / NB_ARRAY_LEN(situations) % NB_ARRAY_LEN(scales)];
+    struct outcome o;
+    long base;
+
+    if (!base_measure(scale, err) || !run_one(s, scale->megabytes, scale->quick, &o, err))
+        return nb_wrap(err, "%s", s->name);
+    note(s->name, scale->megabytes, &o);
+    base = base_kib[scale->quick];
+    if (s->query_ms && o.timeouts == 0)
+        return nb_fail(err, NB_E_INTERNAL, "Wrong", "%s: no query took too long", s->name);
+    if (o.peak_kib * 100 > base * (100 + MARGIN_PERCENT))
+        return nb_fail(err, NB_E_INTERNAL, "Grows", "%s, %u MB: %ld KiB, %ld with %u MB", s->name,
+                       scale->megabytes, o.peak_kib, base, scale->base_mb);
+    return true;
+}
+
+static const char *remarks_get(void)
+{
+    return remarks;
+}
+
+const struct campaign campaign = {
+    .name = "memory", .slice = 4, .open = open_it, .run = run, .remarks = remarks_get
+};
