@@ -187,11 +187,18 @@ bool repo_find_base(struct repo *r, const char *database, const struct nb_cancel
     /* One from the future (a clock was wrong) would be the base of every run until then. */
     int64_t latest = s3_client_now_unix_ms(r->client) / 1000 + REPO_CLAIM_LIVE_SECONDS;
 
-    if (find_newest(r, database, latest, true, cancel, ret, err))
-        return true;
-    if (!nb_streq(err->reason, "NoBackup"))
-        return false;
-    nb_error_clear(err); /* gone since it was listed */
+    nb_auto(repo_manifest_free) struct repo_manifest *m = NULL;
+
+    *ret = NULL;
+    if (!find_newest(r, database, latest, true, cancel, &m, err)) {
+        if (!nb_streq(err->reason, "NoBackup") && err->code != NB_E_CORRUPT &&
+            err->code != NB_E_INVALID)
+            return false;
+        nb_error_clear(err);
+    }
+    /* It was read once more than it was judged: it may be gone since, or another one. */
+    if (m && m->type == REPO_INCREMENTAL && !m->distrust)
+        *ret = nb_steal(m);
     return true;
 }
 

@@ -403,6 +403,35 @@ static void lost_chunk_is_found_and_not_built_on(void **state)
     close_bench(&b);
 }
 
+static void second_get_of_a_manifest_is_404(void *ctx, const struct fake_s3_op *op,
+                                            struct fake_s3_fault *fault)
+{
+    unsigned *n = ctx;
+
+    if (strcmp(op->name, "GetObject") == 0 && nb_ends_with(op->key, ".manifest.json") &&
+        ++*n == 2) {
+        fault->status = 404;
+        fault->code = "NoSuchKey";
+    }
+}
+
+/* It is listed, and then read for its chunks. */
+static void base_that_goes_while_it_is_looked_for_is_none(void **state)
+{
+    struct bench b;
+    unsigned n = 0;
+
+    (void)state;
+    open_bench(&b);
+    run(&b);
+    fake_s3_set_hook(b.s3, second_get_of_a_manifest_is_404, &n);
+    assert_int_equal(run(&b)->chain_length, 1);
+    assert_true(n >= 2);
+    fake_s3_set_hook(b.s3, NULL, NULL);
+    assert_int_equal(run(&b)->chain_length, 2);
+    close_bench(&b);
+}
+
 /* There may be only so many chunks in a manifest: an export that has more is made again. */
 static void too_many_chunks_are_made_larger(void **state)
 {
@@ -841,6 +870,7 @@ int main(void)
         cmocka_unit_test(unchanged_database_is_not_read_but_for_every_seventh_time),
         cmocka_unit_test(chain_ends_after_its_maximum),
         cmocka_unit_test(lost_chunk_is_found_and_not_built_on),
+        cmocka_unit_test(base_that_goes_while_it_is_looked_for_is_none),
         cmocka_unit_test(too_many_chunks_are_made_larger),
         cmocka_unit_test(chain_of_many_chunks_is_followed_by_a_coarser_one),
         cmocka_unit_test(changed_chunk_is_found),
