@@ -36,9 +36,9 @@ check two-replicas render --set replicas=2
 check namespace render --set watchNamespace=a
 check own-account render --set serviceAccount.create=false --set serviceAccount.name=x
 check digest render --set image.digest=sha256:0000000000000000000000000000000000000000000000000000000000000000
-policies() { [ "$(render "$@" | grep -c '^kind: ValidatingAdmissionPolicyBinding$')" = "$wanted" ]; }
-wanted=2 check policies policies
-wanted=0 check policies-off policies --set admissionPolicy.enabled=false
+policies() { [ "$(render "${@:2}" | grep -c '^kind: ValidatingAdmissionPolicyBinding$')" = "$1" ]; } # NUMBER OPTION...
+check policies policies 2
+check policies-off policies 0 --set admissionPolicy.enabled=false
 check policy-off render --set admissionPolicy.enabled=false --set networkPolicy.enabled=true
 check refuses-unknown refuses render --set imag.tag=x
 check refuses-bad-namespace refuses render --set watchNamespace=A_b

@@ -248,12 +248,9 @@ static void engine_is_what_was_asked_for(void **state)
     static const struct {
         const char *engine, *type, *databases, *used; /* used NULL: refused */
     } cases[] = {
-        { "Auto", "Full", "neo4j", "cypher" },
-        { "Cypher", "Full", "neo4j", "cypher" },
-        { "Apoc", "Full", "neo4j,films", "apoc" },
-        { "Apoc", "Full", "system", "cypher" },
-        { "Apoc", "Incremental", "neo4j", NULL },
-        { "Auto", "Incremental", "neo4j", "cypher" },
+        { "Auto", "Full", "neo4j", "cypher" },     { "Cypher", "Full", "neo4j", "cypher" },
+        { "Apoc", "Full", "neo4j,films", "apoc" }, { "Apoc", "Full", "system", "cypher" },
+        { "Apoc", "Incremental", "neo4j", NULL },  { "Auto", "Incremental", "neo4j", "cypher" },
     };
 
     (void)state;

@@ -529,8 +529,7 @@ static void artifacts_and_inventory_come_from_the_log(void **state)
     assert_text(world_get(w, PLAN_OBJ_RUN, SLOT, "status.sizeBytes"), "150");
     assert_true(strstr(world_get(w, PLAN_OBJ_RUN, SLOT, "status.artifacts"), "p/b.manifest.json") !=
                 NULL);
-    assert_non_null(
-        strstr(world_get(w, PLAN_OBJ_RUN, SLOT, "status.artifacts"), "lost: an index"));
+    assert_non_null(strstr(world_get(w, PLAN_OBJ_RUN, SLOT, "status.artifacts"), "lost: an index"));
     assert_text(world_get(w, PLAN_OBJ_BACKUP, "g", "status.stored.count"), "7");
     assert_text(world_get(w, PLAN_OBJ_BACKUP, "g", "status.stored.estimatedMonthlyCostMicroUSD"),
                 "30000");
