@@ -84,6 +84,8 @@ up() {
     start_etcd
     start_apiserver
     wait_for 180 kubectl get --raw /readyz || fail "no API server; hint: $dir"
+    # Not another one's that has the port already.
+    process_is_alive "$dir/etcd.pid" && process_is_alive "$dir/kube-apiserver.pid" || fail "the ports from $port on are taken"
     kubectl apply -f "$top/crd/" >/dev/null
     kubectl wait --for=condition=Established --timeout=30s -f "$top/crd/" >/dev/null
     start_controllers
