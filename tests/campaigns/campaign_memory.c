@@ -54,11 +54,12 @@ static const struct situation situations[] = {
 struct scale {
     unsigned base_mb; /* fills every buffer */
     unsigned megabytes;
-    bool quick; /* the smallest parts, the fastest level */
+    bool level_1;     /* less to compute, the same buffers */
+    bool small_parts; /* only with the above */
 };
-static const struct scale scales[] = {
-    { 64, 64, true }, { 100, 100, false }, { 100, 1000, false }, { 100, 3000, false }
-};
+static const struct scale scales[] = { { 64, 64, true, true },
+                                       { 100, 100, false, false },
+                                       { 100, 1000, true, false } };
 
 struct outcome {
     long peak_kib;
@@ -67,7 +68,7 @@ struct outcome {
 };
 
 static char worker[4096];
-static long base_kib[2]; /* by quick; 0: not known yet */
+static long base_kib[NB_ARRAY_LEN(scales)]; /* 0: not known yet */
 static char remarks[2000];
 
 /* --- one run, in a process of its own ---------------------------------------------------------- */
@@ -111,7 +112,7 @@ static void on_request(void *ctx, const struct fake_s3_op *op, struct fake_s3_fa
         fault->stall_ms = r->s->part_ms;
 }
 
-static void worker_exec(const struct run *r, bool quick)
+static void worker_exec(const struct run *r, const struct scale *scale)
 {
     static char uri[100], endpoint[100], parts[] = "R2_PART_SIZE_BYTES=5242880";
     static char level[] = "BACKUP_COMPRESSION_LEVEL=1";
@@ -127,8 +128,8 @@ static void worker_exec(const struct run *r, bool quick)
                     (char[]){ "BACKUP_PARALLELISM=2" }, /* the same on every machine */
                     (char[]){ "LOG_LEVEL=warn" },
                     (char[]){ "TERMINATION_MESSAGE_FILE=/dev/null" },
-                    quick ? parts : NULL,
-                    quick ? level : NULL,
+                    scale->level_1 ? level : NULL,
+                    scale->small_parts ? parts : NULL,
                     NULL };
 
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody would answer it any more */
@@ -167,7 +168,7 @@ static bool manifest_is_right(const struct run *r, struct nb_error *err)
     return true;
 }
 
-static void run_inside(const struct situation *s, unsigned megabytes, bool quick,
+static void run_inside(const struct situation *s, unsigned megabytes, const struct scale *scale,
                        struct outcome *ret)
 {
     struct run r = { .s = s };
@@ -187,7 +188,7 @@ static void run_inside(const struct situation *s, unsigned megabytes, bool quick
     fake_s3_set_hook(r.s3, on_request, &r);
     pid = fork(); /* while little is in memory: the child begins with what its parent has */
     if (pid == 0)
-        worker_exec(&r, quick);
+        worker_exec(&r, scale);
     while (pid < 0 || wait4(pid, &status, 0, &usage) < 0) {
         if (pid < 0 || errno != EINTR) {
             snprintf(ret->fault, sizeof(ret->fault), "the worker cannot be started");
@@ -203,8 +204,8 @@ static void run_inside(const struct situation *s, unsigned megabytes, bool quick
 }
 
 /* What the fakes keep is gone with their process. */
-static bool run_one(const struct situation *s, unsigned megabytes, bool quick, struct outcome *ret,
-                    struct nb_error *err)
+static bool run_one(const struct situation *s, unsigned megabytes, const struct scale *scale,
+                    struct outcome *ret, struct nb_error *err)
 {
     int fds[2], status = 0;
     pid_t pid;
@@ -218,7 +219,7 @@ static bool run_one(const struct situation *s, unsigned megabytes, bool quick, s
         struct outcome out = { 0 };
 
         alarm(RUN_SECONDS);
-        run_inside(s, megabytes, quick, &out);
+        run_inside(s, megabytes, scale, &out);
         _exit(write(fds[1], &out, sizeof(out)) != sizeof(out));
     }
     close(fds[1]);
@@ -258,25 +259,28 @@ static void note(const char *what, unsigned megabytes, const struct outcome *o)
         snprintf(remarks + used, sizeof(remarks) - used, " with %u timeouts", o->timeouts);
 }
 
-/* What the peak is held against. */
-static bool base_measure(const struct scale *scale, struct nb_error *err)
+/* What the peak is held against, in *ret_kib. */
+static bool base_measure(const struct scale *scale, long *ret_kib, struct nb_error *err)
 {
+    long *base = &base_kib[scale - scales];
     struct outcome o;
 
-    if (base_kib[scale->quick])
+    *ret_kib = *base;
+    if (*base)
         return true;
-    if (!scale->quick) {
-        if (!run_one(&situations[0], 1, false, &o, err))
+    if (!scale->small_parts) {
+        if (!run_one(&situations[0], 1, scale, &o, err))
             return false;
         note("base", 1, &o);
     }
     for (int i = 0; i < BASE_RUNS; i++) {
-        if (!run_one(&situations[0], scale->base_mb, scale->quick, &o, err))
+        if (!run_one(&situations[0], scale->base_mb, scale, &o, err))
             return false;
         note("base", scale->base_mb, &o);
-        if (o.peak_kib > base_kib[scale->quick])
-            base_kib[scale->quick] = o.peak_kib;
+        if (o.peak_kib > *base)
+            *base = o.peak_kib;
     }
+    *ret_kib = *base;
     return true;
 }
 
@@ -287,10 +291,9 @@ static bool run(uint64_t number, struct nb_error *err)
     struct outcome o;
     long base;
 
-    if (!base_measure(scale, err) || !run_one(s, scale->megabytes, scale->quick, &o, err))
+    if (!base_measure(scale, &base, err) || !run_one(s, scale->megabytes, scale, &o, err))
         return nb_wrap(err, "%s", s->name);
     note(s->name, scale->megabytes, &o);
-    base = base_kib[scale->quick];
     if (s->query_ms && o.timeouts == 0)
         return nb_fail(err, NB_E_INTERNAL, "Wrong", "%s: no query took too long", s->name);
     if (o.peak_kib * 100 > base * (100 + MARGIN_PERCENT))

@@ -14,7 +14,7 @@ enum {
     OBJECTS_MAX = 20000,
     UPLOADS_MAX = 4096,
     PARTS_MAX = 10000,
-    TEXT_MAX = 64 << 20
+    BODY_MAX = 512 << 20 /* of one answer: an object */
 };
 
 struct object {
@@ -915,7 +915,7 @@ static bool answer(void *ctx, const struct fake_http_request *http, struct fake_
                              .of_its_kind = ++f->kinds[q.op],
                              .part = q.part };
 
-    r->body.max = TEXT_MAX;
+    r->body.max = BODY_MAX;
     fake_http_reply_header(r, "Date", http_date(now(f), date));
     if (f->hook)
         f->hook(f->hook_ctx, &op, &x);
