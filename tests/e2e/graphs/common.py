@@ -28,11 +28,16 @@ def password():
     return given or "correct-horse-7"
 
 
+def quoted(name):
+    """A name in Cypher. Servers before 2026 undo \\uXXXX before they look for backticks."""
+    return "`%s`" % name.replace("\\", "\\u005C").replace("`", "``")
+
+
 def empty(session):
     """No nodes, no constraints, no indexes but the look-up ones that each database begins with."""
     for kind, plural in (("CONSTRAINT", "CONSTRAINTS"), ("INDEX", "INDEXES")):
         for row in list(session.run(f"SHOW {plural} YIELD name, type WHERE type <> 'LOOKUP'")):
-            session.run(f"DROP {kind} `{row['name'].replace('`', '``')}`").consume()
+            session.run(f"DROP {kind} {quoted(row['name'])}").consume()
     while session.run("MATCH (n) WITH n LIMIT 20000 DETACH DELETE n RETURN count(*) AS n").single()["n"]:
         pass
 
