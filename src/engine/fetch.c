@@ -19,7 +19,6 @@ bool eng_fetch_run(const struct eng_fetch_opts *opts, struct nb_error *err)
                        "with age");
     if (!eng_input_open_manifest(opts->repo, opts->manifest, &in, err))
         return false;
-    eng_input_forget_etags(in);
     if (opts->plain ? eng_input_read(in, put, opts->out, opts->cancel, err)
                     : eng_input_read_stored(in, put, opts->out, opts->cancel, err))
         return sink_finish(opts->out, err);

@@ -576,6 +576,7 @@ bool eng_input_open_manifest(struct repo *repo, const struct repo_manifest *m,
     for (size_t i = 0; i < m->objects_n; i++) {
         in->objects[i] = m->objects[i];
         in->objects[i].key = nb_xstrdup(m->objects[i].key);
+        in->objects[i].etag[0] = '\0'; /* another one in a copy of the bucket; SHA-256 decides */
         in->size += m->objects[i].size;
     }
     *ret = nb_steal(in);
@@ -611,12 +612,6 @@ bool eng_input_open_object(struct repo *repo, const char *key, const struct nb_c
 const struct repo_manifest *eng_input_manifest(const struct eng_input *in)
 {
     return in->m;
-}
-
-void eng_input_forget_etags(struct eng_input *in)
-{
-    for (size_t i = 0; i < in->objects_n; i++)
-        in->objects[i].etag[0] = '\0';
 }
 
 const char *eng_input_name(const struct eng_input *in)

@@ -4,8 +4,9 @@
 /*
  * eng_input: where a dump is read from: objects of a bucket, a file, or standard input. It is read
  * from its beginning as often as one likes, compressed or encrypted or neither (seen by its first
- * bytes), and is the same each time: objects are bound to their ETags, and where a manifest says sizes and SHA-256
- * they are compared in every reading. What can only be read once (standard input) is spooled into a
+ * bytes), and is the same each time: objects are bound to the ETags they had in
+ * the first reading (not to the manifest's, which a copy of the bucket does not have), and where a
+ * manifest says sizes and SHA-256 they are compared in every reading. What can only be read once (standard input) is spooled into a
  * file without a name, unless one reading is enough.
  *
  * One thread at a time. Memory: a few buffers.
@@ -58,15 +59,13 @@ uint64_t eng_input_size(const struct eng_input *in);
 bool eng_input_can_repeat(const struct eng_input *in);
 /* Stored bytes are added to it as they are read. NULL: no more. */
 void eng_input_count(struct eng_input *in, _Atomic uint64_t *counter);
-/* SHA-256 alone tells whether an object is the right one, as in a copy of the bucket, where ETags
- * are others. */
-void eng_input_forget_etags(struct eng_input *in);
 
 typedef bool(eng_input_fn)(void *ctx, const void *p, size_t n, struct nb_error *err);
 /*
  * All of the script's bytes, in order. NB_E_CORRUPT "VerificationFailed": they are not what the
  * manifest says; "CorruptGzip", "CutGzip", "CorruptAge", "CutAge". NB_E_INVALID "NoIdentity" for an
- * encrypted one that was not unlocked. NB_E_CONFLICT "PreconditionFailed": another object is there than in the reading before.
+ * encrypted one that was not unlocked. NB_E_CONFLICT "PreconditionFailed": another object is there
+ * than in the reading before.
  */
 NB_NODISCARD bool eng_input_read(struct eng_input *in, eng_input_fn *fn, void *ctx,
                                  const struct nb_cancel *cancel, struct nb_error *err);
