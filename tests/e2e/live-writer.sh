@@ -6,7 +6,9 @@
 #
 # LIVE_NODES           nodes (20000)
 # LIVE_BYTES_PER_SECOND  the export is slowed to that, so that much is written meanwhile (1000000)
-# LIVE_LEDGER          a file to which a line a round is added; rounds whose seed is there as passed are not run again
+# LIVE_LEDGER          a file to which a line a round is added (tests/campaigns/README.md); rounds whose seed is there as passed are not
+#                      run again
+# LIVE_PEAK_MIB        a worker that took more memory fails the round (64)
 # Ends with "N passed, N failed".
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -35,7 +37,7 @@ one_round() {
     "$py" "$here/live_writer.py" "$source_uri" write --seed "$1" >"$work/writer" 2>&1 & # not through live(): it is to get the signal
     writer=$!
     timeout 20 bash -c "until grep -q writing '$work/writer'; do sleep 0.1; done" || { cat "$work/writer"; return 1; }
-    NEO4J_URI=$source_uri NEO4J_USER=neo4j LOG_LEVEL=warn /usr/bin/env "$build/neo4j-backup" backup --output "$dump" \
+    NEO4J_URI=$source_uri NEO4J_USER=neo4j LOG_LEVEL=warn "$build/tests/tools/peak" "$work/live.peak" "$build/neo4j-backup" backup --output "$dump" \
         --max-bytes-per-second "${LIVE_BYTES_PER_SECOND:-1000000}" >"$work/backup" 2>&1 || rc=$?
     kill "$writer"
     wait "$writer" || { cat "$work/writer"; return 1; }
@@ -47,8 +49,21 @@ one_round() {
     live "$target_uri" empty
     gunzip -c "$dump" | servers shell "$target_uri" >"$work/shell" 2>&1 || { tail -n 5 "$work/shell"; return 1; }
     live "$target_uri" check "$work/before" "$work/after" >"$work/check" 2>&1 || { tail -n 1 "$work/check"; return 1; }
+    read -r peak took _ <"$work/live.peak"
+    [ "$peak" -le $((${LIVE_PEAK_MIB:-64} * 1024)) ] || { echo "the worker took $peak KiB"; return 1; }
     [ "$verdict" = Closed ] || { echo "the verdict is $verdict: nothing was written meanwhile?"; return 1; }
-    seen="$verdict in $(jq -r .fixupPasses "$manifest") passes, $(cat "$work/check"), $(tail -n 1 "$work/writer")"
+    seen="$verdict in $(jq -r .fixupPasses "$manifest") passes, $(cat "$work/check"), $(tail -n 1 "$work/writer"), export of $((took / 1000)) s, peak $((peak / 1024)) MiB"
+}
+
+program=$(cat "$here/../../VERSION")+$(git -C "$here" rev-parse --short=10 HEAD 2>/dev/null || echo unknown)
+# note_round SEED FAILURES REMARKS
+note_round() {
+    [ -n "${LIVE_LEDGER:-}" ] || return 0
+    [ -e "$LIVE_LEDGER" ] || printf '# first\tlast\tprogram\tdate (UTC)\tcases\tfailures\tremarks\n' >"$LIVE_LEDGER"
+    printf '%s\t%s\t%s\t%s\t1\t%s\t%s\n' "$1" "$1" "$program" "$(date -u +%Y-%m-%dT%H:%MZ)" "$2" "$3" >>"$LIVE_LEDGER"
+}
+passed_before() {
+    [ -n "${LIVE_LEDGER:-}" ] && awk -F '\t' -v s="$1" '$1 == s && $6 == "0" { found = 1 } END { exit !found }' "$LIVE_LEDGER" 2>/dev/null
 }
 
 servers neo4j-up 5 live-source 7797
@@ -56,15 +71,15 @@ servers neo4j-up 5 live-target 7798
 live "$source_uri" empty
 live "$source_uri" fill --nodes "${LIVE_NODES:-20000}"
 for ((i = 0; i < rounds; i++, seed++)); do
-    if [ -n "${LIVE_LEDGER:-}" ] && grep -q "^$seed	passed" "$LIVE_LEDGER" 2>/dev/null; then continue; fi
+    if passed_before "$seed"; then continue; fi
     if one_round "$seed"; then
         passed=$((passed + 1))
         echo "ok   seed $seed: $seen"
-        [ -z "${LIVE_LEDGER:-}" ] || printf '%s\tpassed\t%s\n' "$seed" "$seen" >>"$LIVE_LEDGER"
+        note_round "$seed" 0 "$seen"
     else
         failed=$((failed + 1))
         echo "FAIL seed $seed"
-        [ -z "${LIVE_LEDGER:-}" ] || printf '%s\tfailed\n' "$seed" >>"$LIVE_LEDGER"
+        note_round "$seed" 1 failed
     fi
 done
 echo "$passed passed, $failed failed"

@@ -22,6 +22,7 @@
 # E2E_NEO4J_PASSWORD    of user neo4j; at least eight characters
 # NEO4J_HEAP, NEO4J_PAGECACHE      512m and 128m
 # NEO4J_JVM=long        as in production: for what is measured, and servers that work for long (default: short)
+# SHELL_HEAP            of cypher-shell (256m)
 # NEO4J_CONF            more lines for neo4j.conf
 # NEO4J_APOC=1          with APOC (version 5 only)
 # S3_ACCESS_KEY, S3_SECRET_KEY
@@ -198,7 +199,7 @@ shell() {
     java=$(neo4j_java 5)
     # The password goes in by the environment: a command line is seen by everybody.
     export NEO4J_USERNAME=${NEO4J_USERNAME:-neo4j} NEO4J_PASSWORD=${NEO4J_PASSWORD:-$PASSWORD}
-    exec "$java" -Xmx256m "${QUICK_JAVA[@]}" \
+    exec "$java" "-Xmx${SHELL_HEAP:-256m}" "${QUICK_JAVA[@]}" \
         -cp "$(part_path cypher-shell)/lib/*" org.neo4j.shell.Main --address "$uri" "$@"
 }
 
