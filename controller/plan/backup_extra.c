@@ -48,7 +48,6 @@ static void create_extra(struct bk *k, const struct extra *x)
         .pin_value = x->pin_value,
         .prune_all = x->prune_all,
     };
-    struct plan_action *a;
 
     job.ttl_seconds = EXTRA_TTL_SECONDS;
     if (x->kind != API_JOB_VERIFY) {
@@ -57,8 +56,7 @@ static void create_extra(struct bk *k, const struct extra *x)
         job.retry_window_seconds = job.retry_window_seconds > 300 ? 300 : job.retry_window_seconds;
     }
     plan_job_write(&spec, k->in->options, &body);
-    a = plan_add(k->out, PLAN_CREATE, PLAN_OBJ_JOB, x->name, "");
-    a->body = plan_take_text(k->out, &body);
+    plan_create(k->out, PLAN_OBJ_JOB, x->name, &body, PLAN_OBJ_BACKUP, &k->b->meta);
 }
 
 /* Makes it, or looks at it. DONE: *res is filled, plan_result_done() is the caller's; *ret_log may

@@ -186,11 +186,9 @@ static void create_job(struct bk *k, struct bk_run *r)
         .token = "",
         .pin_value = "",
     };
-    struct plan_action *a;
 
     plan_job_write(&spec, k->in->options, &body);
-    a = plan_add(k->out, PLAN_CREATE, PLAN_OBJ_JOB, run->meta.name, "");
-    a->body = plan_take_text(k->out, &body);
+    plan_create(k->out, PLAN_OBJ_JOB, run->meta.name, &body, PLAN_OBJ_RUN, &run->meta);
     condition(k, r, API_COND_PROGRESSING, API_TRUE, "Starting", "the Job is being created");
 }
 

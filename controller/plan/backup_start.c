@@ -56,8 +56,7 @@ static void create(struct bk *k, const struct wish *w)
         return;
     }
     api_run_write(k->b, w->name, w->scheduled, w->trigger, w->token, &body);
-    a = plan_add(&k->later, PLAN_CREATE, PLAN_OBJ_RUN, w->name, "");
-    a->body = plan_take_text(k->out, &body);
+    a = plan_create(&k->later, PLAN_OBJ_RUN, w->name, &body, PLAN_OBJ_BACKUP, &k->b->meta);
     a->stop_on_failure = true;
     plan_event(&k->later, PLAN_OBJ_BACKUP, &k->b->meta, false, API_EVENT_RUN_CREATED,
                "created run '%s' (%s)", w->name, api_trigger_names[w->trigger]);

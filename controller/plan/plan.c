@@ -35,10 +35,25 @@ struct plan_action *plan_add(struct plan_actions *a, enum plan_kind kind, enum p
         .name = api_dup(a->arena, name),
         .uid = api_dup(a->arena, uid),
         .body = "",
+        .owner_name = "",
+        .owner_uid = "",
         .reason = "",
         .text = "",
         .channel = "",
     };
+    return p;
+}
+
+struct plan_action *plan_create(struct plan_actions *a, enum plan_object object, const char *name,
+                                struct nb_buf *body, enum plan_object owner,
+                                const struct api_meta *of)
+{
+    struct plan_action *p = plan_add(a, PLAN_CREATE, object, name, "");
+
+    p->body = plan_take_text(a, body);
+    p->owner = owner;
+    p->owner_name = api_dup(a->arena, of->name);
+    p->owner_uid = api_dup(a->arena, of->uid);
     return p;
 }
 

@@ -16,7 +16,8 @@
  *     for each action, in order:
  *       carry it out. When that fails: if action->stop_on_failure, carry out nothing that follows;
  *       409 (a patch's resourceVersion is old) is "plan again soon".
- *       PLAN_CREATE that meets AlreadyExists: GET the object and ask plan_adopt(). ADOPT means
+ *       PLAN_CREATE: GET the owner first; gone, or of another uid: that is a 409. When the POST
+ *       meets AlreadyExists: GET the object and ask plan_adopt(). ADOPT means
  *       success (the store will bring it); WAIT and FOREIGN: add a plan_fact and go to again.
  *       PLAN_LOOK: GET. Found: add it to runs/jobs/pods by hand, else add a fact
  *       PLAN_FACT_GONE; go to again. Of a pod, `name` is its Job's: list that Job's pods, append
@@ -58,6 +59,8 @@ struct plan_action {
     enum plan_object object;
     const char *name, *uid; /* uid "" when unknown (create, look) */
     const char *body;       /* JSON */
+    enum plan_object owner; /* of what is created: it is looked at first, since a store that is */
+    const char *owner_name, *owner_uid; /* behind may still show one that is gone */
     bool stop_on_failure;
     bool foreground;
     bool event_warning;
@@ -175,6 +178,10 @@ const struct api_job *plan_job_find(const struct api_job *const *jobs, size_t n,
 /* --- for the files of this folder ------------------------------------------------------------ */
 struct plan_action *plan_add(struct plan_actions *a, enum plan_kind kind, enum plan_object object,
                              const char *name, const char *uid);
+/* Takes the body's text, as plan_take_text() does. */
+struct plan_action *plan_create(struct plan_actions *a, enum plan_object object, const char *name,
+                                struct nb_buf *body, enum plan_object owner,
+                                const struct api_meta *of);
 void plan_wake(struct plan_actions *a, int64_t at_ms); /* the earliest wins; 0 is ignored */
 void plan_event(struct plan_actions *a, enum plan_object object, const struct api_meta *about,
                 bool warning, const char *reason, const char *fmt, ...) NB_PRINTF(6, 7);

@@ -271,7 +271,6 @@ static void create(struct rs *k)
         .pin_value = "",
         .r = k->r,
     };
-    struct plan_action *a;
 
     if (!find_source(k, &source))
         return;
@@ -281,8 +280,7 @@ static void create(struct rs *k)
     spec.owner = source.owner;
     spec.keys = source.keys;
     plan_job_write(&spec, k->in->options, &body);
-    a = plan_add(k->out, PLAN_CREATE, PLAN_OBJ_JOB, k->job, "");
-    a->body = plan_take_text(k->out, &body);
+    plan_create(k->out, PLAN_OBJ_JOB, k->job, &body, PLAN_OBJ_RESTORE, &k->r->meta);
     condition(k, API_COND_PROGRESSING, API_TRUE, "Starting", "the Job is being created");
 }
 

@@ -133,11 +133,30 @@ static bool adopt(struct rec_act *act, const struct plan_action *a, enum rec_out
            nb_fail(err, NB_E_LIMIT, "TooManyFacts", "too many name collisions in one plan");
 }
 
+/* The stores may be behind: of what is gone, another one of the same name too, nothing is to be made
+ * again while its remains are being collected. */
+static bool owner_lives(struct rec_act *act, const struct plan_action *a, struct nb_error *err)
+{
+    nb_auto(nb_json_free) struct nb_json *owner = NULL;
+
+    if (!kube_get(act->work->client, resource_of(a->owner), act->ns, a->owner_name,
+                  act->work->cancel, &owner, err)) {
+        if (err->code == NB_E_NOT_FOUND)
+            err->code = NB_E_CONFLICT;
+        return false;
+    }
+    return nb_streq(nb_json_str(nb_json_at(owner, "metadata.uid"), ""), a->owner_uid) ||
+           nb_fail(err, NB_E_CONFLICT, "OwnerGone", "%s '%s' is another one by now",
+                   resource_of(a->owner)->kind, a->owner_name);
+}
+
 static bool create(struct rec_act *act, const struct plan_action *a, enum rec_outcome *ret,
                    struct nb_error *err)
 {
     nb_auto(nb_json_free) struct nb_json *made = NULL;
 
+    if (!owner_lives(act, a, err))
+        return false;
     if (!kube_create(act->work->client, resource_of(a->object), act->ns, a->name,
                      nb_str_from(a->body), act->work->cancel, &made, err))
         return kube_error_is_already_exists(err) && adopt(act, a, ret, err);

@@ -420,6 +420,29 @@ static void watch_of_pods_that_is_behind_loses_nothing(void **state)
 }
 
 /* A name was taken, and is free when we look by whom: we go on at once. */
+/* The store still shows it. Nothing is made until the server says that it is there. */
+static void nothing_is_made_for_a_policy_that_only_the_store_knows(void **state)
+{
+    const struct fake_kube_fault gone = {
+        .method = "GET", .part = "neo4jbackups/x", .times = 3, .status = 404, .reason = "NotFound"
+    };
+    struct fake_kube *k = fake_kube_new();
+    struct controller *c;
+
+    (void)state;
+    fake_kube_put(k, BACKUPS, backup);
+    fake_kube_fail(k, &gone);
+    c = controller_start(k, 1000000);
+    while (fake_kube_requests(k, "GET " BACKUPS "/x") < 3) {
+        assert_int_equal(fake_kube_requests(k, "POST " RUNS), 0);
+        fake_kube_wait(k, 5);
+    }
+    assert_true(go_on(k, &good, c));
+    check_end(k, &good, "seen again");
+    controller_stop(c);
+    fake_kube_free(k);
+}
+
 static void holder_of_a_name_that_goes_meanwhile_holds_nothing_up(void **state)
 {
     static const char *const parts[] = { "neo4jbackupruns", "jobs" };
@@ -503,6 +526,7 @@ int main(void)
         cmocka_unit_test(unreliable_watches_change_nothing),
         cmocka_unit_test(watch_of_pods_that_is_behind_loses_nothing),
         cmocka_unit_test(two_controllers_make_one_run),
+        cmocka_unit_test(nothing_is_made_for_a_policy_that_only_the_store_knows),
         cmocka_unit_test(holder_of_a_name_that_goes_meanwhile_holds_nothing_up),
         cmocka_unit_test(restore_waits_for_its_run_and_succeeds),
     };
