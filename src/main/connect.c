@@ -186,6 +186,12 @@ static bool load_from_options(const struct options *o, struct neo4j_settings *s,
         "for a server without authentication");
 }
 
+/* Who asks what is wrong is not to wait for it to become right. */
+static int64_t secret_wait_seconds(const struct options *o)
+{
+    return opt_for_command(o, CMD_CHECK) ? 0 : SECRET_WAIT_SECONDS;
+}
+
 bool neo4j_settings_load(const struct options *o, const struct nb_cancel *cancel,
                          struct neo4j_settings *ret, struct nb_error *err)
 {
@@ -198,7 +204,7 @@ bool neo4j_settings_load(const struct options *o, const struct nb_cancel *cancel
     ret->bolt.ca_pem_n = ca ? strlen(ca) : 0;
     ret->bolt.server_name = opt_text(o, OPT_NEO4J_TLS_SERVER_NAME);
     if (opt_given(o, OPT_NEO4J_AUTH_DIR)) {
-        if (!secret_dir_wait(load_from_dir, &load, SECRET_WAIT_SECONDS, cancel, err))
+        if (!secret_dir_wait(load_from_dir, &load, secret_wait_seconds(o), cancel, err))
             return false;
     } else if (!load_from_options(o, ret, err)) {
         return false;
@@ -302,7 +308,8 @@ static bool creds_from_dir(void *ctx, struct nb_error *err)
     }
     if (!opt_text(o, OPT_R2_ACCOUNT_ID) && !opt_text(o, OPT_R2_ENDPOINT)) {
         if (!secret_dir_first(&d, accounts, &account, err))
-            return false;
+            return nb_hint(err, "add the id of the Cloudflare account, or set R2_ENDPOINT (in a "
+                                "policy: storage.s3.endpoint) for any other S3 service");
         free(load->account_id);
         load->account_id = nb_xstrdup(nb_secret_str(account).p);
     }
@@ -402,7 +409,7 @@ bool bucket_open(const struct options *o, const struct bucket_hooks *hooks,
     if (!trust_load(o, cancel, &trust, err))
         return false;
     if (opt_given(o, OPT_R2_CREDENTIALS_DIR))
-        ok = secret_dir_wait(creds_from_dir, &load, SECRET_WAIT_SECONDS, cancel, err);
+        ok = secret_dir_wait(creds_from_dir, &load, secret_wait_seconds(o), cancel, err);
     else
         ok = creds_from_options(&load, err);
     ok = ok && open_client(&load, hooks, &ret->client, err);

@@ -202,8 +202,9 @@ const char *const *options_args(const struct options *o, size_t *ret_n);
 /* Borrowed; NULL when absent without a default. Not for secrets. */
 const char *opt_text(const struct options *o, enum option_id id);
 const struct nb_secret *opt_secret(const struct options *o, enum option_id id);
-bool opt_given(const struct options *o, enum option_id id);   /* not by default */
-bool opt_belongs(const struct options *o, enum option_id id); /* to this command */
+bool opt_given(const struct options *o, enum option_id id);       /* not by default */
+bool opt_belongs(const struct options *o, enum option_id id);     /* to this command */
+bool opt_for_command(const struct options *o, unsigned commands); /* it is one of these */
 int64_t opt_int(const struct options *o, enum option_id id, int64_t absent);
 bool opt_bool(const struct options *o, enum option_id id);
 int64_t opt_time(const struct options *o, enum option_id id, int64_t absent); /* unix seconds */

@@ -85,11 +85,37 @@ static void credentials_that_differ_are_refused_without_showing_them(void **stat
     }
 }
 
+/* Why it ends where a Secret is missing and nobody may wait any longer. */
+static const char *without_secret(unsigned command, const char *name)
+{
+    static const char *const envp[] = { "NEO4J_AUTH_DIR=/nonexistent", NULL };
+    static struct nb_error err;
+    nb_auto_done(neo4j_settings_done) struct neo4j_settings s = { .user = NULL };
+    nb_auto(options_free) struct options *o = NULL;
+    nb_auto(nb_cancel_free) struct nb_cancel *cancel = nb_cancel_new();
+    bool help;
+
+    nb_error_clear(&err);
+    nb_cancel_set(cancel);
+    assert_true(
+        options_load(command, name, 0, NULL, (char *const *)(uintptr_t)envp, &o, &help, &err));
+    assert_false(neo4j_settings_load(o, cancel, &s, &err));
+    return err.reason;
+}
+
+static void missing_secret_is_waited_for_but_not_by_check(void **state)
+{
+    (void)state;
+    assert_string_equal(without_secret(CMD_BACKUP, "backup"), "Cancelled");
+    assert_string_equal(without_secret(CMD_CHECK, "check"), "SecretNotFound");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(credentials_that_say_the_same_are_taken),
         cmocka_unit_test(credentials_that_differ_are_refused_without_showing_them),
+        cmocka_unit_test(missing_secret_is_waited_for_but_not_by_check),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
