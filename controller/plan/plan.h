@@ -148,7 +148,9 @@ struct plan_restore_input {
     const struct api_restore *restore;
     const struct api_run
         *source_run; /* spec.source.runRef or status.resolvedSource; NULL: none (yet) */
-    const struct api_backup *source_backup; /* spec.source.backupRef; NULL: none (yet) */
+    const struct api_backup *source_backup;  /* spec.source.backupRef; NULL: none (yet) */
+    const struct api_restore *const *others; /* of its namespace */
+    size_t other_count;
     const struct api_job *const *jobs; /* in its namespace, label API_LABEL_RESTORE = its name */
     size_t job_count;
     const struct api_pod *const *pods;

@@ -181,6 +181,43 @@ static void wait_for(struct rs *k, const char *reason, const char *message)
     condition(k, API_COND_PROGRESSING, API_TRUE, reason, message);
 }
 
+/* Whether that one is to end before ours may begin: two at once into one server would both fail,
+ * with what each has written in the other's way. Of two that could begin, the older one does. */
+static bool goes_first(const struct rs *k, const struct api_restore *other)
+{
+    const struct api_condition *waits =
+        api_condition_get(&other->status.conditions, API_COND_PROGRESSING);
+
+    if (strcmp(other->meta.uid, k->r->meta.uid) == 0 || other->meta.deleted ||
+        other->reconcile_disabled || api_restore_is_terminal(other) ||
+        strcmp(other->target.uri, k->r->target.uri) != 0)
+        return false;
+    if (*other->status.job)
+        return true;
+    if (waits && (strcmp(waits->reason, "SourceNotFound") == 0 ||
+                  strcmp(waits->reason, "SourceNotFinished") == 0))
+        return false;
+    return other->meta.created < k->r->meta.created ||
+           (other->meta.created == k->r->meta.created &&
+            strcmp(other->meta.name, k->r->meta.name) < 0);
+}
+
+static bool target_is_busy(struct rs *k)
+{
+    for (size_t i = 0; i < k->in->other_count; i++) {
+        const struct api_restore *other = k->in->others[i];
+
+        if (!goes_first(k, other))
+            continue;
+        wait_for(k, "TargetBusy",
+                 api_printf(k->out->arena, "Neo4jRestore '%s' into '%s' has not ended yet",
+                            other->meta.name, other->target.uri));
+        plan_wake(k->out, k->in->now_ms + WAIT_MS);
+        return true;
+    }
+    return false;
+}
+
 static bool source_of_run(struct rs *k, struct source *ret)
 {
     const struct api_run *run = k->in->source_run;
@@ -272,7 +309,7 @@ static void create(struct rs *k)
         .r = k->r,
     };
 
-    if (!find_source(k, &source))
+    if (!find_source(k, &source) || target_is_busy(k))
         return;
     spec.t = &source.t;
     spec.backup = ""; /* so that it does not count among that Neo4jBackup's Jobs */

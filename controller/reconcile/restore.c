@@ -7,6 +7,8 @@ static void make_plan(const struct rec *rec, const struct rec_view *v, struct pl
         .restore = v->restore,
         .source_run = v->source_run,
         .source_backup = v->source_backup,
+        .others = (const struct api_restore *const *)v->others.items,
+        .other_count = v->others.count,
         .jobs = (const struct api_job *const *)v->jobs.items,
         .job_count = v->jobs.count,
         .pods = (const struct api_pod *const *)v->pods.items,

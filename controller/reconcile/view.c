@@ -155,6 +155,24 @@ static void add_source(struct rec *rec, struct rec_view *v)
         v->source_backup = NULL;
 }
 
+/* Only asked where it matters: one that has begun waits for nobody. */
+static void add_others(struct rec *rec, struct rec_view *v)
+{
+    nb_auto_done(ctl_objects_done) struct ctl_objects found = { 0 };
+
+    if (*v->restore->status.job || api_restore_is_terminal(v->restore))
+        return;
+    ctl_store_by_index(rec->restores, v->restore->meta.ns, &found);
+    for (size_t i = 0; i < found.count; i++) {
+        nb_auto(nb_json_free) struct nb_json *json = parse(found.items[i]);
+        struct nb_error err = NB_ERROR_INIT;
+        struct api_restore *other;
+
+        if (json && api_restore_parse(json, &other, &err))
+            nb_vec_push(&v->others, other);
+    }
+}
+
 bool rec_view_fill_restore(struct rec *rec, const char *key, struct rec_view *ret)
 {
     nb_auto(nb_json_free) struct nb_json *json =
@@ -165,6 +183,7 @@ bool rec_view_fill_restore(struct rec *rec, const char *key, struct rec_view *re
     if (!json || !api_restore_parse(json, &ret->restore, &err))
         return false;
     add_source(rec, ret);
+    add_others(rec, ret);
     add_all(ret, rec->jobs, key, PLAN_OBJ_JOB);
     add_all(ret, rec->pods, key, PLAN_OBJ_POD);
     add_logs(ret, rec->logs);
@@ -186,6 +205,8 @@ bool rec_view_add_fact(struct rec_view *v, enum plan_fact_kind kind, enum plan_o
 
 void rec_view_done(struct rec_view *v)
 {
+    for (size_t i = 0; i < v->others.count; i++)
+        api_restore_free(v->others.items[i]);
     for (size_t i = 0; i < v->runs.count; i++)
         api_run_free(v->runs.items[i]);
     for (size_t i = 0; i < v->jobs.count; i++)
@@ -196,6 +217,7 @@ void rec_view_done(struct rec_view *v)
         api_log_free(v->logs.items[i]);
     for (size_t i = 0; i < v->texts.count; i++)
         free(v->texts.items[i]);
+    nb_vec_done(&v->others);
     nb_vec_done(&v->runs);
     nb_vec_done(&v->jobs);
     nb_vec_done(&v->pods);

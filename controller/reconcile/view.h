@@ -16,6 +16,7 @@ struct rec_view {
     struct api_restore *restore; /* the same */
     struct api_run *source_run;  /* of a restore; NULL: none (yet) */
     struct api_backup *source_backup;
+    struct nb_vec others;           /* struct api_restore *, of the same namespace */
     struct nb_vec runs, jobs, pods; /* struct api_run *, ... */
     struct nb_vec logs;             /* struct api_log *, the copies that job_logs speaks of */
     struct plan_job_log *job_logs;

@@ -172,6 +172,58 @@ static void restore_of_a_backup_names_owner_and_time(void **state)
     assert_false(job_has("RESTORE_KEYS"));
 }
 
+/* Whether ours begins beside that one: created a minute before it or after it. */
+static bool begins_beside(const char *created, const char *uri, const char *status)
+{
+    nb_auto(nb_free) char *text =
+        nb_xasprintf("{\"metadata\":{\"name\":\"other\",\"namespace\":\"ns\",\"uid\":\"o\","
+                     "\"creationTimestamp\":\"%s\"},\"spec\":{\"source\":{" KEY "},\"target\":{"
+                     "\"connection\":{\"uri\":\"%s\"}}},\"status\":{%s}}",
+                     created, uri, status);
+    nb_auto(nb_json_free) struct nb_json *json = NULL;
+    nb_auto(api_restore_free) struct api_restore *other = NULL;
+    struct nb_error err = NB_ERROR_INIT;
+    bool begun;
+
+    assert_true(nb_json_parse(text, strlen(text), 1 << 20, &json, &err));
+    assert_true(api_restore_parse(json, &other, &err));
+    world_init(w, "2026-01-01T12:00:00Z");
+    world_create(w, PLAN_OBJ_RESTORE, RESTORE(KEY, ""));
+    w->other_restore = other;
+    world_settle(w);
+    begun = world_find(w, PLAN_OBJ_JOB, "r-r") != NULL;
+    if (!begun) {
+        assert_string_equal(world_condition(w, PLAN_OBJ_RESTORE, "r", "Progressing"),
+                            "True/TargetBusy");
+        assert_true(w->requeue_at_ms > w->now_ms);
+        w->other_restore = NULL; /* it has ended, or was deleted */
+        world_settle(w);
+        assert_non_null(world_find(w, PLAN_OBJ_JOB, "r-r"));
+    }
+    world_done(w);
+    return begun;
+}
+
+static void restores_into_one_server_go_one_after_the_other(void **state)
+{
+    static const char before[] = "2026-01-01T11:00:00Z", after[] = "2026-01-01T13:00:00Z";
+    static const char same[] = "bolt://t:7687";
+
+    (void)state;
+    assert_false(begins_beside(before, same, ""));
+    assert_true(begins_beside(after, same, ""));
+    assert_false(begins_beside(after, same, "\"jobRef\":{\"name\":\"other-r\"}"));
+    assert_true(begins_beside(before, "bolt://u:7687", "\"jobRef\":{\"name\":\"other-r\"}"));
+    assert_true(
+        begins_beside(before, same,
+                      "\"jobRef\":{\"name\":\"other-r\"},\"result\":\"Failed\",\"conditions\":[{"
+                      "\"type\":\"Succeeded\",\"status\":\"False\"}]"));
+    assert_true(begins_beside(before, same,
+                              "\"conditions\":[{\"type\":\"Progressing\",\"status\":\"True\","
+                              "\"reason\":\"SourceNotFound\"}]"));
+    world_init(w, "2026-01-01T12:00:00Z");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +234,7 @@ int main(void)
         cmocka_unit_test_teardown(restore_that_ends_before_its_pod_is_seen_is_looked_at, teardown),
         cmocka_unit_test_teardown(restore_never_starts_twice, teardown),
         cmocka_unit_test_teardown(restore_of_a_backup_names_owner_and_time, teardown),
+        cmocka_unit_test_teardown(restores_into_one_server_go_one_after_the_other, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

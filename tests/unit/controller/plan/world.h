@@ -45,6 +45,7 @@ struct world {
     const char *tell_fault;   /* they are given up, because of this */
     const char *no_channel;   /* the one that the configuration lacks; NULL: it has all */
     char journal[WORLD_TEXT]; /* events, notifications, creations, deletions: one a line */
+    const struct api_restore *other_restore; /* of the namespace, or NULL */
     int64_t requeue_at_ms;
     int writes, stop_after; /* stop_after: -1 never */
     bool namespace_terminating;
@@ -512,6 +513,8 @@ static inline size_t world_step(struct world *w)
             .restore = v.restore,
             .source_run = v.run_count ? v.runs[0] : NULL,
             .source_backup = v.backup,
+            .others = &w->other_restore,
+            .other_count = w->other_restore ? 1 : 0,
             .jobs = (const struct api_job *const *)v.jobs,
             .job_count = v.job_count,
             .pods = (const struct api_pod *const *)v.pods,
