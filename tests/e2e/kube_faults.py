@@ -221,7 +221,8 @@ class Case:
         else:
             raise Wrong("nobody took over")
         await asyncio.sleep(self.rng.choice((0, 0.5, 3)))
-        controller.process.send_signal(signal.SIGCONT)
+        if controller.process.returncode is None:  # the case may be over
+            controller.process.send_signal(signal.SIGCONT)
 
     # --- what the pods say
 
