@@ -118,9 +118,10 @@ struct cyp_schema {
 /*
  * A statement as a server prints it, in the form in which dumps have it and most servers take it:
  * the default kind of index under its default name, without options that are the defaults.
+ * range_is_odd: the server is a 4.4, whose default is another kind: what is RANGE says so.
  */
 NB_NODISCARD bool cyp_schema_append_portable(struct nb_buf *out, struct nb_str statement,
-                                             struct nb_error *err);
+                                             bool range_is_odd, struct nb_error *err);
 /* Any order; the writer puts indexes first, then constraints, then what is enterprise only. */
 NB_NODISCARD bool cyp_script_schema(struct cyp_script *s, const struct cyp_schema *item,
                                     struct nb_error *err);

@@ -59,12 +59,20 @@ static void head_append(struct cyp_script *s, const struct cyp_head *head)
                 "// the end of the file, whose last line is \"" CYP_TAIL_LAST "\".\n");
 }
 
+static bool str_starts(struct nb_str s, const char *prefix)
+{
+    size_t n = strlen(prefix);
+
+    return s.n >= n && memcmp(s.p, prefix, n) == 0;
+}
+
 bool cyp_script_head(struct cyp_script *s, const struct cyp_head *head, struct nb_error *err)
 {
     struct nb_buf *out = &s->text;
 
     assert(s->phase == CYP_PHASE_HEAD);
     s->phase = CYP_PHASE_NODES;
+    s->range_is_odd = str_starts(head->server_version, "4.");
     head_append(s, head);
     nb_buf_puts(out, CYP_ENCODING_CHECK ";\n");
     nb_buf_printf(out, "CREATE CONSTRAINT `%s` FOR (n:`%s`) REQUIRE n.`%s` IS UNIQUE;\n", s->helper,
@@ -86,20 +94,15 @@ static const char btree_options[] =
     "`spatial.wgs-84-3d.min`: [-180.0, -90.0, -1000000.0],"
     "`spatial.wgs-84.max`: [180.0, 90.0],`spatial.wgs-84.min`: [-180.0, -90.0]},"
     " indexProvider: 'native-btree-1.0'}";
+static const char range_options[] = " OPTIONS {indexConfig: {}, indexProvider: 'range-1.0'}";
 static const char *const default_options[] = {
     btree_options,
-    " OPTIONS {indexConfig: {}, indexProvider: 'range-1.0'}",
+    range_options,
     " OPTIONS {indexConfig: {}, indexProvider: 'text-1.0'}",
     " OPTIONS {indexConfig: {}, indexProvider: 'text-2.0'}",
     " OPTIONS {indexConfig: {}, indexProvider: 'token-lookup-1.0'}",
 };
 
-static bool str_starts(struct nb_str s, const char *prefix)
-{
-    size_t n = strlen(prefix);
-
-    return s.n >= n && memcmp(s.p, prefix, n) == 0;
-}
 static bool str_ends(struct nb_str s, const char *suffix)
 {
     size_t n = strlen(suffix);
@@ -123,18 +126,22 @@ static size_t name_end(struct nb_str s, size_t i)
 }
 
 /* A token look-up index is there already in a new database, under a name of its own. */
-bool cyp_schema_append_portable(struct nb_buf *out, struct nb_str statement, struct nb_error *err)
+bool cyp_schema_append_portable(struct nb_buf *out, struct nb_str statement, bool range_is_odd,
+                                struct nb_error *err)
 {
-    static const char *const plain[] = { "CREATE RANGE INDEX ", "CREATE BTREE INDEX " };
+    static const char range[] = "CREATE RANGE INDEX ";
+    static const char *const plain[] = { range, "CREATE BTREE INDEX " };
     static const char lookup[] = "CREATE LOOKUP INDEX ";
     struct nb_str s = statement;
 
     for (size_t i = 0; i < NB_ARRAY_LEN(default_options); i++)
-        if (str_ends(s, default_options[i]))
+        if (str_ends(s, default_options[i]) &&
+            !(range_is_odd && default_options[i] == range_options && !str_starts(s, range)))
             s.n -= strlen(default_options[i]);
     for (size_t i = 0; i < NB_ARRAY_LEN(plain); i++) {
         /* A tree with options of its own is left as it is. */
-        if (!str_starts(s, plain[i]) || str_ends(s, "'native-btree-1.0'}"))
+        if (!str_starts(s, plain[i]) || str_ends(s, "'native-btree-1.0'}") ||
+            (range_is_odd && plain[i] == range))
             continue;
         nb_buf_puts(out, "CREATE INDEX ");
         s.p += strlen(plain[i]);
@@ -163,7 +170,7 @@ bool cyp_script_schema(struct cyp_script *s, const struct cyp_schema *item, stru
     if (!str_starts(item->statement, "CREATE "))
         return nb_fail(err, NB_E_INVALID, "BadSchemaStatement", "'%.*s' has no CREATE statement",
                        item->name.n < 64 ? (int)item->name.n : 64, item->name.p);
-    if (!cyp_schema_append_portable(out, item->statement, err))
+    if (!cyp_schema_append_portable(out, item->statement, s->range_is_odd, err))
         return nb_wrap(err, "'%.*s'", item->name.n < 64 ? (int)item->name.n : 64, item->name.p);
     nb_buf_puts(out, ";\n");
     s->counts.statements++;

@@ -39,6 +39,7 @@ struct cyp_script {
     char *helper;
     size_t helper_n;
     bool failed;
+    bool range_is_odd; /* of the server that the data come from */
     struct nb_error error;
     struct cyp_group **groups; /* in the order in which they came up */
     uint64_t *hashes;          /* of the groups' ids */

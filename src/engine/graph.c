@@ -52,7 +52,7 @@ static bool source_schema(void *ctx, const struct eng_schema_item *item, struct 
 {
     nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(STATEMENT_MAX_BYTES);
 
-    return cyp_schema_append_portable(&text, item->item.statement, err) &&
+    return cyp_schema_append_portable(&text, item->item.statement, false, err) &&
            nb_buf_check(&text, err) && schema_take(ctx, nb_buf_str(&text), err);
 }
 
@@ -124,7 +124,17 @@ static bool dump_delete(void *ctx, int64_t id, struct nb_error *err)
 
 static bool dump_schema(void *ctx, const struct cyp_schema *item, struct nb_error *err)
 {
-    return schema_take(ctx, item->statement, err);
+    nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(STATEMENT_MAX_BYTES);
+    static const char range[] = "CREATE RANGE INDEX ";
+    struct nb_str s = item->statement;
+    size_t n = sizeof(range) - 1;
+
+    /* A dump of a 4.4 says what is RANGE, for there it is not what everybody has. */
+    if (s.n < n || memcmp(s.p, range, n) != 0)
+        return schema_take(ctx, s, err);
+    nb_buf_puts(&text, "CREATE INDEX ");
+    nb_buf_append(&text, s.p + n, s.n - n);
+    return nb_buf_check(&text, err) && schema_take(ctx, nb_buf_str(&text), err);
 }
 
 static bool dump_other(void *ctx, struct nb_str statement, struct nb_error *err)

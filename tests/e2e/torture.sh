@@ -10,7 +10,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 bin=${TORTURE_BIN:-$here/../../build/release}
 py=$("$here/../parts/get.sh" path py)
 export E2E_NEO4J_PASSWORD=${E2E_NEO4J_PASSWORD:-correct-horse-7} E2E_HOST=127.0.0.1
-export NEO4J_PASSWORD=$E2E_NEO4J_PASSWORD LOG_LEVEL=warn SHELL_HEAP=1g
+export NEO4J_PASSWORD=$E2E_NEO4J_PASSWORD LOG_LEVEL=warn SHELL_HEAP=1g NEO4J_HEAP=1g
 source_uri=bolt://127.0.0.1:17923 target_uri=bolt://127.0.0.1:17924
 work=$(mktemp -d)
 passed=0 failed=0

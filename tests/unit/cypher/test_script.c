@@ -332,6 +332,42 @@ static void large_dump_empties_query_caches_on_its_way(void **unused)
     ok(read_all(&out, out.len, 1 << 20, &ops, NULL, &err), &err);
 }
 
+/* What cyp_script makes of a schema statement of that server. */
+static void check_schema(const char *server, const char *statement, const char *wanted)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf out = NB_BUF_INIT(1 << 20);
+    struct nb_error err = NB_ERROR_INIT;
+    struct cyp_script_opts opts = opts_for(&out);
+    nb_auto(cyp_script_free) struct cyp_script *s = NULL;
+    struct cyp_head head = { .server_version = nb_str_from(server) };
+    struct cyp_schema item = { CYP_INDEX, NB_STR("i"), NB_STR("RANGE"), nb_str_from(statement),
+                               false };
+
+    ok(cyp_script_new(&opts, &s, &err), &err);
+    ok(cyp_script_head(s, &head, &err), &err);
+    ok(cyp_script_end_nodes(s, &err) && cyp_script_end_rels(s, &err) &&
+           cyp_script_end_data(s, &err) && cyp_script_schema(s, &item, &err) &&
+           cyp_script_tail(s, &err),
+       &err);
+    if (!strstr(nb_buf_cstr(&out), wanted))
+        fail_msg("%s: no %s in %s", server, wanted, nb_buf_cstr(&out));
+}
+
+/* The default kind of a 4.4 is BTREE, which is RANGE afterwards; but it has both. */
+static void range_index_of_a_4_4_stays_one(void **unused)
+{
+    static const char range[] = "CREATE RANGE INDEX `i` FOR (n:`A`) ON (n.`k`) OPTIONS "
+                                "{indexConfig: {}, indexProvider: 'range-1.0'}";
+    static const char unique[] = "CREATE CONSTRAINT `i` FOR (n:`A`) REQUIRE (n.`k`) IS UNIQUE "
+                                 "OPTIONS {indexConfig: {}, indexProvider: 'range-1.0'}";
+
+    (void)unused;
+    check_schema("4.4.48", range, "\nCREATE RANGE INDEX `i` FOR (n:`A`) ON (n.`k`);\n");
+    check_schema("5.26.30", range, "\nCREATE INDEX `i` FOR (n:`A`) ON (n.`k`);\n");
+    check_schema("4.4.48", unique, " IS UNIQUE OPTIONS {indexConfig: {}, indexProvider: ");
+    check_schema("5.26.30", unique, " IS UNIQUE;\n");
+}
+
 /* --- cut and broken --------------------------------------------------------------------------- */
 
 static void dump_small(struct nb_buf *out)
@@ -681,6 +717,7 @@ int main(void)
         cmocka_unit_test(pending_memory_stays_bounded_whatever_the_shapes),
         cmocka_unit_test(chunk_bytes_depend_on_its_rows_alone),
         cmocka_unit_test(large_dump_empties_query_caches_on_its_way),
+        cmocka_unit_test(range_index_of_a_4_4_stays_one),
         cmocka_unit_test(dump_cut_anywhere_is_seen_to_be_cut),
         cmocka_unit_test(dump_with_a_byte_changed_is_never_read_as_another),
         cmocka_unit_test(dump_has_the_form_of_the_documentation),
