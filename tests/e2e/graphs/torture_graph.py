@@ -157,35 +157,35 @@ POINT = "`spatial.cartesian.min`: [-5.5, -5.0], `spatial.cartesian.max`: [5.0, 5
 
 # (first version, first version without it, goes into a later generation, statement)
 SCHEMA = [
-    ((4, 4), (99, 0), True, "CREATE INDEX t_one FOR (n:Text) ON (n.number)"),
-    ((4, 4), (99, 0), True, "CREATE INDEX t_three FOR (n:Text) ON (n.number, n.none, n.`key 1`)"),
-    ((4, 4), (99, 0), True, f"CREATE INDEX {ODD} FOR (n:{ODD}) ON (n.{ODD})"),
-    ((4, 4), (99, 0), True, f"CREATE INDEX {quoted('rel ' + NAMES[5])} FOR ()-[r:{quoted(NAMES[5])}]-() ON (r.number, r.{quoted(NAMES[5])})"),
-    ((4, 4), (99, 0), True, "CREATE TEXT INDEX t_text FOR (n:Rim) ON (n.text)"),
-    ((4, 4), (99, 0), True, "CREATE TEXT INDEX t_text_rel FOR ()-[r:SPOKE]-() ON (r.text)"),
-    ((4, 4), (99, 0), True, f"CREATE FULLTEXT INDEX {quoted('full `text`; 2')} FOR (n:Rim|Hub|{ODD}) ON EACH [n.one, n.two, n.{ODD}]"
+    ((4, 4), (9999, 0), True, "CREATE INDEX t_one FOR (n:Text) ON (n.number)"),
+    ((4, 4), (9999, 0), True, "CREATE INDEX t_three FOR (n:Text) ON (n.number, n.none, n.`key 1`)"),
+    ((4, 4), (9999, 0), True, f"CREATE INDEX {ODD} FOR (n:{ODD}) ON (n.{ODD})"),
+    ((4, 4), (9999, 0), True, f"CREATE INDEX {quoted('rel ' + NAMES[5])} FOR ()-[r:{quoted(NAMES[5])}]-() ON (r.number, r.{quoted(NAMES[5])})"),
+    ((4, 4), (9999, 0), True, "CREATE TEXT INDEX t_text FOR (n:Rim) ON (n.text)"),
+    ((4, 4), (9999, 0), True, "CREATE TEXT INDEX t_text_rel FOR ()-[r:SPOKE]-() ON (r.text)"),
+    ((4, 4), (9999, 0), True, f"CREATE FULLTEXT INDEX {quoted('full `text`; 2')} FOR (n:Rim|Hub|{ODD}) ON EACH [n.one, n.two, n.{ODD}]"
      " OPTIONS {indexConfig: {`fulltext.analyzer`: 'swedish', `fulltext.eventually_consistent`: true}}"),
-    ((4, 4), (99, 0), True, "CREATE FULLTEXT INDEX t_full_rel FOR ()-[r:SPOKE|NEXT]-() ON EACH [r.one, r.two]"
+    ((4, 4), (9999, 0), True, "CREATE FULLTEXT INDEX t_full_rel FOR ()-[r:SPOKE|NEXT]-() ON EACH [r.one, r.two]"
      " OPTIONS {indexConfig: {`fulltext.analyzer`: 'standard-no-stop-words', `fulltext.eventually_consistent`: false}}"),
-    ((4, 4), (99, 0), True, "CREATE CONSTRAINT t_unique FOR (n:Rim) REQUIRE n.i IS UNIQUE"),
-    ((4, 4), (99, 0), True, f"CREATE CONSTRAINT {quoted('unique ``')} FOR (n:{ODD}) REQUIRE (n.{ODD}, n.two) IS UNIQUE"),
+    ((4, 4), (9999, 0), True, "CREATE CONSTRAINT t_unique FOR (n:Rim) REQUIRE n.i IS UNIQUE"),
+    ((4, 4), (9999, 0), True, f"CREATE CONSTRAINT {quoted('unique ``')} FOR (n:{ODD}) REQUIRE (n.{ODD}, n.two) IS UNIQUE"),
     ((4, 4), (5, 0), False, "CREATE BTREE INDEX t_btree FOR (n:Hub) ON (n.p) OPTIONS {indexConfig: {" + POINT + "}, indexProvider: 'native-btree-1.0'}"),
     ((4, 4), (5, 0), False, "CREATE BTREE INDEX t_lucene FOR (n:Hub) ON (n.q) OPTIONS {indexProvider: 'lucene+native-3.0'}"),
     ((4, 4), (5, 0), False, "CREATE CONSTRAINT t_unique_lucene FOR (n:Hub) REQUIRE n.u IS UNIQUE OPTIONS {indexProvider: 'lucene+native-3.0'}"),
     ((4, 4), (5, 0), True, "CREATE RANGE INDEX t_range4 FOR (n:Hub) ON (n.r)"),
-    ((4, 4), (99, 0), True, "CREATE POINT INDEX t_point FOR (n:Hub) ON (n.at) OPTIONS {indexConfig: {" + POINT + "}}"),
-    ((4, 4), (99, 0), True, "CREATE POINT INDEX t_point_rel FOR ()-[r:SPOKE]-() ON (r.at)"),
-    ((5, 0), (99, 0), True, "CREATE RANGE INDEX t_range FOR ()-[r:SPOKE]-() ON (r.a, r.b) OPTIONS {indexProvider: 'range-1.0'}"),
-    ((5, 0), (99, 0), False, "CREATE TEXT INDEX t_text1 FOR (n:Hub) ON (n.text) OPTIONS {indexProvider: 'text-1.0'}"),
-    ((5, 7), (99, 0), True, "CREATE CONSTRAINT t_unique_rel FOR ()-[r:NEXT]-() REQUIRE (r.a, r.b) IS UNIQUE"),
-    ((5, 7), (99, 0), True, f"CREATE CONSTRAINT {quoted('rel unique `')} FOR ()-[r:{ODD}]-() REQUIRE r.{ODD} IS UNIQUE OPTIONS {{indexProvider: 'range-1.0'}}"),
-    ((5, 13), (99, 0), True, "CREATE VECTOR INDEX t_vector FOR (n:Vector) ON (n.procedure)"
+    ((4, 4), (9999, 0), True, "CREATE POINT INDEX t_point FOR (n:Hub) ON (n.at) OPTIONS {indexConfig: {" + POINT + "}}"),
+    ((4, 4), (9999, 0), True, "CREATE POINT INDEX t_point_rel FOR ()-[r:SPOKE]-() ON (r.at)"),
+    ((5, 0), (9999, 0), True, "CREATE RANGE INDEX t_range FOR ()-[r:SPOKE]-() ON (r.a, r.b) OPTIONS {indexProvider: 'range-1.0'}"),
+    ((5, 0), (9999, 0), False, "CREATE TEXT INDEX t_text1 FOR (n:Hub) ON (n.text) OPTIONS {indexProvider: 'text-1.0'}"),
+    ((5, 7), (9999, 0), True, "CREATE CONSTRAINT t_unique_rel FOR ()-[r:NEXT]-() REQUIRE (r.a, r.b) IS UNIQUE"),
+    ((5, 7), (9999, 0), True, f"CREATE CONSTRAINT {quoted('rel unique `')} FOR ()-[r:{ODD}]-() REQUIRE r.{ODD} IS UNIQUE OPTIONS {{indexProvider: 'range-1.0'}}"),
+    ((5, 13), (9999, 0), True, "CREATE VECTOR INDEX t_vector FOR (n:Vector) ON (n.procedure)"
      " OPTIONS {indexConfig: {`vector.dimensions`: 4096, `vector.similarity_function`: 'euclidean'}}"),
-    ((5, 18), (99, 0), True, "CREATE VECTOR INDEX t_vector_rel FOR ()-[r:NEAR]-() ON (r.procedure)"
+    ((5, 18), (9999, 0), True, "CREATE VECTOR INDEX t_vector_rel FOR ()-[r:NEAR]-() ON (r.procedure)"
      " OPTIONS {indexConfig: {`vector.dimensions`: 8, `vector.similarity_function`: 'cosine'}}"),
-    ((5, 23), (99, 0), True, "CREATE VECTOR INDEX t_vector_hnsw FOR (n:Vector) ON (n.exact) OPTIONS {indexConfig: {`vector.dimensions`: 1024,"
+    ((5, 23), (9999, 0), True, "CREATE VECTOR INDEX t_vector_hnsw FOR (n:Vector) ON (n.exact) OPTIONS {indexConfig: {`vector.dimensions`: 1024,"
      " `vector.similarity_function`: 'cosine', `vector.quantization.enabled`: false, `vector.hnsw.m`: 8, `vector.hnsw.ef_construction`: 50}}"),
-    ((5, 23), (99, 0), True, "CREATE VECTOR INDEX t_vector_any FOR (n:Vector) ON (n.double)"),
+    ((5, 23), (9999, 0), True, "CREATE VECTOR INDEX t_vector_any FOR (n:Vector) ON (n.double)"),
 ]  # fmt: skip
 
 
