@@ -4,7 +4,8 @@
 /*
  * eng_verify: whether the bucket still holds what a manifest says.
  *
- * Checksum: every object is there with its size and ETag. Readback: every object is downloaded, its
+ * Checksum: every object is there with its size and ETag; one with another ETag, as in a copy of the
+ * bucket, is read, and its SHA-256 decides. Readback: every object is downloaded, its
  * SHA-256 and that of the script compared, and the script read with our own reader: its form, its
  * counts and its tail. Restore: it is restored into a scratch server (engine/rehearse.h).
  *
@@ -30,6 +31,9 @@ struct eng_verify_opts { /* all borrowed for the call */
     const char *scratch_uri;                                /* RESTORE: of the scratch server */
     int64_t scratch_start_ms;                               /* how long it may take to be there */
     void (*waiting)(void *ctx, const struct nb_error *why); /* for the scratch server; or NULL */
+    /* So many objects have another ETag than the manifest says, and were read for that, or are going
+     * to be; or NULL. */
+    void (*other_etags)(void *ctx, unsigned n);
     void *ctx;
 };
 

@@ -369,6 +369,7 @@ static bool run(struct backup *b, struct database_choices *databases, struct nb_
         return false;
     b->verify.cancel = b->c->cancel;
     b->verify.waiting = on_waiting;
+    b->verify.other_etags = report_other_etags;
     b->verify.ctx = b;
     source.bolt = b->neo4j.bolt;
     if (!databases_resolve(o, &source, databases, err))

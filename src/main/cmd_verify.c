@@ -115,6 +115,7 @@ bool cmd_verify(struct context *c, struct nb_error *err)
     v.opts.keys = keys;
     v.opts.cancel = c->cancel;
     v.opts.waiting = on_waiting;
+    v.opts.other_etags = report_other_etags;
     if (!bucket_open(c->options, &hooks, c->cancel, &bucket, err))
         return false;
     v.repo = bucket.repo;

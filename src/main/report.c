@@ -195,6 +195,15 @@ void report_pruned(const struct repo_backup *b, enum retention_reason reason)
            NB_F_STR("reason", retention_reason_name(reason)), NB_F_END);
 }
 
+void report_other_etags(void *ctx, unsigned n)
+{
+    (void)ctx;
+    nb_log(NB_LOG_INFO,
+           "objects have other ETags than the manifest says, as in a copy of the bucket: they are "
+           "read, and their SHA-256 decides",
+           NB_F_INT("objects", n), NB_F_END);
+}
+
 static bool is_point(const struct repo_backup *b)
 {
     return b->ours && b->state == REPO_COMPLETE && b->manifest;

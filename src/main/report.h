@@ -49,6 +49,8 @@ void report_progress(const char *database, const struct eng_progress *p);
 int64_t report_progress_interval_ms(void);
 void report_artifact(struct report *r, const struct eng_backup_result *backup);
 void report_database_failed(struct report *r, const char *database, const struct nb_error *err);
+/* A hook of eng_verify_opts. */
+void report_other_etags(void *ctx, unsigned n);
 void report_pruned(const struct repo_backup *b, enum retention_reason reason);
 /* Our own backups; fills stored. */
 void report_inventory(struct report *r, const struct repo_backups *backups);

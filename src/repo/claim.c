@@ -315,7 +315,8 @@ static enum verdict judge_manifest(struct repo_claim *c, const struct nb_cancel 
         return CLAIM_NEXT_NAME;
     /* Ours, but not whole: it stays to be looked at, and the backup is made anew under another
      * name. */
-    if (!repo_objects_check(c->repo, m, cancel, err) || !repo_chunks_check(c->repo, m, cancel, err))
+    if (!repo_objects_check(c->repo, m, cancel, err) ||
+        !repo_chunks_check(c->repo, m, NULL, cancel, err))
         return err->code == NB_E_CORRUPT ? CLAIM_NEXT_NAME : CLAIM_FAILED;
     *ret_done = nb_steal(m);
     return CLAIM_DONE;
@@ -627,7 +628,8 @@ static bool commit(struct repo_claim *c, struct repo_manifest *m, const struct n
             manifest_take_back(c, cancel);
         return false;
     }
-    if (!manifest_read_back(c, &text, cancel, err) || !repo_chunks_check(c->repo, m, cancel, err)) {
+    if (!manifest_read_back(c, &text, cancel, err) ||
+        !repo_chunks_check(c->repo, m, NULL, cancel, err)) {
         manifest_take_back(c, cancel);
         return false;
     }

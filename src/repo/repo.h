@@ -123,9 +123,23 @@ NB_NODISCARD bool repo_find_base(struct repo *r, const char *database,
 NB_NODISCARD bool repo_chunk_store(struct repo *r, const char *database, const void *p, size_t n,
                                    struct repo_object *io, bool *ret_new,
                                    const struct nb_cancel *cancel, struct nb_error *err);
-/* Every chunk that the manifest names is there with its size and ETag, by one listing. NB_E_CORRUPT
- * "ObjectMissing", "ChecksumMismatch". True for a manifest without chunks. */
+/* Objects whose ETag is not the one in their manifest: in a copy of the bucket, or replaced. Their
+ * bytes decide (repo_object_prove), but where the caller reads them all anyway. */
+struct repo_etags {
+    bool unread;     /* in: they are not read here */
+    unsigned others; /* out: is added to */
+};
+/* Every chunk that the manifest names is there with its size and ETag, by one listing; what has
+ * another ETag is read. io_etags NULL: nobody asks how many. NB_E_CORRUPT "ObjectMissing",
+ * "ChecksumMismatch". True for a manifest without chunks. */
 NB_NODISCARD bool repo_chunks_check(struct repo *r, const struct repo_manifest *m,
+                                    struct repo_etags *io_etags, const struct nb_cancel *cancel,
+                                    struct nb_error *err);
+/* Both are known, and not the same. Not every service tells ETags in a listing. */
+bool repo_etags_differ(const char *a, const char *b);
+/* Reads one object: its size and SHA-256 are what its manifest says. NB_E_CORRUPT "ObjectMissing",
+ * "ChecksumMismatch". */
+NB_NODISCARD bool repo_object_prove(struct repo *r, const struct repo_object *o,
                                     const struct nb_cancel *cancel, struct nb_error *err);
 
 /* ---- reading ---- */

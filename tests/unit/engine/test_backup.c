@@ -167,6 +167,35 @@ static void readback_finds_one_changed_byte(void **state)
     close_bench(&b);
 }
 
+static void count_others(void *ctx, unsigned n)
+{
+    *(unsigned *)ctx += n;
+}
+
+/* The same bytes, as another tool stores them: ETags are the service's affair. */
+static void copy_of_the_bucket_is_verified_by_its_bytes(void **state)
+{
+    struct nb_buf dump = NB_BUF_INIT(64 << 20);
+    unsigned others = 0;
+    struct eng_verify_opts opts = { .other_etags = count_others, .ctx = &others };
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, NULL, NULL);
+    assert_true(run(&b, NULL, ENG_CONSISTENCY_CLOSED));
+    assert_true(fake_s3_get(b.s3, STEM ".cypher.gz", &dump));
+    fake_s3_set_odd_etags(b.s3, true);
+    fake_s3_put(b.s3, STEM ".cypher.gz", dump.data, dump.len);
+    for (unsigned i = 0; i < 2; i++) {
+        opts.level = i ? REPO_VERIFIED_READBACK : REPO_VERIFIED_CHECKSUM;
+        if (!eng_verify_run(b.repo, b.result.manifest, &opts, NULL, &b.err))
+            fail_msg("level %u: %s", i, b.err.text);
+        assert_int_equal(others, i + 1);
+    }
+    nb_buf_done(&dump);
+    close_bench(&b);
+}
+
 static void readback_finds_counts_that_the_manifest_has_wrong(void **state)
 {
     struct bench b;
@@ -508,6 +537,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(backup_ends_with_dump_and_manifest),
         cmocka_unit_test(readback_finds_one_changed_byte),
+        cmocka_unit_test(copy_of_the_bucket_is_verified_by_its_bytes),
         cmocka_unit_test(encrypted_backup_is_read_by_its_recipients_only),
         cmocka_unit_test(rotation_leaves_old_dumps_to_the_old_key),
         cmocka_unit_test(readback_finds_counts_that_the_manifest_has_wrong),

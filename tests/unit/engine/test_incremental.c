@@ -521,6 +521,32 @@ static void changed_chunk_is_found(void **state)
     close_bench(&b);
 }
 
+/* Of some chunks the bytes were stored anew, and have another ETag. */
+static void copied_chunks_are_verified_by_their_bytes(void **state)
+{
+    nb_auto(repo_free) struct repo *repo = NULL;
+    struct bench b;
+
+    (void)state;
+    open_bench(&b);
+    repo = repo_of(&b, 0);
+    run(&b);
+    fake_s3_set_odd_etags(b.s3, true);
+    for (size_t i = 0; i < b.result.manifest->objects_n; i += 2) {
+        const char *key = b.result.manifest->objects[i].key;
+        struct nb_buf chunk = NB_BUF_INIT(1 << 20);
+
+        assert_true(fake_s3_get(b.s3, key, &chunk));
+        fake_s3_put(b.s3, key, chunk.data, chunk.len);
+        nb_buf_done(&chunk);
+    }
+    for (int i = 0; i < 2; i++)
+        if (!verify_at(repo, b.result.manifest, i ? REPO_VERIFIED_READBACK : REPO_VERIFIED_CHECKSUM,
+                       &b.err))
+            fail_msg("level %d: %s", i, b.err.text);
+    close_bench(&b);
+}
+
 /* A run died before its manifest; the next one compresses another way. */
 static void chunks_of_a_dead_run_are_taken_as_they_are(void **state)
 {
@@ -874,6 +900,7 @@ int main(void)
         cmocka_unit_test(too_many_chunks_are_made_larger),
         cmocka_unit_test(chain_of_many_chunks_is_followed_by_a_coarser_one),
         cmocka_unit_test(changed_chunk_is_found),
+        cmocka_unit_test(copied_chunks_are_verified_by_their_bytes),
         cmocka_unit_test(chunks_of_a_dead_run_are_taken_as_they_are),
         cmocka_unit_test(written_to_meanwhile_fixups_are_a_chunk_of_their_own),
         cmocka_unit_test(retried_pod_finds_its_backup),
