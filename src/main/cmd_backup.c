@@ -25,6 +25,7 @@ struct backup {
     struct nb_vec names;
     struct nb_error last_error; /* of a database that failed while others did not */
     struct nb_vec done;         /* names of databases that are backed up */
+    struct nb_vec made;         /* keys of their manifests */
 };
 
 /* --- hooks of the engine: from threads of its own --------------------------------------------- */
@@ -198,6 +199,7 @@ static bool back_up(struct backup *b, const char *database, int64_t time, struct
         return false;
     report_artifact(&b->c->report, &result);
     nb_vec_push(&b->done, nb_xstrdup(result.manifest->database));
+    nb_vec_push(&b->made, nb_xstrdup_null(result.manifest_key));
     return true;
 }
 
@@ -277,7 +279,8 @@ static void note_retention(struct report *r, const char *reason, const char *mes
 }
 
 /* The backup is made: what goes wrong here is told, and does not undo that. */
-static bool prune(struct backup *b, const char *database, struct repo_backups *listing)
+static bool prune(struct backup *b, const char *database, const char *made,
+                  struct repo_backups *listing)
 {
     nb_auto_done(repo_prune_result_done) struct repo_prune_result result = { NULL };
     struct nb_error error = NB_ERROR_INIT;
@@ -285,6 +288,7 @@ static bool prune(struct backup *b, const char *database, struct repo_backups *l
     struct repo_prune_opts opts = {
         .database = database,
         .rules = retention_rules_load(b->c->options),
+        .made_manifest_key = made,
         .listing = listing,
         .on_delete = on_delete,
         .ctx = b,
@@ -319,7 +323,7 @@ static void tidy_bucket(struct backup *b)
         return;
     }
     for (size_t i = 0; i < b->done.count; i++)
-        pruned = prune(b, b->done.items[i], &all) && pruned;
+        pruned = prune(b, b->done.items[i], b->made.items[i], &all) && pruned;
     if (!pruned) { /* what was being deleted is half there */
         repo_backups_done(&all);
         if (!repo_list(b->bucket.repo, &opts, b->c->cancel, &all, &error)) {
@@ -417,6 +421,7 @@ bool cmd_backup(struct context *c, struct nb_error *err)
     encryption_done(&b.encryption);
     repo_trust_done(&b.trust);
     free_names(&b.done);
+    free_names(&b.made);
     free_names(&b.names);
     bucket_close(&b.bucket);
     neo4j_settings_done(&b.neo4j);

@@ -169,7 +169,7 @@ static bool is_old_enough(const struct repo_backup *b, int64_t before)
            (before == 0 || b->manifest->start_unix_seconds <= before);
 }
 
-/* The newest complete one of each database. Backups come by database, oldest first. */
+/* The newest complete one of each database. Backups come by database. */
 static bool add_newest(struct restore *r, struct nb_error *err)
 {
     nb_auto_done(repo_backups_done) struct repo_backups all = REPO_BACKUPS_INIT;
@@ -183,7 +183,8 @@ static bool add_newest(struct restore *r, struct nb_error *err)
 
         for (k = i; k < all.n && nb_streq(all.items[k].name.database, all.items[i].name.database);
              k++) {
-            if (is_old_enough(&all.items[k], before))
+            if (is_old_enough(&all.items[k], before) &&
+                (!newest || repo_backup_is_newer(&all.items[k], newest)))
                 newest = &all.items[k];
         }
         if (newest && !add_key(r, newest->manifest_key, err))

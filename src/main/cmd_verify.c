@@ -55,7 +55,7 @@ static bool verify_key(struct verify *v, const char *key, struct nb_error *err)
            verify_manifest(v, m, manifest_key, err);
 }
 
-/* The newest complete one of each database. Backups come by database, oldest first. */
+/* The newest complete one of each database. Backups come by database. */
 static bool verify_newest(struct verify *v, struct nb_error *err)
 {
     nb_auto_done(repo_backups_done) struct repo_backups all = REPO_BACKUPS_INIT;
@@ -69,7 +69,8 @@ static bool verify_newest(struct verify *v, struct nb_error *err)
 
         for (; k < all.n && strcmp(all.items[k].name.database, all.items[i].name.database) == 0;
              k++) {
-            if (all.items[k].state == REPO_COMPLETE && all.items[k].manifest)
+            if (all.items[k].state == REPO_COMPLETE && all.items[k].manifest &&
+                (!newest || repo_backup_is_newer(&all.items[k], newest)))
                 newest = &all.items[k];
         }
         if (newest && !verify_key(v, newest->manifest_key, err))

@@ -219,7 +219,12 @@ static int newer_first(const void *a, const void *b)
     int64_t x = point_time(*(const struct repo_backup *const *)a);
     int64_t y = point_time(*(const struct repo_backup *const *)b);
 
-    return x < y ? 1 : x > y ? -1 : 0;
+    if (x != y)
+        return x < y ? 1 : -1;
+    return repo_backup_is_newer(*(const struct repo_backup *const *)b,
+                                *(const struct repo_backup *const *)a)
+               ? 1
+               : -1;
 }
 
 static void format_point(struct nb_jw *w, const struct repo_backup *b)

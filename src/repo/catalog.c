@@ -22,6 +22,20 @@ uint64_t repo_backup_bytes(const struct repo_backup *b)
                                                                 : b->stored_bytes;
 }
 
+static int64_t start_of(const struct repo_backup *b)
+{
+    return b->manifest ? b->manifest->start_unix_seconds : b->name.time_unix_seconds;
+}
+
+bool repo_backup_is_newer(const struct repo_backup *a, const struct repo_backup *b)
+{
+    if (start_of(a) != start_of(b))
+        return start_of(a) > start_of(b);
+    if (a->name.time_unix_seconds != b->name.time_unix_seconds)
+        return a->name.time_unix_seconds > b->name.time_unix_seconds;
+    return a->name.suffix > b->name.suffix;
+}
+
 /* ---- what a listing shows of one stem ---- */
 
 struct listed_object {

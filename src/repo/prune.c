@@ -112,10 +112,15 @@ static bool retain(struct prune *p, size_t from, size_t to, bool *ret_blocked, s
 
         if (!is_subject(b))
             continue;
-        items[n] = (struct retention_item){ .time_unix_seconds = b->manifest->start_unix_seconds,
-                                            .good = b->state == REPO_COMPLETE,
-                                            .pinned = b->pinned,
-                                            .owner_uid = b->manifest->owner_uid };
+        items[n] = (struct retention_item){
+            .time_unix_seconds = b->manifest->start_unix_seconds,
+            .scheduled_unix_seconds = b->name.time_unix_seconds,
+            .suffix = b->name.suffix,
+            .good = b->state == REPO_COMPLETE,
+            .just_made = nb_streq(b->manifest_key, p->opts->made_manifest_key),
+            .pinned = b->pinned,
+            .owner_uid = b->manifest->owner_uid,
+        };
         subjects[n++].backup = b;
     }
     retention_decide(items, n, &p->opts->rules, p->repo->owner_uid, p->now_unix_seconds,

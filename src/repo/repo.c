@@ -158,7 +158,7 @@ static bool find_newest(struct repo *r, const char *database, int64_t before_uni
         struct repo_backup *b = &all.items[i];
 
         if (is_wanted(b, before_unix_seconds, incremental_only) &&
-            (!best || b->manifest->start_unix_seconds >= best->manifest->start_unix_seconds))
+            (!best || repo_backup_is_newer(b, best)))
             best = b;
     }
     /* With its chunks, which a listing has not. */

@@ -191,6 +191,9 @@ struct repo_backups {
     uint64_t chunk_bytes, chunk_count; /* of our owner (and the database asked for) */
     bool complete; /* the listing saw everything: only then may anything be deleted */
 };
+/* The one order of backups of a database: by start (of the name, where the manifest cannot be read),
+ * then by scheduled time, then by the number in the name. */
+bool repo_backup_is_newer(const struct repo_backup *a, const struct repo_backup *b);
 struct repo_list_opts {
     const char *database; /* NULL: all */
     bool ours_only;
@@ -241,6 +244,8 @@ struct repo_prune_opts {
     const char *database; /* NULL: every database of the owner, each by itself */
     struct retention_rules rules;
     bool dry_run;
+    const char
+        *made_manifest_key; /* of the backup that this run has just made: it stays; or NULL */
     /* A listing of every database and owner, with chunks, from after the last commit: taken in place
      * of a new one, and what is deleted is taken out of it. What has come since is not in it, so it
      * stays. NULL: none. */

@@ -11,13 +11,14 @@ enum { DAY_SECONDS = 86400, HOUR_SECONDS = 3600 };
 const char *retention_reason_name(enum retention_reason r)
 {
     static const char *const names[] = {
-        [RETENTION_KEEP_FOREVER] = "Forever",   [RETENTION_KEEP_YOUNG] = "Young",
-        [RETENTION_KEEP_LAST] = "Last",         [RETENTION_KEEP_HOURLY] = "Hourly",
-        [RETENTION_KEEP_DAILY] = "Daily",       [RETENTION_KEEP_WEEKLY] = "Weekly",
-        [RETENTION_KEEP_MONTHLY] = "Monthly",   [RETENTION_KEEP_YEARLY] = "Yearly",
-        [RETENTION_KEEP_MINIMUM] = "Minimum",   [RETENTION_KEEP_PINNED] = "Pinned",
-        [RETENTION_KEEP_FUTURE] = "Future",     [RETENTION_KEEP_BLOCKED] = "Blocked",
-        [RETENTION_DELETE_EXPIRED] = "Expired", [RETENTION_DELETE_ALL] = "OwnerDeleted",
+        [RETENTION_KEEP_FOREVER] = "Forever",    [RETENTION_KEEP_YOUNG] = "Young",
+        [RETENTION_KEEP_LAST] = "Last",          [RETENTION_KEEP_HOURLY] = "Hourly",
+        [RETENTION_KEEP_DAILY] = "Daily",        [RETENTION_KEEP_WEEKLY] = "Weekly",
+        [RETENTION_KEEP_MONTHLY] = "Monthly",    [RETENTION_KEEP_YEARLY] = "Yearly",
+        [RETENTION_KEEP_MINIMUM] = "Minimum",    [RETENTION_KEEP_PINNED] = "Pinned",
+        [RETENTION_KEEP_FUTURE] = "Future",      [RETENTION_KEEP_BLOCKED] = "Blocked",
+        [RETENTION_KEEP_JUST_MADE] = "JustMade", [RETENTION_DELETE_EXPIRED] = "Expired",
+        [RETENTION_DELETE_ALL] = "OwnerDeleted",
     };
 
     return names[r];
@@ -71,7 +72,11 @@ static int by_time_newest_first(const void *a, const void *b)
 
     if (x->time_unix_seconds != y->time_unix_seconds)
         return x->time_unix_seconds < y->time_unix_seconds ? 1 : -1;
-    return x < y ? -1 : x > y; /* a fixed order: one list, one verdict */
+    if (x->scheduled_unix_seconds != y->scheduled_unix_seconds)
+        return x->scheduled_unix_seconds < y->scheduled_unix_seconds ? 1 : -1;
+    if (x->suffix != y->suffix)
+        return x->suffix < y->suffix ? 1 : -1;
+    return x < y ? 1 : x > y ? -1 : 0; /* a fixed order: one list, one verdict */
 }
 
 static bool has_any_rule(const struct retention_rules *r)
@@ -179,6 +184,10 @@ static void apply_rules(struct ranked *v, size_t n, const struct retention_rules
     keep_buckets(v, n, r->keep_yearly, year_of, RETENTION_KEEP_YEARLY, now);
     keep_newest(v, n, r->minimum_successful ? r->minimum_successful : 1, RETENTION_KEEP_MINIMUM,
                 now);
+    /* Whatever the clocks say: a run that deletes its own backup has made none. */
+    for (size_t i = 0; i < n; i++)
+        if (v[i].item->just_made)
+            keep(v[i].item, RETENTION_KEEP_JUST_MADE);
 }
 
 void retention_decide(struct retention_item *items, size_t n, const struct retention_rules *rules,

@@ -7,7 +7,9 @@
  *
  * A backup kept by any rule stays. Only good ones (complete and verified) count for the rules; the
  * newest minimum_successful good ones stay whatever the rules say; pinned ones stay; a date in the
- * future neither counts nor goes. Buckets of keep_hourly and so on are UTC hours, days, ISO weeks,
+ * future neither counts nor goes; what the run itself has just made does not go. Of two that started
+ * in the same second the one scheduled later is the newer, then the one whose name has the higher
+ * number, as everywhere (repo_backup_is_newer). Buckets of keep_hourly and so on are UTC hours, days, ISO weeks,
  * months and years; the newest of a bucket is kept, as many buckets (with a backup in them) as the
  * rule says. Without any rule everything stays.
  */
@@ -36,16 +38,20 @@ enum retention_reason {
     RETENTION_KEEP_YEARLY,
     RETENTION_KEEP_MINIMUM, /* one of the last good ones */
     RETENTION_KEEP_PINNED,
-    RETENTION_KEEP_FUTURE,  /* its date is in the future */
-    RETENTION_KEEP_BLOCKED, /* nothing is deleted: two UIDs under one owner */
+    RETENTION_KEEP_FUTURE,    /* its date is in the future */
+    RETENTION_KEEP_BLOCKED,   /* nothing is deleted: two UIDs under one owner */
+    RETENTION_KEEP_JUST_MADE, /* by this very run */
     RETENTION_DELETE_EXPIRED,
     RETENTION_DELETE_ALL, /* rules.everything */
 };
 const char *retention_reason_name(enum retention_reason r); /* "Young", "Daily", ... */
 
 struct retention_item {
-    int64_t time_unix_seconds; /* of the data: the manifest's start time */
-    bool good;                 /* complete and verified */
+    int64_t time_unix_seconds;      /* of the data: the manifest's start time */
+    int64_t scheduled_unix_seconds; /* of its name */
+    unsigned suffix;                /* of its name; 0: none */
+    bool good;                      /* complete and verified */
+    bool just_made;                 /* by this very run: no rule of its own takes it away */
     bool pinned;
     const char *owner_uid; /* NULL or "": not known, never in conflict */
     /* out */

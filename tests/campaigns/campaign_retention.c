@@ -58,6 +58,8 @@ static void item_come(struct life *l, int64_t time)
         return;
     l->v[l->n++] =
         (struct retention_item){ .time_unix_seconds = time,
+                                 .scheduled_unix_seconds = time - (int64_t)rnd_below(r, 3),
+                                 .suffix = (unsigned)rnd_below(r, 3),
                                  .good = rnd_below(r, 5) != 0,
                                  .pinned = rnd_below(r, 20) == 0,
                                  .owner_uid = rnd_below(r, 40) ? "a" : uids[rnd_below(r, 4)] };
@@ -70,12 +72,18 @@ static bool counts(const struct life *l, size_t i)
     return l->v[i].good && l->v[i].time_unix_seconds <= l->now;
 }
 
-/* Of two at the same second the one that comes first in the list is the newer. */
+/* By start, scheduled time and number in the name; of two that are the same, as no bucket has them,
+ * the later in the list. */
 static bool newer(const struct life *l, size_t a, size_t b)
 {
-    if (l->v[a].time_unix_seconds != l->v[b].time_unix_seconds)
-        return l->v[a].time_unix_seconds > l->v[b].time_unix_seconds;
-    return a < b;
+    const struct retention_item *x = &l->v[a], *y = &l->v[b];
+    const int64_t of_x[] = { x->time_unix_seconds, x->scheduled_unix_seconds, x->suffix };
+    const int64_t of_y[] = { y->time_unix_seconds, y->scheduled_unix_seconds, y->suffix };
+
+    for (size_t i = 0; i < 3; i++)
+        if (of_x[i] != of_y[i])
+            return of_x[i] > of_y[i];
+    return a > b;
 }
 
 enum period { PER_HOUR, PER_DAY, PER_WEEK, PER_MONTH, PER_YEAR };
@@ -161,7 +169,7 @@ static bool model_keeps(const struct life *l, size_t i)
         return true;
     if (r->everything)
         return false;
-    if (it->time_unix_seconds > l->now || !any || r->days == 0)
+    if (it->time_unix_seconds > l->now || !any || r->days == 0 || it->just_made)
         return true;
     if (r->days > 0 && l->now - it->time_unix_seconds < r->days * DAY)
         return true;
@@ -196,6 +204,8 @@ static bool never_check(const struct life *l, bool blocked, struct nb_error *err
     for (size_t i = 0; i < l->n; i++) {
         const struct retention_item *it = &l->v[i];
 
+        if (!it->keep && it->just_made && !l->rules.everything)
+            return nb_fail(err, NB_E_INTERNAL, "JustMade", "a run's own backup went");
         if (!it->keep && it->pinned)
             return nb_fail(err, NB_E_INTERNAL, "Pinned", "a pinned one went");
         if (!it->keep && blocked)
@@ -273,6 +283,10 @@ static bool run(uint64_t number, struct nb_error *err)
             l.v[rnd_below(&l.rnd, l.n)].pinned ^= 1;
         if (l.n > 0 && rnd_below(&l.rnd, 6) == 0)
             l.v[rnd_below(&l.rnd, l.n)].good = false; /* found damaged */
+        for (size_t i = 0; i < l.n; i++)
+            l.v[i].just_made = false;
+        if (l.n > 0 && rnd_below(&l.rnd, 2)) /* the others: a prune by itself */
+            l.v[rnd_below(&l.rnd, 4) ? l.n - 1 : rnd_below(&l.rnd, l.n)].just_made = true;
         if (!decide(&l, err))
             return false;
     }

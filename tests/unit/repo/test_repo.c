@@ -653,6 +653,58 @@ static void prune_deletes_ours_that_expired_and_nothing_else(void **state)
     repo_free(b);
 }
 
+/* As `backup --keep-last 1`, three times within a second: each keeps what it has made itself. */
+static void run_never_prunes_what_it_has_just_made(void **state)
+{
+    struct story *s = *state;
+    struct repo_prune_opts o = { .rules = { .days = -1, .keep_last = 1 } };
+    static const char *const runs[] = { "run1", "run2", "run3" };
+    char stem[REPO_KEY_MAX + 1], dump[REPO_KEY_MAX + 16], manifest[REPO_KEY_MAX + 16];
+
+    for (size_t i = 0; i < NB_ARRAY_LEN(runs); i++) {
+        struct repo *r = repo_of(s, "ns/a", "uid", runs[i]);
+        struct repo_prune_result p;
+
+        if (!backup_run(s, r, T0, stem))
+            fail_msg("%s", s->err.text);
+        snprintf(dump, sizeof(dump), "%s.cypher.gz", stem);
+        snprintf(manifest, sizeof(manifest), "%s.manifest.json", stem);
+        o.made_manifest_key = manifest;
+        OK(s, repo_prune(r, &o, NULL, &p, &s->err));
+        /* The third takes the first one's name, which is free again, and is older by it. */
+        assert_int_equal(p.kept, i == 2 ? 2 : 1);
+        assert_int_equal(p.deleted, i == 1);
+        repo_prune_result_done(&p);
+        assert_true(fake_s3_has(s->f, dump));
+        repo_free(r);
+    }
+}
+
+static void newest_of_a_second_is_the_same_for_retention_and_restore(void **state)
+{
+    struct story *s = *state;
+    const struct repo_prune_opts o = { .rules = { .days = -1, .keep_last = 1 } };
+    struct repo *other = repo_of(s, "ns/a", "uid", NULL);
+    struct repo_manifest *m = NULL;
+    struct repo_prune_result p;
+    char key[REPO_KEY_MAX + 1];
+
+    for (unsigned i = 0; i < 12; i++) { /* ..., -9, -10, -11: by number, not by text */
+        struct repo *r = repo_of(s, "ns/a", "uid", NULL);
+
+        backup_ok(s, r, T0);
+        repo_free(r);
+    }
+    OK(s, repo_find(other, "neo4j", 0, NULL, &m, key, &s->err));
+    assert_string_equal(key, STEM "-12.manifest.json");
+    OK(s, repo_prune(other, &o, NULL, &p, &s->err));
+    assert_int_equal(p.deleted, 11);
+    assert_true(fake_s3_has(s->f, STEM "-12.cypher.gz"));
+    repo_prune_result_done(&p);
+    repo_manifest_free(m);
+    repo_free(other);
+}
+
 static void prune_with_another_uid_of_ours_is_blocked_until_adopted(void **state)
 {
     struct story *s = *state;
@@ -885,6 +937,8 @@ int main(void)
         T(list_tells_every_state_apart),
         T(find_gives_the_newest_complete_one_before_a_time),
         T(prune_deletes_ours_that_expired_and_nothing_else),
+        T(run_never_prunes_what_it_has_just_made),
+        T(newest_of_a_second_is_the_same_for_retention_and_restore),
         T(prune_with_another_uid_of_ours_is_blocked_until_adopted),
         T(prune_cut_off_after_any_request_is_finished_by_the_next),
         T(prune_never_touches_what_a_manifest_says_of_other_keys),
