@@ -270,6 +270,12 @@ static void on_delete(void *ctx, const struct repo_backup *backup, enum retentio
     report_pruned(backup, reason);
 }
 
+static void on_proof(void *ctx, const struct repo_backup *backup)
+{
+    (void)ctx;
+    report_proven(backup);
+}
+
 static void note_retention(struct report *r, const char *reason, const char *message)
 {
     r->retention_healthy = false;
@@ -291,6 +297,7 @@ static bool prune(struct backup *b, const char *database, const char *made,
         .made_manifest_key = made,
         .listing = listing,
         .on_delete = on_delete,
+        .on_proof = on_proof,
         .ctx = b,
     };
 

@@ -10,6 +10,12 @@ static void on_delete(void *ctx, const struct repo_backup *b, enum retention_rea
     report_pruned(b, reason);
 }
 
+static void on_proof(void *ctx, const struct repo_backup *b)
+{
+    (void)ctx;
+    report_proven(b);
+}
+
 static const char *verdict(const struct repo_pruned *p, bool dry_run)
 {
     return p->locked ? "locked" : p->deleted ? (dry_run ? "would be deleted" : "deleted") : "kept";
@@ -84,6 +90,7 @@ bool cmd_prune(struct context *c, struct nb_error *err)
         .rules = retention_rules_load(c->options),
         .dry_run = opt_bool(c->options, OPT_DRY_RUN),
         .on_delete = on_delete,
+        .on_proof = on_proof,
     };
 
     opts.rules.everything = opt_bool(c->options, OPT_PRUNE_ALL);

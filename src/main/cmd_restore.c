@@ -165,8 +165,7 @@ static bool add_key(struct restore *r, const char *key, struct nb_error *err)
 
 static bool is_old_enough(const struct repo_backup *b, int64_t before)
 {
-    return b->state == REPO_COMPLETE && b->manifest &&
-           (before == 0 || b->manifest->start_unix_seconds <= before);
+    return repo_backup_is_whole(b) && (before == 0 || b->manifest->start_unix_seconds <= before);
 }
 
 /* The newest complete one of each database. Backups come by database. */

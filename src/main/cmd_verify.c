@@ -69,7 +69,7 @@ static bool verify_newest(struct verify *v, struct nb_error *err)
 
         for (; k < all.n && strcmp(all.items[k].name.database, all.items[i].name.database) == 0;
              k++) {
-            if (all.items[k].state == REPO_COMPLETE && all.items[k].manifest &&
+            if (repo_backup_is_whole(&all.items[k]) &&
                 (!newest || repo_backup_is_newer(&all.items[k], newest)))
                 newest = &all.items[k];
         }

@@ -204,9 +204,20 @@ void report_other_etags(void *ctx, unsigned n)
            NB_F_INT("objects", n), NB_F_END);
 }
 
+void report_proven(const struct repo_backup *b)
+{
+    if (b->state == REPO_COMPLETE)
+        nb_log(NB_LOG_INFO,
+               "a backup whose ETags are not its manifest's was read: it holds what was stored",
+               NB_F_STR("manifestKey", b->manifest_key), NB_F_END);
+    else
+        nb_log(NB_LOG_WARN, "a backup is damaged: it does not count as one for retention",
+               NB_F_STR("manifestKey", b->manifest_key), NB_F_STR("problem", b->problem), NB_F_END);
+}
+
 static bool is_point(const struct repo_backup *b)
 {
-    return b->ours && b->state == REPO_COMPLETE && b->manifest;
+    return b->ours && repo_backup_is_whole(b);
 }
 
 static int64_t point_time(const struct repo_backup *b)

@@ -10,8 +10,8 @@ enum { READERS_MAX = 8 };
 
 const char *repo_state_name(enum repo_state s)
 {
-    static const char *const names[] = { "Complete", "Damaged", "Deleting",
-                                         "Running",  "Stale",   "Unmanaged" };
+    static const char *const names[] = { "Complete", "Unproven", "Damaged",  "Deleting",
+                                         "Running",  "Stale",    "Unmanaged" };
 
     return names[s];
 }
@@ -20,6 +20,11 @@ uint64_t repo_backup_bytes(const struct repo_backup *b)
 {
     return b->manifest && b->manifest->type == REPO_INCREMENTAL ? b->manifest->stored_bytes
                                                                 : b->stored_bytes;
+}
+
+bool repo_backup_is_whole(const struct repo_backup *b)
+{
+    return b->manifest && (b->state == REPO_COMPLETE || b->state == REPO_UNPROVEN);
 }
 
 static int64_t start_of(const struct repo_backup *b)
@@ -41,6 +46,7 @@ bool repo_backup_is_newer(const struct repo_backup *a, const struct repo_backup 
 struct listed_object {
     char *key;
     uint64_t size;
+    uint64_t etag; /* repo_etag_hash */
 };
 
 struct entry {
@@ -123,7 +129,8 @@ static void add_dump(struct entry *e, const struct s3_list_entry *l, const struc
         e->dumps_cap = e->dumps_cap ? 2 * e->dumps_cap : 2;
         e->dumps = nb_xreallocarray(e->dumps, e->dumps_cap, sizeof(*e->dumps));
     }
-    e->dumps[e->dumps_n++] = (struct listed_object){ nb_xstrdup(l->key), l->object.size };
+    e->dumps[e->dumps_n++] = (struct listed_object){ nb_xstrdup(l->key), l->object.size,
+                                                     repo_etag_hash(l->object.etag) };
     e->b.stored_bytes += l->object.size;
     if (!e->b.dump_key && n->object < 2) {
         e->b.dump_key = nb_xstrdup(l->key);
@@ -293,12 +300,21 @@ static const struct listed_object *find_dump(const struct entry *e, const char *
     return NULL;
 }
 
-/* True: there, and of the size that the manifest says. *there: there at all. */
-static bool object_fits(const struct entry *e, const struct repo_object *o, bool *there)
+/* Not every service tells ETags in a listing. */
+static bool hashes_differ(uint64_t a, uint64_t b)
+{
+    return a != 0 && b != 0 && a != b;
+}
+
+/* True: there, and of the size that the manifest says. *there: there at all; *other: with another
+ * ETag. */
+static bool object_fits(const struct entry *e, const struct repo_object *o, bool *there,
+                        bool *other)
 {
     const struct listed_object *d = find_dump(e, o->key);
 
     *there = d != NULL;
+    *other = d && hashes_differ(d->etag, repo_etag_hash(o->etag));
     return d && d->size == o->size;
 }
 
@@ -311,42 +327,64 @@ static void damaged(struct entry *e, const char *key, const char *what)
 
 static const char other_size[] = "has another size than the manifest says";
 
-static void damaged_chunk(struct catalog *c, struct entry *e, const struct repo_chunk_ref *ref,
-                          const char *what)
+static const char other_etag[] = "has another ETag than the manifest says: a copy, or replaced; "
+                                 "`neo4j-backup verify` reads it, which tells";
+
+/* What is worse stays. */
+static void unproven(struct entry *e, const char *key)
+{
+    if (e->b.state != REPO_COMPLETE)
+        return;
+    e->b.state = REPO_UNPROVEN;
+    e->b.problem = nb_xasprintf("'%s' %s", key, other_etag);
+}
+
+static const char *chunk_key(const struct catalog *c, const struct entry *e,
+                             const struct repo_chunk_ref *ref, char out[REPO_KEY_MAX + 1])
 {
     struct nb_error ignored = NB_ERROR_INIT;
-    char hex[NB_SHA256_HEX], key[REPO_KEY_MAX + 1];
+    char hex[NB_SHA256_HEX];
 
     nb_hex(ref->id, sizeof(ref->id), hex);
-    damaged(
-        e,
-        repo_chunk_key(c->repo->prefix, c->repo->owner, e->b.manifest->database, hex, key, &ignored)
-            ? key
-            : hex,
-        what);
+    if (!repo_chunk_key(c->repo->prefix, c->repo->owner, e->b.manifest->database, hex, out,
+                        &ignored))
+        snprintf(out, REPO_KEY_MAX + 1, "%s", hex);
+    return out;
+}
+
+static void judge_chunk(const struct catalog *c, struct entry *e, const struct repo_chunk_ref *ref,
+                        const struct repo_chunk *found, const struct repo_chunk_ref **io_other)
+{
+    char key[REPO_KEY_MAX + 1];
+
+    if (!found || found->size != ref->size)
+        damaged(e, chunk_key(c, e, ref, key), found ? other_size : "is gone");
+    else if (!*io_other && hashes_differ(found->etag, ref->etag))
+        *io_other = ref;
 }
 
 static void judge_chunks(struct catalog *c, struct entry *e)
 {
     struct repo_chunkset none = { .items = NULL }, *set;
+    const struct repo_chunk_ref *other = NULL;
     struct nb_error ignored = NB_ERROR_INIT;
-    char dir[REPO_KEY_MAX + 1];
+    char dir[REPO_KEY_MAX + 1], key[REPO_KEY_MAX + 1];
 
     if (!c->chunks || !c->chunks_complete || !e->b.ours ||
         !repo_chunk_dir(c->repo->prefix, c->repo->owner, e->b.manifest->database, dir, &ignored))
         return; /* not looked at */
     set = nb_map_get(c->chunks, dir, strlen(dir));
-    for (size_t i = 0; i < e->b.chunks_n; i++) {
-        const struct repo_chunk *k = repo_chunkset_find(set ? set : &none, e->b.chunks[i].id);
-
-        if (!k || k->size != e->b.chunks[i].size)
-            damaged_chunk(c, e, &e->b.chunks[i], k ? other_size : "is gone");
-    }
+    for (size_t i = 0; i < e->b.chunks_n; i++)
+        judge_chunk(c, e, &e->b.chunks[i], repo_chunkset_find(set ? set : &none, e->b.chunks[i].id),
+                    &other);
+    if (other)
+        unproven(e, chunk_key(c, e, other, key));
 }
 
 static void judge_manifest(struct catalog *c, struct entry *e)
 {
     const struct repo_manifest *m = e->b.manifest;
+    const char *other_key = NULL;
 
     e->b.state = REPO_COMPLETE;
     if (!m) {
@@ -359,10 +397,13 @@ static void judge_manifest(struct catalog *c, struct entry *e)
         return;
     }
     for (size_t i = 0; i < m->objects_n; i++) {
-        bool there;
+        bool there, other;
 
-        if (object_fits(e, &m->objects[i], &there))
+        if (object_fits(e, &m->objects[i], &there, &other)) {
+            if (other && !other_key)
+                other_key = m->objects[i].key;
             continue;
+        }
         if (!there && i == 0 && m->type == REPO_FULL) {
             e->b.state = REPO_DELETING;
             return;
@@ -370,6 +411,8 @@ static void judge_manifest(struct catalog *c, struct entry *e)
         damaged(e, m->objects[i].key, there ? other_size : "is gone");
     }
     judge_chunks(c, e);
+    if (other_key)
+        unproven(e, other_key);
 }
 
 static void judge_entry(struct catalog *c, struct entry *e)
@@ -434,7 +477,7 @@ static bool on_any_chunk(void *ctx, const struct s3_list_entry *l, struct nb_err
     struct nb_map *sets = count->c->chunks;
     const char *name = strrchr(l->key, '/');
     size_t dir_n = name ? (size_t)(name + 1 - l->key) : 0;
-    struct repo_chunk chunk = { .size = l->object.size };
+    struct repo_chunk chunk = { .size = l->object.size, .etag = repo_etag_hash(l->object.etag) };
     struct repo_chunkset *set;
 
     (void)err;

@@ -120,7 +120,22 @@ static bool look_up(struct repo *r, const char *dir, const struct repo_manifest 
     return true;
 }
 
-/* Its bytes decide. */
+static bool prove_once(struct repo *r, const struct repo_object *o, struct nb_map *proven,
+                       const struct nb_cancel *cancel, struct nb_error *err)
+{
+    static char yes;
+    nb_auto(nb_free) char *id = nb_xasprintf("%s\n%s", o->key, o->sha256);
+
+    if (proven && nb_map_get(proven, id, strlen(id)))
+        return true;
+    if (!repo_object_prove(r, o, cancel, err))
+        return false;
+    if (proven)
+        nb_map_put(proven, id, strlen(id), &yes);
+    return true;
+}
+
+/* Their bytes decide. */
 static bool prove_others(struct repo *r, const struct wanted *wanted, size_t n,
                          struct repo_etags *etags, const struct nb_cancel *cancel,
                          struct nb_error *err)
@@ -129,7 +144,7 @@ static bool prove_others(struct repo *r, const struct wanted *wanted, size_t n,
         if (!wanted[i].other_etag)
             continue;
         etags->others++;
-        if (!etags->unread && !repo_object_prove(r, wanted[i].o, cancel, err))
+        if (!etags->unread && !prove_once(r, wanted[i].o, etags->proven, cancel, err))
             return false;
     }
     return true;

@@ -79,6 +79,7 @@ void repo_backup_compact(const struct repo *r, struct repo_backup *b)
             continue;
         }
         c->size = o->size;
+        c->etag = repo_etag_hash(o->etag);
         b->chunks_n++;
         free(o->key);
     }

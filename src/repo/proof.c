@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/mem.h"
 #include "repo/repo_priv.h"
 
 struct proof {
@@ -51,4 +52,58 @@ bool repo_object_prove(struct repo *r, const struct repo_object *o, const struct
 bool repo_etags_differ(const char *a, const char *b)
 {
     return a[0] && b[0] && strcmp(a, b) != 0;
+}
+
+uint64_t repo_etag_hash(const char *etag)
+{
+    uint64_t h = etag[0] ? nb_hash64(etag, strlen(etag)) : 0;
+
+    return etag[0] && h == 0 ? 1 : h;
+}
+
+/* ---- a whole backup ---- */
+
+static bool prove_objects(struct repo *r, const struct repo_manifest *m, struct repo_etags *etags,
+                          const struct nb_cancel *cancel, struct nb_error *err)
+{
+    for (size_t i = 0; i < m->objects_n; i++) {
+        const struct repo_object *o = &m->objects[i];
+        struct s3_object head;
+
+        if (!s3_head(r->client, o->key, cancel, &head, NULL, err)) {
+            if (!nb_streq(err->reason, "ObjectNotFound"))
+                return false;
+            nb_error_clear(err);
+            return nb_fail(err, NB_E_CORRUPT, "ObjectMissing", "'%s' is gone", o->key);
+        }
+        if (head.size == o->size && !repo_etags_differ(head.etag, o->etag))
+            continue;
+        etags->others++;
+        if (!repo_object_prove(r, o, cancel, err))
+            return false;
+    }
+    return true;
+}
+
+bool repo_backup_prove(struct repo *r, struct repo_backup *b, struct repo_etags *io_etags,
+                       const struct nb_cancel *cancel, struct nb_error *err)
+{
+    nb_auto(repo_manifest_free) struct repo_manifest *m = NULL;
+    bool ok;
+
+    if (b->state != REPO_UNPROVEN)
+        return true;
+    /* With its chunks, which a listing has not. */
+    ok = repo_manifest_read(r, b->manifest_key, cancel, &m, err) &&
+         (m->type == REPO_INCREMENTAL ? repo_chunks_check(r, m, io_etags, cancel, err)
+                                      : prove_objects(r, m, io_etags, cancel, err));
+    if (!ok && err->code != NB_E_CORRUPT && err->code != NB_E_INVALID &&
+        !nb_streq(err->reason, "NoBackup"))
+        return nb_wrap(err, "read '%s'", b->stem);
+    free(b->problem);
+    b->problem = ok ? NULL : nb_xstrdup(err->text);
+    b->state = ok ? REPO_COMPLETE : REPO_DAMAGED;
+    if (!ok)
+        nb_error_clear(err);
+    return true;
 }

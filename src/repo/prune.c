@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "base/map.h"
 #include "base/mem.h"
 #include "repo/repo_priv.h"
 
@@ -8,6 +9,7 @@ struct prune {
     const struct repo_prune_opts *opts;
     const struct nb_cancel *cancel;
     struct repo_prune_result *ret;
+    struct repo_etags etags;
     struct repo_backups *all; /* of every database asked for, and maybe of others */
     int64_t now_unix_seconds;
 };
@@ -90,21 +92,36 @@ static bool prune_one(struct prune *p, const struct repo_backup *b, enum retenti
     return true;
 }
 
-struct subject {
-    struct repo_backup *backup;
-};
-
 /* ---- retention of one database: items[from, to) of the list ---- */
 
 static bool is_subject(const struct repo_backup *b)
 {
-    return b->ours && b->manifest && (b->state == REPO_COMPLETE || b->state == REPO_DAMAGED);
+    return b->ours && b->manifest && (repo_backup_is_whole(b) || b->state == REPO_DAMAGED);
+}
+
+struct subjects {
+    struct prune *p;
+    struct repo_backup **items;
+};
+
+static bool prove(void *ctx, size_t i, bool *ret_good, struct nb_error *err)
+{
+    const struct subjects *s = ctx;
+    struct repo_backup *b = s->items[i];
+
+    if (!repo_backup_prove(s->p->repo, b, &s->p->etags, s->p->cancel, err))
+        return false;
+    if (s->p->opts->on_proof)
+        s->p->opts->on_proof(s->p->opts->ctx, b);
+    *ret_good = b->state == REPO_COMPLETE;
+    return true;
 }
 
 static bool retain(struct prune *p, size_t from, size_t to, bool *ret_blocked, struct nb_error *err)
 {
     nb_auto(nb_free) struct retention_item *items = nb_xcalloc(to - from + 1, sizeof(*items));
-    nb_auto(nb_free) struct subject *subjects = nb_xcalloc(to - from + 1, sizeof(*subjects));
+    nb_auto(nb_free) struct repo_backup **subjects = nb_xcalloc(to - from + 1, sizeof(*subjects));
+    struct subjects proving = { p, subjects };
     size_t n = 0;
 
     for (size_t i = from; i < to; i++) {
@@ -116,25 +133,27 @@ static bool retain(struct prune *p, size_t from, size_t to, bool *ret_blocked, s
             .time_unix_seconds = b->manifest->start_unix_seconds,
             .scheduled_unix_seconds = b->name.time_unix_seconds,
             .suffix = b->name.suffix,
-            .good = b->state == REPO_COMPLETE,
+            .good = repo_backup_is_whole(b),
+            .unproven = b->state == REPO_UNPROVEN,
             .just_made = nb_streq(b->manifest_key, p->opts->made_manifest_key),
             .pinned = b->pinned,
             .owner_uid = b->manifest->owner_uid,
         };
-        subjects[n++].backup = b;
+        subjects[n++] = b;
     }
-    retention_decide(items, n, &p->opts->rules, p->repo->owner_uid, p->now_unix_seconds,
-                     ret_blocked);
+    if (!retention_decide_proven(items, n, &p->opts->rules, p->repo->owner_uid, p->now_unix_seconds,
+                                 prove, &proving, ret_blocked, err))
+        return false;
     p->ret->blocked = p->ret->blocked || *ret_blocked;
     for (size_t i = 0; i < n; i++) {
         if (items[i].keep) {
-            add_item(p->ret, subjects[i].backup, items[i].reason);
+            add_item(p->ret, subjects[i], items[i].reason);
             p->ret->kept++;
-        } else if (!prune_one(p, subjects[i].backup, items[i].reason, err)) {
+        } else if (!prune_one(p, subjects[i], items[i].reason, err)) {
             return false;
         } else if (!p->opts->dry_run && p->ret->items[p->ret->n - 1].deleted) {
-            subjects[i].backup->ours = false; /* its chunks need no keeping */
-            subjects[i].backup->gone = true;
+            subjects[i]->ours = false; /* its chunks need no keeping */
+            subjects[i]->gone = true;
         }
     }
     return true;
@@ -216,7 +235,7 @@ static bool sweep_one(struct prune *p, struct repo_backup *b, struct nb_error *e
         return finish_deleting(p, b, err);
     if (b->state == REPO_STALE)
         return sweep_stale(p, b, err);
-    if (b->state == REPO_COMPLETE && b->claim_key)
+    if (repo_backup_is_whole(b) && b->claim_key)
         return sweep_leftover_claim(p, b, err);
     return true;
 }
@@ -307,10 +326,12 @@ bool repo_prune(struct repo *r, const struct repo_prune_opts *opts, const struct
 {
     const struct repo_list_opts o = { .database = opts->database, .with_chunks = true };
     nb_auto_done(repo_backups_done) struct repo_backups own = REPO_BACKUPS_INIT;
+    nb_auto(nb_map_free) struct nb_map *proven = nb_map_new(NULL);
     struct prune p = { .repo = r,
                        .opts = opts,
                        .cancel = cancel,
                        .ret = ret,
+                       .etags = { .proven = proven },
                        .all = opts->listing ? opts->listing : &own };
     bool ok;
 

@@ -135,7 +135,8 @@ bool repo_manifest_get(struct repo *r, const char *key, const struct nb_cancel *
 static bool is_wanted(const struct repo_backup *b, int64_t before_unix_seconds,
                       bool incremental_only)
 {
-    return b->state == REPO_COMPLETE &&
+    /* Nothing is built on what nobody has read: chunks that went bad would go along. */
+    return (incremental_only ? b->state == REPO_COMPLETE : repo_backup_is_whole(b)) &&
            (!before_unix_seconds || b->manifest->start_unix_seconds <= before_unix_seconds) &&
            (!incremental_only || (b->manifest->type == REPO_INCREMENTAL && !b->manifest->distrust));
 }

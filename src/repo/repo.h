@@ -29,7 +29,9 @@
 #include "repo/trust.h"
 #include "s3/client.h"
 
+struct nb_map;
 struct repo;
+struct repo_backup;
 struct repo_claim;
 
 enum { REPO_CLAIM_LIVE_SECONDS = 600, REPO_CLAIM_REFRESH_SECONDS = 120 };
@@ -128,6 +130,9 @@ NB_NODISCARD bool repo_chunk_store(struct repo *r, const char *database, const v
 struct repo_etags {
     bool unread;     /* in: they are not read here */
     unsigned others; /* out: is added to */
+    /* Keys of chunks that were read and found as they should be, with their SHA-256: they are not
+     * read once more. NULL: none is remembered. Borrowed. */
+    struct nb_map *proven;
 };
 /* Every chunk that the manifest names is there with its size and ETag, by one listing; what has
  * another ETag is read. io_etags NULL: nobody asks how many. NB_E_CORRUPT "ObjectMissing",
@@ -137,6 +142,11 @@ NB_NODISCARD bool repo_chunks_check(struct repo *r, const struct repo_manifest *
                                     struct nb_error *err);
 /* Both are known, and not the same. Not every service tells ETags in a listing. */
 bool repo_etags_differ(const char *a, const char *b);
+/* Reads what of an unproven one has another ETag; its state is Complete or Damaged afterwards. Of
+ * another one: nothing. io_etags as above. False only where it could not be found out. */
+NB_NODISCARD bool repo_backup_prove(struct repo *r, struct repo_backup *b,
+                                    struct repo_etags *io_etags, const struct nb_cancel *cancel,
+                                    struct nb_error *err);
 /* Reads one object: its size and SHA-256 are what its manifest says. NB_E_CORRUPT "ObjectMissing",
  * "ChecksumMismatch". */
 NB_NODISCARD bool repo_object_prove(struct repo *r, const struct repo_object *o,
@@ -145,7 +155,10 @@ NB_NODISCARD bool repo_object_prove(struct repo *r, const struct repo_object *o,
 /* ---- reading ---- */
 
 enum repo_state {
-    REPO_COMPLETE, /* manifest and all its objects, sizes agree */
+    REPO_COMPLETE, /* manifest and all its objects; sizes and, where listed, ETags agree */
+    /* The same, but for an ETag: a copy of the bucket, or another object of the same size. Reading
+     * it tells (repo_backup_prove). */
+    REPO_UNPROVEN,
     /* manifest cannot be read, or an object but the first is gone or of another size */
     REPO_DAMAGED,
     REPO_DELETING,  /* manifest without its dump: a deletion that was cut off */
@@ -154,7 +167,8 @@ enum repo_state {
     REPO_UNMANAGED, /* a dump without our metadata: listed, never touched */
 };
 const char *repo_state_name(enum repo_state s); /* "Complete", ... */
-struct repo_backup;
+/* Complete as far as a listing can tell: it can be restored, which compares every SHA-256. */
+bool repo_backup_is_whole(const struct repo_backup *b);
 /* Stored bytes of all that belongs to it, with chunks that other backups share. */
 uint64_t repo_backup_bytes(const struct repo_backup *b);
 
@@ -162,6 +176,7 @@ uint64_t repo_backup_bytes(const struct repo_backup *b);
 struct repo_chunk_ref {
     uint8_t id[NB_SHA256_BYTES]; /* of what it holds */
     uint64_t size;               /* stored bytes */
+    uint64_t etag;               /* a hash of it; 0: not known */
 };
 
 struct repo_backup {
@@ -179,7 +194,7 @@ struct repo_backup {
     struct repo_manifest *manifest;
     struct repo_chunk_ref *chunks; /* in order; of our owner's manifests only */
     size_t chunks_n;
-    char *problem; /* of a damaged one: what is wrong; else NULL */
+    char *problem; /* of a damaged or unproven one: what is wrong; else NULL */
     /* From the claim: */
     char *claim_owner, *claim_run_id, *claim_base;
     char *claim_etag;
@@ -252,6 +267,8 @@ struct repo_prune_opts {
     struct repo_backups *listing;
     /* Called for each backup before it is deleted. NULL: not called. */
     void (*on_delete)(void *ctx, const struct repo_backup *b, enum retention_reason reason);
+    /* Called for each that had to be read, since others go in its favour. NULL: not called. */
+    void (*on_proof)(void *ctx, const struct repo_backup *b);
     void *ctx;
 };
 /*

@@ -63,13 +63,14 @@ NB_NODISCARD bool repo_manifest_read(struct repo *r, const char *manifest_key,
 struct repo_chunk {
     uint8_t id[NB_SHA256_BYTES]; /* of what it holds: its name */
     uint64_t size;
+    uint64_t etag; /* repo_etag_hash */
     int64_t last_modified_unix_seconds;
     bool named; /* by a manifest: set by prune */
 };
-/* So many at most in a listing (560 MB): beyond them it is not complete. */
+/* So many at most in a listing (640 MB): beyond them it is not complete. */
 enum { REPO_CHUNKS_MAX = 10000000 };
 
-/* Chunks of one owner and database: 56 bytes each. One thread. */
+/* Chunks of one owner and database: 64 bytes each. One thread. */
 struct repo_chunkset {
     struct repo_chunk *items;
     size_t n, cap;
@@ -83,10 +84,13 @@ struct repo_chunk *repo_chunkset_find(struct repo_chunkset *s, const uint8_t id[
 void repo_chunkset_done(struct repo_chunkset *s);
 NB_AUTO_DONE_DEFINE(struct repo_chunkset, repo_chunkset_done)
 
+/* Enough to see that two are not the same; 0: there is none. */
+uint64_t repo_etag_hash(const char *etag);
+
 /* Takes out what is gone. */
 void repo_backups_drop_gone(struct repo_backups *b);
 
-/* Moves the chunks that an incremental manifest names out of its objects into b->chunks: 40 bytes
+/* Moves the chunks that an incremental manifest names out of its objects into b->chunks: 48 bytes
  * each instead of some 500. */
 void repo_backup_compact(const struct repo *r, struct repo_backup *b);
 

@@ -114,6 +114,7 @@ static void keep_buckets(struct ranked *v, size_t n, unsigned limit, int64_t (*b
             continue;
         last = bucket;
         count++;
+        v[i].item->counted = true;
         keep(v[i].item, why);
     }
 }
@@ -125,6 +126,7 @@ static void keep_newest(struct ranked *v, size_t n, unsigned limit, enum retenti
 
     for (size_t i = 0; i < n && count < limit; i++)
         if (counts(v[i].item, now)) {
+            v[i].item->counted = true;
             keep(v[i].item, why);
             count++;
         }
@@ -198,7 +200,7 @@ void retention_decide(struct retention_item *items, size_t n, const struct reten
     *ret_blocked = !rules->adopt && is_blocked(items, n, owner_uid);
     for (size_t i = 0; i < n; i++) {
         v[i].item = &items[i];
-        items[i].keep = false;
+        items[i].keep = items[i].counted = false;
         items[i].reason = rules->everything ? RETENTION_DELETE_ALL : RETENTION_DELETE_EXPIRED;
     }
     qsort(v, n, sizeof(*v), by_time_newest_first);
@@ -209,4 +211,44 @@ void retention_decide(struct retention_item *items, size_t n, const struct reten
     }
     if (!*ret_blocked && !rules->everything)
         apply_rules(v, n, rules, now_unix_seconds);
+}
+
+static bool any_goes(const struct retention_item *items, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!items[i].keep)
+            return true;
+    return false;
+}
+
+/* *ret_asked: one was, so the verdict may be another now. */
+static bool prove_counted(struct retention_item *items, size_t n, retention_prove_fn *prove,
+                          void *ctx, bool *ret_asked, struct nb_error *err)
+{
+    *ret_asked = false;
+    for (size_t i = 0; i < n; i++) {
+        if (!items[i].unproven || !items[i].counted)
+            continue;
+        if (!prove(ctx, i, &items[i].good, err))
+            return false;
+        items[i].unproven = false;
+        *ret_asked = true;
+    }
+    return true;
+}
+
+bool retention_decide_proven(struct retention_item *items, size_t n,
+                             const struct retention_rules *rules, const char *owner_uid,
+                             int64_t now_unix_seconds, retention_prove_fn *prove, void *ctx,
+                             bool *ret_blocked, struct nb_error *err)
+{
+    bool asked = true;
+
+    while (asked) {
+        retention_decide(items, n, rules, owner_uid, now_unix_seconds, ret_blocked);
+        asked = false;
+        if (any_goes(items, n) && !prove_counted(items, n, prove, ctx, &asked, err))
+            return false;
+    }
+    return true;
 }

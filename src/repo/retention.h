@@ -51,11 +51,13 @@ struct retention_item {
     int64_t scheduled_unix_seconds; /* of its name */
     unsigned suffix;                /* of its name; 0: none */
     bool good;                      /* complete and verified */
+    bool unproven;                  /* good is a guess: retention_decide_proven finds out */
     bool just_made;                 /* by this very run: no rule of its own takes it away */
     bool pinned;
     const char *owner_uid; /* NULL or "": not known, never in conflict */
     /* out */
     bool keep;
+    bool counted; /* one of those that a rule counts: others go because this one is there */
     enum retention_reason reason;
 };
 
@@ -64,5 +66,16 @@ struct retention_item {
  * NULL. */
 void retention_decide(struct retention_item *items, size_t n, const struct retention_rules *rules,
                       const char *owner_uid, int64_t now_unix_seconds, bool *ret_blocked);
+
+/* Finds out whether items[i] is good. False: it could not be found out, and nothing is decided. */
+typedef bool(retention_prove_fn)(void *ctx, size_t i, bool *ret_good, struct nb_error *err);
+/* The same, but nothing goes in favour of one that is unproven: those that count are proven first,
+ * each once, and only if anything would go at all. What goes is what would go if everything were
+ * known. */
+NB_NODISCARD bool retention_decide_proven(struct retention_item *items, size_t n,
+                                          const struct retention_rules *rules,
+                                          const char *owner_uid, int64_t now_unix_seconds,
+                                          retention_prove_fn *prove, void *ctx, bool *ret_blocked,
+                                          struct nb_error *err);
 
 #endif

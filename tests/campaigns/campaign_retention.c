@@ -16,11 +16,13 @@
 
 enum { ITEMS_MAX = 48, STEPS_MAX = 14, HOUR = 3600, DAY = 86400, KEY_MAX = 16 };
 
-static uint64_t decisions, deleted_n, blocked_n;
+static uint64_t decisions, deleted_n, blocked_n, proofs_n;
 
 struct life {
     struct rnd rnd;
     struct retention_item v[ITEMS_MAX];
+    bool truth[ITEMS_MAX]; /* of those that are unproven */
+    bool asked[ITEMS_MAX];
     size_t n;
     struct retention_rules rules;
     const char *uid;
@@ -232,19 +234,46 @@ static bool never_check(const struct life *l, bool blocked, struct nb_error *err
     return true;
 }
 
+static bool prove(void *ctx, size_t i, bool *ret_good, struct nb_error *err)
+{
+    struct life *l = ctx;
+
+    proofs_n++;
+    if (l->asked[i])
+        return nb_fail(err, NB_E_INTERNAL, "Asked", "number %zu is read twice", i);
+    l->asked[i] = true;
+    *ret_good = l->truth[i];
+    return true;
+}
+
 static bool decide(struct life *l, struct nb_error *err)
 {
     bool blocked, want_blocked = model_blocks(l);
+    bool spared = true, doubt = false; /* nothing went, so nobody found out about a bad one */
     size_t kept = 0;
 
-    retention_decide(l->v, l->n, &l->rules, l->uid, l->now, &blocked);
+    memset(l->asked, 0, sizeof(l->asked));
+    for (size_t i = 0; i < l->n; i++) {
+        l->v[i].unproven = rnd_below(&l->rnd, 6) == 0;
+        l->truth[i] = l->v[i].good;
+        l->v[i].good = l->v[i].good || l->v[i].unproven;
+    }
+    if (!retention_decide_proven(l->v, l->n, &l->rules, l->uid, l->now, prove, l, &blocked, err))
+        return false;
+    /* As if all had been known from the beginning. */
+    for (size_t i = 0; i < l->n; i++) {
+        spared = spared && l->v[i].keep;
+        doubt = doubt || (l->v[i].unproven && !l->truth[i]);
+        l->v[i].good = l->truth[i];
+    }
+    spared = spared && doubt;
     decisions++;
     blocked_n += blocked;
     if (blocked != want_blocked)
         return nb_fail(err, NB_E_INTERNAL, "Blocked", "blocked is %d, not %d", blocked,
                        want_blocked);
     for (size_t i = 0; i < l->n; i++)
-        if (l->v[i].keep != (blocked || model_keeps(l, i)))
+        if (!spared && l->v[i].keep != (blocked || model_keeps(l, i)))
             return nb_fail(err, NB_E_INTERNAL, "Verdict", "number %zu of %zu: %s, %s", i, l->n,
                            l->v[i].keep ? "kept" : "deleted",
                            retention_reason_name(l->v[i].reason));
@@ -295,11 +324,12 @@ static bool run(uint64_t number, struct nb_error *err)
 
 static const char *remarks(void)
 {
-    static char text[120];
+    static char text[160];
 
-    snprintf(text, sizeof(text), "%llu verdicts on lists, %llu backups deleted, %llu lists blocked",
+    snprintf(text, sizeof(text),
+             "%llu verdicts on lists, %llu backups deleted, %llu lists blocked, %llu backups read",
              (unsigned long long)decisions, (unsigned long long)deleted_n,
-             (unsigned long long)blocked_n);
+             (unsigned long long)blocked_n, (unsigned long long)proofs_n);
     return text;
 }
 

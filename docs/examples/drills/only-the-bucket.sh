@@ -1,6 +1,6 @@
 #!/bin/sh
 # The cluster is gone, only the bucket is left: what is in it, the newest backup of each database proved and brought back into a
-# new Neo4j, and compared with it. Nothing but neo4j-backup, jq and the bucket's keys is needed.
+# new Neo4j, and compared with it; a copy of the bucket will do (its backups are Unproven until they are read). Nothing but neo4j-backup, jq and the bucket's keys is needed.
 #
 #   R2_BUCKET_NAME, R2_ACCOUNT_ID or R2_ENDPOINT, R2_ACCESS_KEY_ID, R2_SECRET_ACCESS_KEY    the bucket
 #   BACKUP_OWNER                    whose backups: <namespace>/<name> of the policy that is gone, or storage.owner
@@ -8,7 +8,7 @@
 #   BACKUP_AGE_IDENTITY_FILE        where backups are encrypted;  BACKUP_VERIFY_KEY_FILE: where they are signed
 set -eu
 neo4j-backup list
-newest=$(neo4j-backup list --json | jq -r '[.backups[] | select(.state == "Complete" and .ours)]
+newest=$(neo4j-backup list --json | jq -r '[.backups[] | select((.state == "Complete" or .state == "Unproven") and .ours)]
     | group_by(.database)[] | max_by(.time).manifestKey')
 [ -n "$newest" ] || { echo "owner '$BACKUP_OWNER' has no complete backup here" >&2; exit 1; }
 for key in $newest; do

@@ -547,6 +547,54 @@ static void copied_chunks_are_verified_by_their_bytes(void **state)
     close_bench(&b);
 }
 
+static const struct repo_object *only_in(const struct repo_manifest *m,
+                                         const struct repo_manifest *before)
+{
+    for (size_t i = 0; i < m->objects_n; i++) {
+        bool there = false;
+
+        for (size_t k = 0; k < before->objects_n && !there; k++)
+            there = nb_streq(m->objects[i].key, before->objects[k].key);
+        if (!there)
+            return &m->objects[i];
+    }
+    fail_msg("nothing is new");
+    return NULL;
+}
+
+static void backup_of_a_replaced_chunk_does_not_count(void **state)
+{
+    nb_auto(repo_manifest_free) struct repo_manifest *first = NULL;
+    nb_auto(repo_free) struct repo *repo = NULL;
+    nb_auto_done(repo_backups_done) struct repo_backups all = REPO_BACKUPS_INIT;
+    struct repo_list_opts opts = { .with_chunks = true };
+    struct nb_buf chunk = NB_BUF_INIT(1 << 20);
+    const struct repo_object *victim;
+    struct repo_prune_result p;
+    struct bench b;
+
+    (void)state;
+    open_bench(&b);
+    repo = repo_of(&b, 0);
+    run(&b);
+    first = keep(&b);
+    change_near(b.graph);
+    victim = only_in(run(&b), first);
+    assert_true(fake_s3_get(b.s3, victim->key, &chunk));
+    chunk.data[chunk.len / 2] = (char)(chunk.data[chunk.len / 2] ^ 1);
+    fake_s3_put(b.s3, victim->key, chunk.data, chunk.len);
+    assert_true(repo_list(repo, &opts, NULL, &all, &b.err));
+    assert_int_equal(all.items[0].state, REPO_COMPLETE);
+    assert_int_equal(all.items[1].state, REPO_UNPROVEN);
+    assert_true(prune(&b, 1, &p));
+    assert_int_equal(p.kept, 1);
+    assert_int_equal(p.deleted, 1);
+    assert_false(p.items[0].deleted); /* the older one */
+    repo_prune_result_done(&p);
+    nb_buf_done(&chunk);
+    close_bench(&b);
+}
+
 /* A run died before its manifest; the next one compresses another way. */
 static void chunks_of_a_dead_run_are_taken_as_they_are(void **state)
 {
@@ -901,6 +949,7 @@ int main(void)
         cmocka_unit_test(chain_of_many_chunks_is_followed_by_a_coarser_one),
         cmocka_unit_test(changed_chunk_is_found),
         cmocka_unit_test(copied_chunks_are_verified_by_their_bytes),
+        cmocka_unit_test(backup_of_a_replaced_chunk_does_not_count),
         cmocka_unit_test(chunks_of_a_dead_run_are_taken_as_they_are),
         cmocka_unit_test(written_to_meanwhile_fixups_are_a_chunk_of_their_own),
         cmocka_unit_test(retried_pod_finds_its_backup),

@@ -14,7 +14,7 @@ enum { COUNTS_MEMORY = false };
 enum { COUNTS_MEMORY = true };
 #endif
 
-enum { MANIFESTS = 1000, CHUNKS = 1000, REF_BYTES_MAX = 48 };
+enum { MANIFESTS = 1000, CHUNKS = 1000, REF_BYTES_MAX = 56 };
 
 static const struct repo_chunk *find(struct repo_chunkset *s, unsigned char first)
 {

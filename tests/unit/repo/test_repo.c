@@ -794,6 +794,111 @@ static void prune_never_touches_what_a_manifest_says_of_other_keys(void **state)
     repo_free(r);
 }
 
+/* ---- ETags that are others ---- */
+
+static void count_reads(void *ctx, const struct fake_s3_op *op, struct fake_s3_fault *fault)
+{
+    (void)fault;
+    *(unsigned *)ctx += nb_streq(op->name, "GetObject") && nb_ends_with(op->key, ".cypher.gz");
+}
+
+static void count_proofs(void *ctx, const struct repo_backup *b)
+{
+    unsigned *by_state = ctx;
+
+    by_state[b->state]++;
+}
+
+static void replaced_dump_does_not_count_for_retention(void **state)
+{
+    struct story *s = *state;
+    struct repo *r = repo_of(s, "ns/a", "uid", NULL);
+    unsigned proofs[REPO_UNMANAGED + 1] = { 0 };
+    const struct repo_prune_opts o = { .rules = { .days = -1, .keep_last = 1 },
+                                       .on_proof = count_proofs,
+                                       .ctx = proofs };
+    struct repo_backups all = REPO_BACKUPS_INIT;
+    struct repo_prune_result p;
+
+    for (int i = 0; i < 3; i++)
+        backup_ok(s, r, T0 + i * DAY);
+    fake_s3_put(s->f, "p/neo4j_2025-10-10_02-00-00.cypher.gz", "DUMP", 4);
+    OK(s, repo_list(r, NULL, NULL, &all, &s->err));
+    assert_int_equal(all.items[1].state, REPO_COMPLETE);
+    assert_int_equal(all.items[2].state, REPO_UNPROVEN);
+    assert_string_equal(repo_state_name(all.items[2].state), "Unproven");
+    assert_non_null(strstr(all.items[2].problem, "another ETag"));
+    repo_backups_done(&all);
+    OK(s, repo_prune(r, &o, NULL, &p, &s->err));
+    assert_int_equal(proofs[REPO_DAMAGED], 1);
+    assert_int_equal(p.kept, 1);
+    assert_int_equal(p.deleted, 2);
+    repo_prune_result_done(&p);
+    assert_true(fake_s3_has(s->f, "p/neo4j_2025-10-09_02-00-00.cypher.gz"));
+    repo_free(r);
+}
+
+/* Each that counts is read once, what goes is not read, and the rest stays as it is. */
+static void copy_of_the_bucket_is_pruned_by_its_bytes(void **state)
+{
+    struct story *s = *state;
+    struct repo *r = repo_of(s, "ns/a", "uid", NULL);
+    unsigned proofs[REPO_UNMANAGED + 1] = { 0 }, reads = 0;
+    struct repo_prune_opts o = { .rules = { .days = 10000, .keep_last = 2 },
+                                 .on_proof = count_proofs,
+                                 .ctx = proofs };
+    struct repo_prune_result p;
+    char key[REPO_KEY_MAX + 1];
+
+    for (int i = 0; i < 4; i++)
+        backup_ok(s, r, T0 + i * DAY);
+    fake_s3_set_odd_etags(s->f, true);
+    for (int i = 0; i < 4; i++) {
+        snprintf(key, sizeof(key), "p/neo4j_2025-10-%02d_02-00-00.cypher.gz", 8 + i);
+        fake_s3_put(s->f, key, "dump", 4);
+    }
+    fake_s3_set_hook(s->f, count_reads, &reads);
+    OK(s, repo_prune(r, &o, NULL, &p, &s->err));
+    assert_int_equal(p.kept, 4);
+    assert_int_equal(reads, 0); /* nothing goes */
+    repo_prune_result_done(&p);
+    o.rules.days = -1;
+    OK(s, repo_prune(r, &o, NULL, &p, &s->err));
+    assert_int_equal(p.kept, 2);
+    assert_int_equal(p.deleted, 2);
+    assert_int_equal(reads, 2);
+    assert_int_equal(proofs[REPO_COMPLETE], 2);
+    repo_prune_result_done(&p);
+    fake_s3_set_hook(s->f, NULL, NULL);
+    assert_true(fake_s3_has(s->f, "p/neo4j_2025-10-11_02-00-00.cypher.gz"));
+    repo_free(r);
+}
+
+static void no_reads(void *ctx, const struct fake_s3_op *op, struct fake_s3_fault *fault)
+{
+    (void)ctx;
+    if (nb_streq(op->name, "GetObject") && nb_ends_with(op->key, ".cypher.gz"))
+        *fault = (struct fake_s3_fault){ .status = 403, .code = "AccessDenied" };
+}
+
+static void nothing_goes_where_a_proof_cannot_be_had(void **state)
+{
+    struct story *s = *state;
+    struct repo *r = repo_of(s, "ns/a", "uid", NULL);
+    const struct repo_prune_opts o = { .rules = { .days = -1, .keep_last = 1 } };
+    struct repo_prune_result p;
+
+    for (int i = 0; i < 3; i++)
+        backup_ok(s, r, T0 + i * DAY);
+    fake_s3_put(s->f, "p/neo4j_2025-10-10_02-00-00.cypher.gz", "DUMP", 4);
+    fake_s3_set_hook(s->f, no_reads, NULL);
+    FAILS(s, repo_prune(r, &o, NULL, &p, &s->err), "AccessDenied");
+    fake_s3_set_hook(s->f, NULL, NULL);
+    assert_int_equal(fake_s3_count(s->f), 6);
+    repo_prune_result_done(&p);
+    repo_free(r);
+}
+
 /* ---- chunks ---- */
 
 #define CHUNK(c)                                                                                   \
@@ -942,6 +1047,9 @@ int main(void)
         T(prune_with_another_uid_of_ours_is_blocked_until_adopted),
         T(prune_cut_off_after_any_request_is_finished_by_the_next),
         T(prune_never_touches_what_a_manifest_says_of_other_keys),
+        T(replaced_dump_does_not_count_for_retention),
+        T(copy_of_the_bucket_is_pruned_by_its_bytes),
+        T(nothing_goes_where_a_proof_cannot_be_had),
         T(chunks_are_swept_when_no_manifest_names_them),
         T(owner_gone_leaves_nothing_of_its_own),
         T(settings_that_are_wrong_are_refused),
