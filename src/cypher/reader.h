@@ -62,8 +62,8 @@ struct cyp_reader_opts {
     /* False: a dump without our head is an error (NB_E_INVALID "NotADump"); true: anybody's Cypher
      * script is read, statement by statement, to other(). */
     bool any_script;
-    /* Digests of what is read are made, and compared with the tail's: NB_E_CORRUPT
-     * "DigestMismatch". See cyp_script_opts. */
+    /* Digests of what is read are made, and compared with the tail's, which must be there unless
+     * there are fix-ups: NB_E_CORRUPT "DigestMismatch". See cyp_script_opts. */
     bool digest_content;
     size_t digest_ends_max_bytes;
 };

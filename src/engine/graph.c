@@ -4,6 +4,7 @@
 
 #include "cypher/reader.h"
 #include "engine/idset.h"
+#include "engine/verify.h"
 
 enum { STATEMENT_MAX_BYTES = 1 << 20 };
 
@@ -150,7 +151,8 @@ static bool feed(void *ctx, const void *p, size_t n, struct nb_error *err)
 
 static bool read_dump(struct reading *r, struct nb_error *err)
 {
-    struct cyp_reader_opts opts = { .any_script = false };
+    const struct repo_manifest *m = eng_input_manifest(r->g->dump);
+    struct cyp_reader_opts opts = { .digest_content = true };
     struct cyp_reader_ops ops = { .node = dump_node,
                                   .rel = dump_rel,
                                   .delete_node = dump_delete,
@@ -158,9 +160,13 @@ static bool read_dump(struct reading *r, struct nb_error *err)
                                   .schema = dump_schema,
                                   .other = dump_other };
     nb_auto(cyp_reader_free) struct cyp_reader *reader = cyp_reader_new(&opts, &ops, r);
+    struct cyp_digest digest;
 
-    return eng_input_read(r->g->dump, feed, reader, r->g->cancel, err) &&
-           cyp_reader_finish(reader, err);
+    if (!eng_input_read(r->g->dump, feed, reader, r->g->cancel, err) ||
+        !cyp_reader_finish(reader, err))
+        return false;
+    cyp_reader_digest(reader, &digest);
+    return !m || eng_verify_digest(&digest, m, err);
 }
 
 bool eng_graph_read(const struct eng_graph *g, const struct eng_graph_ops *ops, void *ctx,

@@ -324,6 +324,7 @@ static bool check_dump(struct restore *r, struct nb_error *err)
                        eng_input_name(r->opts->input));
     eng_input_count(r->opts->input, NULL);
     cyp_reader_counts(reader, &r->counts);
+    cyp_reader_digest(reader, &r->digest);
     atomic_store(&r->meter->total_nodes, r->apoc ? r->apoc_counts.nodes : r->counts.nodes);
     atomic_store(&r->meter->total_rels, r->apoc ? r->apoc_counts.rels : r->counts.rels);
     return true;
@@ -335,7 +336,8 @@ static bool check_manifest(const struct restore *r, struct nb_error *err)
 
     if (r->apoc && r->foreign)
         return eng_apoc_counts_check(&r->apoc_counts, m, err);
-    return !m || r->foreign || eng_verify_counts(&r->counts, m, err);
+    return !m || r->foreign ||
+           (eng_verify_counts(&r->counts, m, err) && eng_verify_digest(&r->digest, m, err));
 }
 
 static bool check_needs(struct restore *r, struct nb_error *err)
@@ -630,8 +632,12 @@ static bool compare_digests(struct restore *r, struct eng_source *source, struct
     nb_auto(eng_idset_free) struct eng_idset *nodes = eng_idset_new(0);
     nb_auto(eng_idset_free) struct eng_idset *rels = eng_idset_new(0);
     struct digesting d = { digester, nodes, rels };
+    const struct repo_manifest *m = eng_input_manifest(r->opts->input);
     struct cyp_digest got;
 
+    /* Once more: of this reading also the ends of relationships are known. */
+    if (m && !r->foreign && !eng_verify_digest(&r->digest, m, err))
+        return false;
     if (!eng_source_nodes(source, digest_node, &d, err) ||
         !eng_source_rels(source, digest_rel, &d, err))
         return false;

@@ -67,6 +67,27 @@ bool eng_verify_counts(const struct cyp_counts *counts, const struct repo_manife
     return true;
 }
 
+static bool check_sum(const char *said, struct cyp_sum found, const char *what,
+                      struct nb_error *err)
+{
+    struct cyp_sum sum;
+
+    return !said || (cyp_sum_parse(nb_str_from(said), &sum) && cyp_sum_equal(sum, found)) ||
+           nb_fail(err, NB_E_CORRUPT, "VerificationFailed",
+                   "the dump's %s have another digest than its manifest says", what);
+}
+
+bool eng_verify_digest(const struct cyp_digest *digest, const struct repo_manifest *m,
+                       struct nb_error *err)
+{
+    if (!digest->known || m->fixup_passes > 0)
+        return true;
+    return check_sum(m->digest_nodes, digest->nodes, "nodes", err) &&
+           check_sum(m->digest_relationships, digest->rels, "relationships", err) &&
+           (!digest->has_ends || check_sum(m->digest_relationships_ends, digest->rels_ends,
+                                           "relationships with their ends", err));
+}
+
 static bool feed_script(void *ctx, const void *p, size_t n, struct nb_error *err)
 {
     return cyp_reader_feed(ctx, p, n, err);
@@ -101,14 +122,16 @@ static bool read_ours(struct eng_input *in, const struct repo_manifest *m,
                       const struct nb_cancel *cancel, struct nb_error *err)
 {
     static const struct cyp_reader_ops no_ops;
-    struct cyp_reader_opts opts = { .any_script = false };
+    struct cyp_reader_opts opts = { .digest_content = true };
     nb_auto(cyp_reader_free) struct cyp_reader *script = cyp_reader_new(&opts, &no_ops, NULL);
     struct cyp_counts counts;
+    struct cyp_digest digest;
 
     if (!eng_input_read(in, feed_script, script, cancel, err) || !cyp_reader_finish(script, err))
         return blame_dump(err);
     cyp_reader_counts(script, &counts);
-    return eng_verify_counts(&counts, m, err);
+    cyp_reader_digest(script, &digest);
+    return eng_verify_counts(&counts, m, err) && eng_verify_digest(&digest, m, err);
 }
 
 static bool read_back(struct repo *repo, const struct repo_manifest *m, const struct age_keys *keys,

@@ -7,7 +7,7 @@
  * Checksum: every object is there with its size and ETag; one with another ETag, as in a copy of the
  * bucket, is read, and its SHA-256 decides. Readback: every object is downloaded, its
  * SHA-256 and that of the script compared, and the script read with our own reader: its form, its
- * counts and its tail. Restore: it is restored into a scratch server (engine/rehearse.h).
+ * counts, its digests and its tail. Restore: it is restored into a scratch server (engine/rehearse.h).
  *
  * An encrypted backup is read back with the keys (NULL: there are none). NB_E_INVALID "NoIdentity":
  * none of them opens it.
@@ -45,6 +45,9 @@ NB_NODISCARD bool eng_verify_run(struct repo *repo, const struct repo_manifest *
 /* What a reader has counted in the dump against what its manifest says. NB_E_CORRUPT
  * "VerificationFailed". */
 NB_NODISCARD bool eng_verify_counts(const struct cyp_counts *counts, const struct repo_manifest *m,
+                                    struct nb_error *err);
+/* The same of digests, as far as both know them. */
+NB_NODISCARD bool eng_verify_digest(const struct cyp_digest *digest, const struct repo_manifest *m,
                                     struct nb_error *err);
 
 #endif

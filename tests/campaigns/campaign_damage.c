@@ -234,13 +234,15 @@ static bool first_pass(struct eng_input *in, uint8_t digest[NB_SHA256_BYTES], st
     nb_auto(cyp_reader_free) struct cyp_reader *reader = cyp_reader_new(&opts, &ops, &pass);
     const struct repo_manifest *m = eng_input_manifest(in);
     struct cyp_counts counts;
+    struct cyp_digest sums;
 
     pass.reader = reader;
     if (!eng_input_read(in, take, &pass, NULL, err) || !cyp_reader_finish(reader, err))
         return false;
     cyp_reader_counts(reader, &counts);
     nb_sha256_final(hash, digest);
-    return !m || eng_verify_counts(&counts, m, err);
+    cyp_reader_digest(reader, &sums);
+    return !m || (eng_verify_counts(&counts, m, err) && eng_verify_digest(&sums, m, err));
 }
 
 /* --- damage ------------------------------------------------------------------------------------ */

@@ -218,6 +218,31 @@ static void readback_finds_counts_that_the_manifest_has_wrong(void **state)
     close_bench(&b);
 }
 
+static void readback_finds_digests_that_the_manifest_has_wrong(void **state)
+{
+    static const char zeroes[] = "00000000000000000000000000000000";
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, NULL, NULL);
+    assert_true(run(&b, NULL, ENG_CONSISTENCY_CLOSED));
+    for (int i = 0; i < 2; i++) {
+        struct repo_manifest *m = b.result.manifest;
+        char **digest = i ? &m->digest_relationships : &m->digest_nodes;
+        char *whole = *digest;
+
+        *digest = nb_xstrdup(zeroes);
+        assert_false(verify_at(b.repo, m, REPO_VERIFIED_READBACK, &b.err));
+        assert_string_equal(b.err.reason, "VerificationFailed");
+        assert_non_null(strstr(b.err.text, "another digest"));
+        nb_error_clear(&b.err);
+        free(*digest);
+        *digest = whole;
+    }
+    assert_true(verify_at(b.repo, b.result.manifest, REPO_VERIFIED_READBACK, &b.err));
+    close_bench(&b);
+}
+
 #define OLD_IDENTITY "AGE-SECRET-KEY-1EGTZVFFV20835NWYV6270LXYVK2VKNX2MMDKWYKLMGR48UAWX40Q2P2LM0"
 #define NEW_IDENTITY "AGE-SECRET-KEY-143WN7DCXU4G8R5AXQSSYD9AEPYDNT3HXSLWSPK36CDU6E8M59SSSAGZ3KG"
 
@@ -541,6 +566,7 @@ int main(void)
         cmocka_unit_test(encrypted_backup_is_read_by_its_recipients_only),
         cmocka_unit_test(rotation_leaves_old_dumps_to_the_old_key),
         cmocka_unit_test(readback_finds_counts_that_the_manifest_has_wrong),
+        cmocka_unit_test(readback_finds_digests_that_the_manifest_has_wrong),
         cmocka_unit_test(what_cannot_be_read_back_gets_no_manifest),
         cmocka_unit_test(verification_ends_when_its_time_is_up),
         cmocka_unit_test(neo4j_fails_half_way_nothing_is_left),
