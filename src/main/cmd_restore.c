@@ -163,30 +163,21 @@ static bool add_key(struct restore *r, const char *key, struct nb_error *err)
     return add_object(r, key, err);
 }
 
-static bool is_old_enough(const struct repo_backup *b, int64_t before)
-{
-    return repo_backup_is_whole(b) && (before == 0 || b->manifest->start_unix_seconds <= before);
-}
-
-/* The newest complete one of each database. Backups come by database. */
+/* The newest of each database; what is newer and cannot be had is told. */
 static bool add_newest(struct restore *r, struct nb_error *err)
 {
     nb_auto_done(repo_backups_done) struct repo_backups all = REPO_BACKUPS_INIT;
-    struct repo_list_opts opts = { .ours_only = true, .with_chunks = true };
+    struct repo_list_opts opts = { .with_chunks = true };
     int64_t before = opt_time(r->c->options, OPT_RESTORE_BEFORE_TIME, 0);
+    struct repo_choice choice;
 
     if (!repo_list(r->bucket.repo, &opts, r->c->cancel, &all, err))
         return false;
-    for (size_t i = 0, k; i < all.n; i = k) {
-        const struct repo_backup *newest = NULL;
-
-        for (k = i; k < all.n && nb_streq(all.items[k].name.database, all.items[i].name.database);
-             k++) {
-            if (is_old_enough(&all.items[k], before) &&
-                (!newest || repo_backup_is_newer(&all.items[k], newest)))
-                newest = &all.items[k];
-        }
-        if (newest && !add_key(r, newest->manifest_key, err))
+    for (size_t i = 0; i < all.n;) {
+        i = repo_backups_choose(&all, i, before, &choice);
+        if (choice.passed_over)
+            report_passed_over(&r->c->report, &choice);
+        if (choice.newest && !add_key(r, choice.newest->manifest_key, err))
             return false;
     }
     if (r->sources.count == 0)

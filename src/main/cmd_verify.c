@@ -55,27 +55,21 @@ static bool verify_key(struct verify *v, const char *key, struct nb_error *err)
            verify_manifest(v, m, manifest_key, err);
 }
 
-/* The newest complete one of each database. Backups come by database. */
+/* The newest of each database; what is newer and cannot be had is told. */
 static bool verify_newest(struct verify *v, struct nb_error *err)
 {
     nb_auto_done(repo_backups_done) struct repo_backups all = REPO_BACKUPS_INIT;
-    struct repo_list_opts opts = { .ours_only = true, .with_chunks = true };
+    struct repo_list_opts opts = { .with_chunks = true };
+    struct repo_choice choice;
 
     if (!repo_list(v->repo, &opts, v->c->cancel, &all, err))
         return false;
-    for (size_t i = 0; i < all.n; i++) {
-        const struct repo_backup *newest = NULL;
-        size_t k = i;
-
-        for (; k < all.n && strcmp(all.items[k].name.database, all.items[i].name.database) == 0;
-             k++) {
-            if (repo_backup_is_whole(&all.items[k]) &&
-                (!newest || repo_backup_is_newer(&all.items[k], newest)))
-                newest = &all.items[k];
-        }
-        if (newest && !verify_key(v, newest->manifest_key, err))
+    for (size_t i = 0; i < all.n;) {
+        i = repo_backups_choose(&all, i, 0, &choice);
+        if (choice.passed_over)
+            report_passed_over(&v->c->report, &choice);
+        if (choice.newest && !verify_key(v, choice.newest->manifest_key, err))
             return false;
-        i = k - 1;
     }
     if (v->done == 0)
         return nb_fail(err, NB_E_NOT_FOUND, "NoBackup", "owner '%s' has no complete backup",
@@ -123,8 +117,8 @@ bool cmd_verify(struct context *c, struct nb_error *err)
     c->report.verification_level = repo_verification_name(v.opts.level);
     c->report.verification_ok = verify_all(&v, err);
     c->report.verification_seconds = (nb_clock_mono_ms() - start) / 1000;
-    if (!c->report.verification_ok)
+    if (!c->report.verification_ok || !c->report.verification_message[0])
         snprintf(c->report.verification_message, sizeof(c->report.verification_message), "%s",
-                 err->text);
+                 c->report.verification_ok ? c->report.message : err->text);
     return c->report.verification_ok;
 }

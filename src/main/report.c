@@ -204,6 +204,20 @@ void report_other_etags(void *ctx, unsigned n)
            NB_F_INT("objects", n), NB_F_END);
 }
 
+void report_passed_over(struct report *r, const struct repo_choice *choice)
+{
+    const struct repo_backup *b = choice->passed_over;
+    const char *taken = choice->newest ? choice->newest->manifest_key : "";
+
+    snprintf(r->message, sizeof(r->message),
+             "'%s' is newer, and was passed over, for it is %s%s%s; taken: %s", b->manifest_key,
+             repo_state_name(b->state), b->problem ? ": " : ": its dump is gone",
+             b->problem ? b->problem : "", taken[0] ? taken : "none");
+    nb_log(NB_LOG_WARN, r->message, NB_F_STR("event", "passedOver"),
+           NB_F_STR("database", b->name.database), NB_F_STR("manifestKey", b->manifest_key),
+           NB_F_STR("state", repo_state_name(b->state)), NB_F_STR("taken", taken), NB_F_END);
+}
+
 void report_proven(const struct repo_backup *b)
 {
     if (b->state == REPO_COMPLETE)

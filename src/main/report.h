@@ -52,6 +52,8 @@ void report_database_failed(struct report *r, const char *database, const struct
 /* A hook of eng_verify_opts. */
 void report_other_etags(void *ctx, unsigned n);
 void report_pruned(const struct repo_backup *b, enum retention_reason reason);
+/* The newest backup of a database is not to be had: logged, and the message of a success. */
+void report_passed_over(struct report *r, const struct repo_choice *choice);
 /* Retention had to read it. */
 void report_proven(const struct repo_backup *b);
 /* Our own backups; fills stored. */

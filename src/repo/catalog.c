@@ -537,3 +537,34 @@ bool repo_list(struct repo *r, const struct repo_list_opts *opts, const struct n
     pthread_mutex_destroy(&c.lock);
     return ok || nb_wrap(err, "list backups");
 }
+
+/* ---- the newest ---- */
+
+static void take_newer(const struct repo_backup **io, const struct repo_backup *b)
+{
+    if (!*io || repo_backup_is_newer(b, *io))
+        *io = b;
+}
+
+size_t repo_backups_choose(const struct repo_backups *all, size_t from, int64_t before_unix_seconds,
+                           struct repo_choice *ret)
+{
+    size_t i = from;
+
+    *ret = (struct repo_choice){ NULL, NULL };
+    for (; i < all->n && nb_streq(all->items[i].name.database, all->items[from].name.database);
+         i++) {
+        const struct repo_backup *b = &all->items[i];
+
+        if (before_unix_seconds && start_of(b) > before_unix_seconds)
+            continue;
+        if (b->ours && repo_backup_is_whole(b))
+            take_newer(&ret->newest, b);
+        else if ((b->ours || (b->manifest_key && !b->manifest)) &&
+                 (b->state == REPO_DAMAGED || b->state == REPO_DELETING))
+            take_newer(&ret->passed_over, b);
+    }
+    if (ret->newest && ret->passed_over && repo_backup_is_newer(ret->newest, ret->passed_over))
+        ret->passed_over = NULL;
+    return i;
+}

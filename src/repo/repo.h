@@ -209,6 +209,17 @@ struct repo_backups {
 /* The one order of backups of a database: by start (of the name, where the manifest cannot be read),
  * then by scheduled time, then by the number in the name. */
 bool repo_backup_is_newer(const struct repo_backup *a, const struct repo_backup *b);
+/* The newest of one database. */
+struct repo_choice {                  /* borrowed from the listing; NULL: none */
+    const struct repo_backup *newest; /* of ours, whole, started at or before the time */
+    /* Newer than that (or there is none), and not to be had: damaged, or its dump is gone. One whose
+     * manifest cannot be read may be another owner's. */
+    const struct repo_backup *passed_over;
+};
+/* Of the database of items[from]. before_unix_seconds 0: any time. Returns where the next database
+ * begins. The listing is one of every owner: what cannot be read is in no other. */
+size_t repo_backups_choose(const struct repo_backups *all, size_t from, int64_t before_unix_seconds,
+                           struct repo_choice *ret);
 struct repo_list_opts {
     const char *database; /* NULL: all */
     bool ours_only;

@@ -136,11 +136,31 @@ static void wipe_finds_a_missing_target_before_the_first(void **state)
     teardown(&w);
 }
 
+/* The dump of the newest is gone: the one before is taken, and not without a word. */
+static void newer_backup_that_is_passed_over_is_told(void **state)
+{
+    struct world w;
+
+    (void)state;
+    setup(&w);
+    back_up(&w, "films");
+    assert_true(fake_s3_delete(w.s3, "neo4j-backup/films_2025-10-09_08-53-20-2.cypher.gz"));
+    set(&w, "RESTORE_CONFIRM", "films");
+    restore_fails(&w, "ConfirmMismatch"); /* as far as that it has found what to restore */
+    if (!strstr(w.c.report.message,
+                "'neo4j-backup/films_2025-10-09_08-53-20-2.manifest.json' is newer, and was passed "
+                "over, for it is Deleting") ||
+        !strstr(w.c.report.message, "taken: neo4j-backup/films_2025-10-09_08-53-20.manifest.json"))
+        fail_msg("'%s'", w.c.report.message);
+    teardown(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wipe_is_confirmed_for_all_before_the_first),
         cmocka_unit_test(wipe_finds_a_missing_target_before_the_first),
+        cmocka_unit_test(newer_backup_that_is_passed_over_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

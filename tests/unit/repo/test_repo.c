@@ -598,6 +598,47 @@ static void find_gives_the_newest_complete_one_before_a_time(void **state)
     repo_free(b);
 }
 
+static void choice_says_what_is_newer_and_not_to_be_had(void **state)
+{
+    struct story *s = *state;
+    struct repo *a = repo_of(s, "ns/a", "uid", NULL), *b = repo_of(s, "ns/b", "uid", NULL);
+    struct repo_backups all = REPO_BACKUPS_INIT;
+    struct repo_choice c;
+
+    for (int i = 0; i < 3; i++)
+        backup_ok(s, a, T0 + i * DAY);
+    backup_ok(s, b, T0 + 9 * DAY);
+    OK(s, repo_list(a, NULL, NULL, &all, &s->err));
+    assert_int_equal(repo_backups_choose(&all, 0, 0, &c), 4);
+    assert_string_equal(c.newest->stem, "p/neo4j_2025-10-10_02-00-00");
+    assert_null(c.passed_over);
+    repo_backups_done(&all);
+
+    /* The newest has lost its dump; one that nobody asks for is damaged; another owner's is too. */
+    assert_true(fake_s3_delete(s->f, "p/neo4j_2025-10-10_02-00-00.cypher.gz"));
+    fake_s3_put(s->f, STEM ".cypher.gz", "dump!", 5);
+    assert_true(fake_s3_delete(s->f, "p/neo4j_2025-10-17_02-00-00.cypher.gz"));
+    OK(s, repo_list(a, NULL, NULL, &all, &s->err));
+    repo_backups_choose(&all, 0, 0, &c);
+    assert_string_equal(c.newest->stem, "p/neo4j_2025-10-09_02-00-00");
+    assert_string_equal(c.passed_over->stem, "p/neo4j_2025-10-10_02-00-00");
+    assert_int_equal(c.passed_over->state, REPO_DELETING);
+    repo_backups_choose(&all, 0, T0 + DAY, &c);
+    assert_null(c.passed_over);
+    repo_backups_choose(&all, 0, T0, &c);
+    assert_null(c.newest);
+    assert_string_equal(c.passed_over->stem, STEM);
+    repo_backups_done(&all);
+
+    fake_s3_put(s->f, "p/neo4j_2025-10-20_02-00-00.manifest.json", "{", 1);
+    OK(s, repo_list(a, NULL, NULL, &all, &s->err));
+    repo_backups_choose(&all, 0, 0, &c);
+    assert_string_equal(c.passed_over->stem, "p/neo4j_2025-10-20_02-00-00");
+    repo_backups_done(&all);
+    repo_free(a);
+    repo_free(b);
+}
+
 /* ---- pruning ---- */
 
 static void prune_deletes_ours_that_expired_and_nothing_else(void **state)
@@ -1041,6 +1082,7 @@ int main(void)
         T(run_killed_after_any_request_is_made_good_by_the_next_try),
         T(list_tells_every_state_apart),
         T(find_gives_the_newest_complete_one_before_a_time),
+        T(choice_says_what_is_newer_and_not_to_be_had),
         T(prune_deletes_ours_that_expired_and_nothing_else),
         T(run_never_prunes_what_it_has_just_made),
         T(newest_of_a_second_is_the_same_for_retention_and_restore),
