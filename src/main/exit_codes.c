@@ -66,6 +66,8 @@ static const struct {
     { "InvalidPrefix", EXIT_CONFIGURATION, false },
     { "InvalidName", EXIT_CONFIGURATION, false },
     { "InvalidOutput", EXIT_CONFIGURATION, false },
+    { "NoSpace", EXIT_CONFIGURATION, true },
+    { "FileTooLarge", EXIT_CONFIGURATION, true },
     { "InvalidUri", EXIT_CONFIGURATION, false },
     { "InvalidUrl", EXIT_CONFIGURATION, false },
     { "NoBackup", EXIT_CONFIGURATION, true },

@@ -19,11 +19,18 @@ struct sink_file {
     char *temp_path;
 };
 
+static bool explain(const struct sink_file *f, const char *what, struct nb_error *err)
+{
+    if (nb_streq(err->reason, "NoSpace"))
+        nb_hint(err, "make room where '%s' is, or choose another place", f->name);
+    return nb_wrap(err, "%s '%s'", what, f->name);
+}
+
 static bool file_write(struct sink *s, const void *p, size_t n, struct nb_error *err)
 {
     struct sink_file *f = (struct sink_file *)s;
 
-    return nb_fd_write_all(f->fd, p, n, err) || nb_wrap(err, "write '%s'", f->name);
+    return nb_fd_write_all(f->fd, p, n, err) || explain(f, "write", err);
 }
 
 static bool file_finish(struct sink *s, struct nb_error *err)

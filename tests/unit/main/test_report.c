@@ -31,6 +31,7 @@ static void errors_end_with_the_documented_code(void **state)
         { NB_E_INVALID, "InvalidConfiguration", 2, "InvalidConfiguration" },
         { NB_E_INVALID, "SecretKeyNotFound", 2, "SecretKeyNotFound" },
         { NB_E_INVALID, "InvalidStorage", 2, "InvalidConfiguration" },
+        { NB_E_LIMIT, "NoSpace", 2, "NoSpace" },
         { NB_E_UNAVAILABLE, "Neo4jConnectionFailed", 10, "Neo4jUnavailable" },
         { NB_E_UNAVAILABLE, "Neo4jTransient", 10, "Neo4jUnavailable" },
         { NB_E_DENIED, "Neo4jAuthenticationFailed", 11, "Neo4jAuthFailed" },

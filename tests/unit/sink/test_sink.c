@@ -154,6 +154,8 @@ static void full_device_is_told(void **state)
     assert_true(fd >= 0);
     assert_false(sink_write(s, "x", 1, &err));
     assert_non_null(strstr(err.text, "No space left on device"));
+    assert_string_equal(err.reason, "NoSpace");
+    assert_non_null(strstr(err.text, "hint: make room"));
 }
 
 static void file_sink_directory_is_refused(void **state)
