@@ -567,9 +567,9 @@ bool opt_belongs(const struct options *o, enum option_id id)
     return (option_defs[id].commands & o->command) != 0;
 }
 
-bool opt_for_command(const struct options *o, unsigned commands)
+bool opt_for_command(const struct options *o, unsigned bits)
 {
-    return (commands & o->command) != 0;
+    return (bits & o->command) != 0;
 }
 
 int64_t opt_int(const struct options *o, enum option_id id, int64_t absent)
