@@ -70,6 +70,8 @@ enum { API_NAME_MAX = 52 };
 #define API_EVENT_CATALOGUE_REFRESHED "CatalogueRefreshed"
 #define API_EVENT_CATALOGUE_FAILED    "CatalogueFailed"
 #define API_EVENT_NOTIFY_FAILED       "NotificationFailed"
+#define API_EVENT_WAITING             "BackupWaiting"
+#define API_EVENT_RESTORE_WAITING     "RestoreWaiting"
 #define API_EVENT_UNKNOWN_CHANNEL     "UnknownChannel"
 
 /* Condition types. */
@@ -82,6 +84,7 @@ enum { API_NAME_MAX = 52 };
 #define API_COND_NOTIFICATIONS  "NotificationsReady" /* only where spec.notifications is */
 #define API_COND_SUCCEEDED      "Succeeded"          /* runs, restores: final once True or False */
 #define API_COND_PROGRESSING    "Progressing"        /* runs, restores */
+#define API_COND_WAITING        "Waiting"            /* runs, restores that had to wait */
 #define API_COND_PINNED         "Pinned"             /* runs: the pin is in the bucket */
 
 #endif

@@ -7,23 +7,37 @@ enum { REASON_MAX = 48, MESSAGE_MAX = 1024, KEY_MAX = 1024, WORD_MAX = 128, PRUN
 
 /* --- cleaning: what a pod says ends up in objects, events and terminals ---------------------- */
 
-/* The string without control characters, at most max bytes, cut between characters. */
-static const char *clean_value(struct nb_arena *a, const struct nb_json *v, size_t max)
+/* How much of s is taken: at most max bytes, cut between characters. */
+static size_t clean_length(const char *s, size_t max)
 {
-    const char *s = nb_json_str(v, "");
     size_t n = strlen(s);
-    char *p;
 
     if (n > max) {
         n = max;
         while (n > 0 && ((unsigned char)s[n] & 0xc0) == 0x80)
             n--;
     }
+    return n;
+}
+
+/* Without control characters. */
+static void clean_copy(char *to, const char *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        to[i] = (unsigned char)s[i] < 0x20 || s[i] == 0x7f ? ' ' : s[i];
+    to[n] = '\0';
+}
+
+static const char *clean_value(struct nb_arena *a, const struct nb_json *v, size_t max)
+{
+    const char *s = nb_json_str(v, "");
+    size_t n = clean_length(s, max);
+    char *p;
+
     if (n == 0)
         return "";
     p = api_alloc(a, n + 1);
-    for (size_t i = 0; i < n; i++)
-        p[i] = (unsigned char)s[i] < 0x20 || s[i] == 0x7f ? ' ' : s[i];
+    clean_copy(p, s, n);
     return p;
 }
 
@@ -171,7 +185,7 @@ struct api_log *api_log_new(void)
     struct api_log *l = NB_NEW(struct api_log);
 
     l->arena = api_arena_new();
-    l->pod = l->engine = l->server_version = "";
+    l->pod = l->engine = l->server_version = l->waiting.reason = "";
     l->progress = (struct api_progress){ .stage = "", .database = "", .percent = -1 };
     l->points = api_alloc(l->arena, API_RESTORE_POINTS_MAX * sizeof(*l->points));
     l->pruned.items = api_alloc(l->arena, PRUNED_MAX * sizeof(*l->pruned.items));
@@ -215,6 +229,43 @@ static void *grow(struct api_log *l, int which, void *items, size_t count, size_
     return p;
 }
 
+static const struct {
+    const char *what, *reason; /* the reasons are stages of progress, too */
+} waits[] = {
+    { "Neo4j", "WaitingForNeo4j" },
+    { "Storage", "WaitingForStorage" },
+    { "Secret", "WaitingForSecret" },
+};
+
+/* Once a try, perhaps for days: kept in place, so that the arena does not grow with it. */
+static bool feed_waiting(struct api_log *l, const struct nb_json *v)
+{
+    const char *what = nb_json_str(nb_json_get(v, "waitingFor"), "");
+    const char *said = nb_json_str(nb_json_get(v, "error"), "");
+    struct api_waiting now = { .on = true, .reason = "" };
+    bool changed;
+
+    for (size_t i = 0; i < NB_ARRAY_LEN(waits); i++)
+        if (strcmp(what, waits[i].what) == 0)
+            now.reason = waits[i].reason;
+    if (!*now.reason || !*said)
+        return false;
+    clean_copy(now.message, said, clean_length(said, sizeof(now.message) - 1));
+    changed = !l->waiting.on || strcmp(l->waiting.reason, now.reason) != 0 ||
+              strcmp(l->waiting.message, now.message) != 0;
+    l->waiting = now;
+    return changed;
+}
+
+/* A stage of progress, "" for any other sign of work. What that stage waits for was said before. */
+static bool end_waiting(struct api_log *l, const char *stage)
+{
+    bool was = l->waiting.on;
+
+    l->waiting.on = *stage && strcmp(stage, l->waiting.reason) == 0;
+    return was != l->waiting.on;
+}
+
 static bool feed_progress(struct api_log *l, const struct nb_json *v, int64_t now)
 {
     /* Many lines: what can be kept is kept, so that the arena does not grow with a log of days. */
@@ -237,6 +288,7 @@ static bool feed_progress(struct api_log *l, const struct nb_json *v, int64_t no
     };
 
     l->progress = p;
+    end_waiting(l, p.stage);
     return true;
 }
 
@@ -347,6 +399,15 @@ static bool feed_pruned(struct api_log *l, const struct nb_json *v)
     return true;
 }
 
+static const struct {
+    const char *event;
+    bool (*feed)(struct api_log *l, const struct nb_json *v);
+} events[] = {
+    { "artifact", feed_artifact },       { "databaseFailed", feed_failed },
+    { "inventory", feed_inventory },     { "source", feed_source },
+    { "databaseResult", feed_database }, { "pruned", feed_pruned },
+};
+
 bool api_log_feed(struct api_log *l, const char *line, size_t n, int64_t now)
 {
     struct nb_error err = NB_ERROR_INIT;
@@ -363,18 +424,18 @@ bool api_log_feed(struct api_log *l, const char *line, size_t n, int64_t now)
     event = nb_json_str(nb_json_get(v, "event"), "");
     if (strcmp(event, "progress") == 0)
         return feed_progress(l, v, now);
-    if (strcmp(event, "artifact") == 0)
-        return feed_artifact(l, v);
-    if (strcmp(event, "databaseFailed") == 0)
-        return feed_failed(l, v);
-    if (strcmp(event, "inventory") == 0)
-        return feed_inventory(l, v);
-    if (strcmp(event, "source") == 0)
-        return feed_source(l, v);
-    if (strcmp(event, "databaseResult") == 0)
-        return feed_database(l, v);
-    if (strcmp(event, "pruned") == 0)
-        return feed_pruned(l, v);
+    if (strcmp(event, "waiting") == 0)
+        return feed_waiting(l, v);
+    if (strcmp(event, "waitingOver") == 0)
+        return end_waiting(l, "");
+    for (size_t i = 0; i < NB_ARRAY_LEN(events); i++) {
+        if (strcmp(event, events[i].event) != 0)
+            continue;
+        /* Whoever works does not wait. */
+        bool resumed = end_waiting(l, "");
+
+        return events[i].feed(l, v) || resumed;
+    }
     return false;
 }
 

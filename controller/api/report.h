@@ -35,6 +35,14 @@ struct api_termination *api_termination_parse(const char *text, size_t n);
 void api_termination_free(struct api_termination *t);
 NB_AUTO_DEFINE(struct api_termination *, api_termination_free)
 
+/* What a worker waits for. */
+enum { API_WAITING_MESSAGE_MAX = 1024 };
+struct api_waiting {
+    bool on;            /* it has said so, and not since that it is over */
+    const char *reason; /* "WaitingForNeo4j", …; "": there was nothing. Static */
+    char message[API_WAITING_MESSAGE_MAX];
+};
+
 /*
  * api_log: what a pod's log said so far; lines are fed one by one. One thread at a time; take a
  * copy under the caller's lock with api_log_copy() to hand it to a plan.
@@ -45,6 +53,7 @@ struct api_log {
     bool complete;   /* the log was read to its end after the container ended */
     bool failed;     /* it cannot be read any more: do without */
     struct api_progress progress;
+    struct api_waiting waiting;
     struct api_artifacts artifacts;
     const char *engine, *server_version;
     struct api_strings failed_databases;

@@ -84,6 +84,14 @@ static void set_overdue(struct bk *k)
     }
 }
 
+static const struct bk_run *first_waiting(const struct bk *k)
+{
+    for (size_t i = 0; i < k->run_count; i++)
+        if (!k->runs[i].terminal && k->runs[i].wait.reason)
+            return &k->runs[i];
+    return NULL;
+}
+
 /* One word that sums it up: the printer column "Status". */
 static void set_ready(struct bk *k)
 {
@@ -92,10 +100,15 @@ static void set_ready(struct bk *k)
     const struct api_condition *valid =
         api_condition_get(&k->status.conditions, API_COND_SCHEDULE_VALID);
     bool partial = strcmp(last->reason, "PartiallySucceeded") == 0;
+    const struct bk_run *waiting = first_waiting(k);
     enum api_status good = last->status == API_FALSE && !partial ? API_FALSE : API_TRUE;
 
     if (valid->status == API_FALSE)
         bk_condition(k, API_COND_READY, API_FALSE, valid->reason, valid->message);
+    else if (waiting)
+        bk_condition(k, API_COND_READY, API_FALSE, waiting->wait.reason,
+                     api_printf(k->out->arena, "run '%s': %s", waiting->run->meta.name,
+                                waiting->wait.message));
     else if (k->status.active.count > 0)
         bk_condition(k, API_COND_READY, good, "Running",
                      api_printf(k->out->arena, "run '%s' is active%s%s", k->status.active.items[0],

@@ -7,6 +7,7 @@
  * backup_start.c, backup_extra.c, backup_conditions.c and backup_notices.c.
  */
 
+#include "controller/plan/follow.h"
 #include "controller/plan/plan.h"
 #include "controller/plan/result.h"
 #include "controller/plan/schedule.h"
@@ -29,6 +30,7 @@ struct bk_run {
     bool found;     /* was terminal before and is not recorded: a plan was cut short; as above */
     bool waits;     /* found, and its details are not all there yet */
     struct plan_result result;
+    struct plan_wait wait; /* of one that has not ended */
     const struct api_log *log;
 };
 

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "controller/plan/follow.h"
 #include "controller/plan/job.h"
 
 /* --- the run's status ------------------------------------------------------------------------ */
@@ -232,7 +231,8 @@ static void step_running(struct bk *k, struct bk_run *r)
 {
     if (plan_follow_progress(r->log, &r->status.progress, k->now, k->out))
         r->status.progress_text = api_progress_text(k->out->arena, &r->log->progress);
-    condition(k, r, API_COND_PROGRESSING, API_TRUE, "Running", "");
+    condition(k, r, API_COND_PROGRESSING, API_TRUE, r->wait.reason ? r->wait.reason : "Running",
+              r->wait.reason ? r->wait.message : "");
 }
 
 static void step_with_job(struct bk *k, struct bk_run *r, const struct api_job *job)
@@ -242,12 +242,23 @@ static void step_with_job(struct bk *k, struct bk_run *r, const struct api_job *
     r->status.job = job->meta.name;
     r->status.job_uid = job->meta.uid;
     r->status.started = r->result.started;
+    r->wait = plan_follow_wait(&r->result, r->log, k->out->arena);
     if (bk_follow_end(k, &r->result, r->log))
         finish(k, r);
     else if (r->result.progress == PLAN_JOB_WAITING)
         step_waiting(k, r);
     else if (r->result.progress == PLAN_JOB_RUNNING)
         step_running(k, r);
+}
+
+/* Said in its own status, and told once. */
+static void note_wait(struct bk *k, struct bk_run *r)
+{
+    if (r->terminal)
+        r->wait = (struct plan_wait){ .reason = NULL };
+    if (plan_follow_note(&r->status.conditions, &r->wait, r->run->meta.generation, k->now))
+        bk_event(k, true, API_EVENT_WAITING, "run '%s': %s: %s", r->run->meta.name, r->wait.reason,
+                 r->wait.message);
 }
 
 /* Its end was written and the backup's status was not: what that is to tell is read again. */
@@ -279,6 +290,7 @@ static void step(struct bk *k, struct bk_run *r)
         step_with_job(k, r, job);
     else
         step_without_job(k, r);
+    note_wait(k, r);
     bk_patch_run(k, r);
 }
 

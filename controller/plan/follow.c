@@ -1,5 +1,7 @@
 #include "controller/plan/follow.h"
 
+#include <string.h>
+
 enum {
     PROGRESS_SECONDS = 10,     /* at most one status write for progress in this time */
     LOG_WAIT_SECONDS = 60,     /* how long a finished Job waits for its log to be read */
@@ -56,6 +58,15 @@ bool plan_follow_gives_up(const struct plan_result *res, int64_t now, struct pla
     return false;
 }
 
+/* Nothing but the time has moved. */
+static bool is_same(const struct api_progress *a, const struct api_progress *b)
+{
+    return a->present && strcmp(a->stage, b->stage) == 0 && strcmp(a->database, b->database) == 0 &&
+           a->percent == b->percent && a->nodes == b->nodes &&
+           a->relationships == b->relationships && a->bytes_exported == b->bytes_exported &&
+           a->bytes_uploaded == b->bytes_uploaded;
+}
+
 bool plan_follow_progress(const struct api_log *log, struct api_progress *progress, int64_t now,
                           struct plan_actions *out)
 {
@@ -63,6 +74,8 @@ bool plan_follow_progress(const struct api_log *log, struct api_progress *progre
 
     if (!log || !log->progress.present || log->progress.updated <= progress->updated)
         return false;
+    if (log->waiting.on && is_same(progress, &log->progress))
+        return false; /* no write for each try */
     if (progress->present && now < due) {
         plan_wake(out, due * 1000);
         return false;
@@ -70,4 +83,42 @@ bool plan_follow_progress(const struct api_log *log, struct api_progress *progre
     *progress = log->progress;
     progress->updated = now;
     return true;
+}
+
+struct plan_wait plan_follow_wait(const struct plan_result *res, const struct api_log *log,
+                                  struct nb_arena *a)
+{
+    const struct api_pod *pod = res->pod;
+
+    /* One word for all of it: a kubelet that tries again says now one, now the other. */
+    if (res->progress == PLAN_JOB_WAITING && res->stuck)
+        return (struct plan_wait){
+            .reason = "PodNotStarting",
+            .message =
+                strcmp(res->reason, "PodNotStarting") == 0
+                    ? res->message
+                    : api_printf(a, "%s%s%s", res->reason, *res->message ? ": " : "", res->message),
+        };
+    if (res->progress == PLAN_JOB_RUNNING && pod && pod->running && log && log->waiting.on &&
+        (!*log->pod || strcmp(log->pod, pod->meta.name) == 0))
+        return (struct plan_wait){ .reason = log->waiting.reason,
+                                   .message = api_dup(a, log->waiting.message) };
+    return (struct plan_wait){ .reason = NULL };
+}
+
+bool plan_follow_note(struct api_conditions *c, const struct plan_wait *wait, int64_t generation,
+                      int64_t now)
+{
+    const struct api_condition *was = api_condition_get(c, API_COND_WAITING);
+    bool news;
+
+    if (!wait->reason) {
+        if (was && was->status == API_TRUE)
+            api_condition_set(c, API_COND_WAITING, API_FALSE, was->reason, was->message, generation,
+                              now);
+        return false;
+    }
+    news = !was || strcmp(was->reason, wait->reason) != 0;
+    api_condition_set(c, API_COND_WAITING, API_TRUE, wait->reason, wait->message, generation, now);
+    return news;
 }

@@ -24,4 +24,17 @@ bool plan_follow_gives_up(const struct plan_result *res, int64_t now, struct pla
 bool plan_follow_progress(const struct api_log *log, struct api_progress *progress, int64_t now,
                           struct plan_actions *out);
 
+/* What a Job that has not ended waits for. */
+struct plan_wait {
+    const char *reason;  /* NULL: nothing */
+    const char *message; /* for people */
+};
+/* A pod that does not start for a fault that a person must mend, or what its worker says. */
+struct plan_wait plan_follow_wait(const struct plan_result *res, const struct api_log *log,
+                                  struct nb_arena *a);
+/* Keeps the condition Waiting, which only those have that had to wait. True: it is to be told; once
+ * for each reason, however often it comes and goes. */
+bool plan_follow_note(struct api_conditions *c, const struct plan_wait *wait, int64_t generation,
+                      int64_t now);
+
 #endif

@@ -15,6 +15,7 @@ struct rs {
     const char *job;
     struct api_restore_status status;
     const struct api_log *log;
+    struct plan_wait wait; /* reason NULL once it has ended */
 };
 
 /* Where a restore reads from. */
@@ -41,6 +42,9 @@ static void patch(struct rs *k)
     struct plan_action *a;
 
     k->status.observed_generation = k->r->meta.generation;
+    if (plan_follow_note(&k->status.conditions, &k->wait, k->r->meta.generation, k->now))
+        plan_event(k->out, PLAN_OBJ_RESTORE, &k->r->meta, true, API_EVENT_RESTORE_WAITING, "%s: %s",
+                   k->wait.reason, k->wait.message);
     if (!api_restore_status_patch(k->r, &k->status, &body))
         return;
     a = plan_add(k->out, PLAN_PATCH_STATUS, PLAN_OBJ_RESTORE, k->r->meta.name, k->r->meta.uid);
@@ -76,6 +80,7 @@ static void end(struct rs *k, enum api_result result, const char *reason, const 
                                   .retriable = retriable };
     condition(k, API_COND_SUCCEEDED, good ? API_TRUE : API_FALSE, reason, message);
     condition(k, API_COND_PROGRESSING, API_FALSE, reason, message);
+    k->wait = (struct plan_wait){ .reason = NULL };
     event(k, !good, good ? API_EVENT_RESTORE_SUCCEEDED : API_EVENT_RESTORE_FAILED,
           api_printf(k->out->arena, "%s: %s", reason, message));
 }
@@ -132,7 +137,8 @@ static void step_running(struct rs *k)
         take_log(k);
         k->status.progress_text = api_progress_text(k->out->arena, &k->log->progress);
     }
-    condition(k, API_COND_PROGRESSING, API_TRUE, "Running", "");
+    condition(k, API_COND_PROGRESSING, API_TRUE, k->wait.reason ? k->wait.reason : "Running",
+              k->wait.reason ? k->wait.message : "");
 }
 
 static void step_job(struct rs *k, const struct api_job *job)
@@ -147,6 +153,7 @@ static void step_job(struct rs *k, const struct api_job *job)
     k->status.job = job->meta.name;
     k->status.job_uid = job->meta.uid;
     k->status.started = res.started;
+    k->wait = plan_follow_wait(&res, k->log, k->out->arena);
     if (plan_follow_end(&res, k->log, k->in->facts, k->in->fact_count, k->now, k->out))
         finish(k, &res);
     else if (res.progress == PLAN_JOB_WAITING)

@@ -103,9 +103,10 @@ static void read_waiting(const struct api_job *job, const struct api_pod *pod, i
     ret->stuck = is_image_reason(ret->reason) || is_config_reason(ret->reason);
     if (!ret->stuck && pod->meta.created && now - pod->meta.created > STUCK_SECONDS) {
         ret->stuck = true;
-        ret->message =
-            api_printf(a, "the pod has been waiting for %lld s (%s); see kubectl describe pod %s",
-                       (long long)(now - pod->meta.created), ret->reason, pod->meta.name);
+        /* No clock in it: what changes with each look is written, and looked at, for ever. */
+        ret->message = api_printf(
+            a, "the pod has been waiting for more than %d s (%s); see kubectl describe pod %s",
+            STUCK_SECONDS, ret->reason, pod->meta.name);
         ret->reason = "PodNotStarting";
     }
 }

@@ -10,6 +10,8 @@
 
 enum {
     POLL_MS = 10000,
+    FIRST_POLL_MS = 2000, /* what is wrong from the start is said at the start */
+    FIRST_MS = 30000,
     RETRY_MS = 3000,
     GIVE_UP_MS = 30000,
     FORGET_MS = 600000,
@@ -23,6 +25,7 @@ struct follow {
     int64_t next_mono_ms;  /* INT64_MAX: it has ended */
     int64_t ended_mono_ms; /* when the container was first seen ended; 0: not yet */
     int64_t asked_mono_ms;
+    int64_t begun_mono_ms;
     bool poked; /* the container ended, perhaps while a read was under way */
 };
 
@@ -74,7 +77,7 @@ void rec_logs_follow(struct rec_logs *l, const char *ns, const char *job, const 
         f->queue_key = nb_xstrdup(queue_key);
         f->log = api_log_new();
         api_log_set_pod(f->log, pod);
-        f->next_mono_ms = nb_clock_mono_ms();
+        f->next_mono_ms = f->begun_mono_ms = nb_clock_mono_ms();
         nb_map_put(l->follows, key, strlen(key), f);
         pthread_cond_signal(&l->changed);
     }
@@ -155,6 +158,13 @@ static void feed_line(void *ctx, const char *line, size_t n)
     feed->changed |= api_log_feed(feed->log, line, n, feed->now);
 }
 
+static int64_t pause_of(const struct rec_logs *l, const struct follow *f, int64_t now)
+{
+    bool young = now - f->begun_mono_ms < FIRST_MS;
+
+    return young && l->opts.poll_ms > FIRST_POLL_MS ? FIRST_POLL_MS : l->opts.poll_ms;
+}
+
 /* Takes what was read, with the lock held; the follow may have been replaced meanwhile. */
 static bool take_text(struct rec_logs *l, struct follow *f, const struct nb_buf *text,
                       enum pod_state state, const struct nb_error *err)
@@ -177,7 +187,9 @@ static bool take_text(struct rec_logs *l, struct follow *f, const struct nb_buf 
                (state == POD_ENDED && now - f->ended_mono_ms >= l->opts.give_up_ms)) {
         f->log->failed = true;
     } else {
-        f->next_mono_ms = now + (f->poked ? 0 : state == POD_ENDED ? RETRY_MS : l->opts.poll_ms);
+        f->next_mono_ms = now + (f->poked             ? 0
+                                 : state == POD_ENDED ? RETRY_MS
+                                                      : pause_of(l, f, now));
         f->poked = false;
     }
     if (f->log->complete || f->log->failed) {

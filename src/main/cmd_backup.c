@@ -12,6 +12,7 @@
 #include "main/databases.h"
 #include "main/encryption.h"
 #include "main/state_dir.h"
+#include "main/waiting.h"
 
 struct backup {
     struct context *c;
@@ -38,7 +39,14 @@ static void on_report(void *ctx, const struct eng_progress *p)
 static void on_waiting(void *ctx, const struct nb_error *why)
 {
     (void)ctx;
-    nb_log_error(NB_LOG_WARN, "trying again", why);
+    waiting_say_engine(why);
+}
+
+/* It starts beside us, which takes its time. */
+static void on_scratch_waiting(void *ctx, const struct nb_error *why)
+{
+    (void)ctx;
+    nb_log_error(NB_LOG_WARN, "waiting for the scratch Neo4j", why);
 }
 
 static void on_resolved(void *ctx, const char *database)
@@ -55,8 +63,7 @@ static void on_s3_retry(void *ctx, const struct nb_error *why, int64_t wait_ms)
     struct backup *b = ctx;
 
     atomic_store(&b->meter.waiting, (int)ENG_WAITING_FOR_STORAGE);
-    nb_log(NB_LOG_WARN, "the bucket does not answer as it should, trying again",
-           NB_F_STR("error", why->text), NB_F_INT("waitMs", wait_ms), NB_F_END);
+    waiting_say_retry(why, wait_ms);
 }
 
 /* --- options ---------------------------------------------------------------------------------- */
@@ -379,7 +386,7 @@ static bool run(struct backup *b, struct database_choices *databases, struct nb_
         !neo4j_settings_load(o, b->c->cancel, &b->neo4j, err))
         return false;
     b->verify.cancel = b->c->cancel;
-    b->verify.waiting = on_waiting;
+    b->verify.waiting = on_scratch_waiting;
     b->verify.other_etags = report_other_etags;
     b->verify.ctx = b;
     source.bolt = b->neo4j.bolt;

@@ -11,6 +11,7 @@
 #include "main/command.h"
 #include "main/connect.h"
 #include "main/encryption.h"
+#include "main/waiting.h"
 
 /* One dump, and where it goes. */
 struct source {
@@ -43,7 +44,7 @@ static void on_report(void *ctx, const struct eng_progress *p)
 static void on_waiting(void *ctx, const struct nb_error *why)
 {
     (void)ctx;
-    nb_log_error(NB_LOG_WARN, "trying again", why);
+    waiting_say_engine(why);
 }
 
 static void on_resolved(void *ctx, const char *database)
@@ -60,8 +61,7 @@ static void on_s3_retry(void *ctx, const struct nb_error *why, int64_t wait_ms)
     struct restore *r = ctx;
 
     atomic_store(&r->meter.waiting, (int)ENG_WAITING_FOR_STORAGE);
-    nb_log(NB_LOG_WARN, "the bucket does not answer as it should, trying again",
-           NB_F_STR("error", why->text), NB_F_INT("waitMs", wait_ms), NB_F_END);
+    waiting_say_retry(why, wait_ms);
 }
 
 /* --- what is restored ------------------------------------------------------------------------- */

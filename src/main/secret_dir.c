@@ -5,8 +5,8 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "base/mem.h"
+#include "main/waiting.h"
 
 bool secret_dir_get(const struct secret_dir *d, const char *key, struct nb_secret **ret,
                     struct nb_error *err)
@@ -88,14 +88,17 @@ bool secret_dir_wait(bool (*load)(void *ctx, struct nb_error *err), void *ctx, i
     bool told = false;
 
     for (;;) {
-        if (load(ctx, err))
+        if (load(ctx, err)) {
+            if (told)
+                waiting_over(WAITING_SECRET);
             return true;
+        }
         if (!nb_streq(err->reason, "SecretNotFound") && !nb_streq(err->reason, "SecretKeyNotFound"))
             return false;
         if (nb_clock_mono_ms() >= deadline)
             return false;
         if (!told)
-            nb_log(NB_LOG_WARN, "waiting for a secret", NB_F_STR("error", err->text), NB_F_END);
+            waiting_say(WAITING_SECRET, err);
         told = true;
         nb_error_clear(err);
         if (!nb_cancel_sleep(cancel, (int64_t)SECRET_POLL_SECONDS * 1000, err))

@@ -19,6 +19,7 @@
 #include "main/report.c"
 #include "main/secret_dir.c"
 #include "main/state_dir.c"
+#include "main/waiting.c"
 #include "s3/list.h"
 #include "tests/fakes/fake_graph.h"
 #include "tests/fakes/fake_s3.h"

@@ -12,6 +12,7 @@
 #include "main/options.c"
 #include "main/options_table.c"
 #include "main/secret_dir.c"
+#include "main/waiting.c"
 
 /* The text of the error; NULL: none, and *ret_user is who it is. */
 static const char *load(const char *const *envp, char *ret_user, size_t size)

@@ -13,6 +13,7 @@
 #include "main/options.c"
 #include "main/options_table.c"
 #include "main/secret_dir.c"
+#include "main/waiting.c"
 
 /* What is said about encryption in the environment, and what is refused. */
 

@@ -18,6 +18,7 @@
 #include "main/options_table.c"
 #include "main/report.c"
 #include "main/secret_dir.c"
+#include "main/waiting.c"
 #include "tests/fakes/fake_graph.h"
 #include "tests/fakes/s3_fixture.h"
 

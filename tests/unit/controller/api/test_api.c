@@ -321,6 +321,36 @@ static void log_lines_are_gathered_and_copied(void **state)
     assert_string_equal(copy->pruned.items[0], "old");
 }
 
+static void wait_is_heard_until_something_is_done(void **state)
+{
+    nb_auto(api_log_free) struct api_log *l = api_log_new();
+    char line[3000], text[2500];
+
+    (void)state;
+    assert_false(l->waiting.on);
+    assert_false(feed(l, "{\"event\":\"waiting\",\"waitingFor\":\"Godot\",\"error\":\"x\"}"));
+    assert_false(feed(l, "{\"event\":\"waiting\",\"waitingFor\":\"Neo4j\"}"));
+    assert_false(feed(l, "{\"event\":\"waitingOver\"}"));
+    assert_true(feed(l, "{\"event\":\"waiting\",\"waitingFor\":\"Neo4j\",\"error\":\"a\\nb\"}"));
+    assert_false(feed(l, "{\"event\":\"waiting\",\"waitingFor\":\"Neo4j\",\"error\":\"a\\nb\"}"));
+    assert_true(l->waiting.on);
+    assert_string_equal(l->waiting.reason, "WaitingForNeo4j");
+    assert_string_equal(l->waiting.message, "a b");
+    assert_true(feed(l, "{\"event\":\"progress\",\"stage\":\"WaitingForNeo4j\"}"));
+    assert_true(l->waiting.on);
+    assert_true(feed(l, "{\"event\":\"progress\",\"stage\":\"Uploading\"}"));
+    assert_false(l->waiting.on);
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    snprintf(line, sizeof(line),
+             "{\"event\":\"waiting\",\"waitingFor\":\"Storage\",\"error\":\"%s\"}", text);
+    assert_true(feed(l, line));
+    assert_string_equal(l->waiting.reason, "WaitingForStorage");
+    assert_int_equal(strlen(l->waiting.message), API_WAITING_MESSAGE_MAX - 1);
+    assert_true(feed(l, "{\"event\":\"pruned\",\"key\":\"old\"}"));
+    assert_false(l->waiting.on);
+}
+
 static void log_said_again_replaces(void **state)
 {
     nb_auto(api_log_free) struct api_log *l = api_log_new();
@@ -347,6 +377,7 @@ int main(void)
         cmocka_unit_test(termination_of_any_bytes_is_harmless),
         cmocka_unit_test(termination_texts_are_cleaned),
         cmocka_unit_test(log_lines_are_gathered_and_copied),
+        cmocka_unit_test(wait_is_heard_until_something_is_done),
         cmocka_unit_test(log_said_again_replaces),
     };
 

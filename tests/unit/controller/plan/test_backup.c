@@ -22,6 +22,25 @@ static void assert_text(const char *got, const char *expected)
     assert_string_equal(got, expected);
 }
 
+#define AWAY                                                                                       \
+    "{\"event\":\"waiting\",\"waitingFor\":\"Neo4j\",\"error\":\"host 'nosuch' not found\"}"
+
+static const char *message_of(enum plan_object kind, const char *name, const char *type)
+{
+    struct world_object *o = world_find(w, kind, name);
+    static char text[2000];
+
+    nb_auto(nb_json_free) struct nb_json *v = world_parse(o->json);
+
+    for (const struct nb_json *c = nb_json_first(nb_json_at(v, "status.conditions")); c;
+         c = nb_json_next(c))
+        if (nb_streq(nb_json_str(nb_json_get(c, "type"), ""), type)) {
+            snprintf(text, sizeof(text), "%s", nb_json_str(nb_json_get(c, "message"), ""));
+            return text;
+        }
+    return "(none)";
+}
+
 /* minutes since the epoch of 2026-01-02T02:00:00Z */
 #define SLOT "g-29455320"
 
@@ -453,6 +472,10 @@ static void pod_that_cannot_start_is_shown_and_given_up(void **state)
                 "\"reason\":\"ImagePullBackOff\",\"message\":\"no such image\"}}}]}}");
     world_settle(w);
     assert_text(world_condition(w, PLAN_OBJ_RUN, SLOT, "Progressing"), "True/ImagePullBackOff");
+    assert_text(world_condition(w, PLAN_OBJ_BACKUP, "g", "Ready"), "False/PodNotStarting");
+    assert_text(message_of(PLAN_OBJ_BACKUP, "g", "Ready"),
+                "run '" SLOT "': ImagePullBackOff: no such image");
+    assert_int_equal(world_count_said(w, "BackupWaiting"), 1);
     w->now_ms += 3601000;
     world_settle(w);
     assert_text(world_condition(w, PLAN_OBJ_RUN, SLOT, "Succeeded"), "False/ImagePullBackOff");
@@ -490,6 +513,76 @@ static void log_of_a_retried_job_is_followed_anew(void **state)
     api_log_set_pod(world_log(w, SLOT), SLOT "-x");
     world_settle(w);
     assert_text(world_condition(w, PLAN_OBJ_RUN, SLOT, "Succeeded"), "True/Succeeded");
+}
+
+static void what_a_worker_waits_for_is_said_at_once_and_told_once(void **state)
+{
+    int writes;
+
+    (void)state;
+    start("2026-01-01T12:00:00Z", WORLD_BACKUP(",\"schedule\":\"0 2 * * *\""));
+    world_at(w, "2026-01-02T02:00:00Z");
+    world_settle(w);
+    world_pod_runs(w, SLOT);
+    world_settle(w);
+    assert_text(world_condition(w, PLAN_OBJ_RUN, SLOT, "Waiting"), "(none)");
+    feed(SLOT, AWAY);
+    world_settle(w);
+    assert_text(world_condition(w, PLAN_OBJ_RUN, SLOT, "Progressing"), "True/WaitingForNeo4j");
+    assert_text(message_of(PLAN_OBJ_RUN, SLOT, "Progressing"), "host 'nosuch' not found");
+    assert_text(world_condition(w, PLAN_OBJ_RUN, SLOT, "Waiting"), "True/WaitingForNeo4j");
+    assert_text(world_condition(w, PLAN_OBJ_BACKUP, "g", "Ready"), "False/WaitingForNeo4j");
+    assert_text(message_of(PLAN_OBJ_BACKUP, "g", "Ready"),
+                "run '" SLOT "': host 'nosuch' not found");
+    assert_true(
+        world_said(w, "BackupWaiting run '" SLOT "': WaitingForNeo4j: host 'nosuch' not found\n"));
+
+    /* Each try says it again, and the progress says that there is none. */
+    feed(SLOT, "{\"event\":\"progress\",\"stage\":\"WaitingForNeo4j\",\"percent\":0}");
+    world_settle(w);
+    writes = w->writes;
+    for (int i = 0; i < 30; i++) {
+        w->now_ms += 20000;
+        assert_false(api_log_feed(world_log(w, SLOT), AWAY, strlen(AWAY), w->now_ms / 1000));
+        feed(SLOT, "{\"event\":\"progress\",\"stage\":\"WaitingForNeo4j\",\"percent\":0}");
+        world_settle(w);
+    }
+    assert_int_equal(w->writes, writes);
+    feed(SLOT, "{\"event\":\"waiting\",\"waitingFor\":\"Neo4j\",\"error\":\"refused\"}");
+    world_settle(w);
+    assert_text(message_of(PLAN_OBJ_BACKUP, "g", "Ready"), "run '" SLOT "': refused");
+
+    feed(SLOT, "{\"event\":\"progress\",\"stage\":\"ExportingNodes\",\"percent\":1}");
+    world_settle(w);
+    assert_text(world_condition(w, PLAN_OBJ_RUN, SLOT, "Progressing"), "True/Running");
+    assert_text(world_condition(w, PLAN_OBJ_RUN, SLOT, "Waiting"), "False/WaitingForNeo4j");
+    assert_text(world_condition(w, PLAN_OBJ_BACKUP, "g", "Ready"), "True/Running");
+    feed(SLOT, AWAY);
+    world_settle(w);
+    assert_text(world_condition(w, PLAN_OBJ_BACKUP, "g", "Ready"), "False/WaitingForNeo4j");
+    assert_int_equal(world_count_said(w, "BackupWaiting"), 1);
+    world_pod_ends(w, SLOT, 0, WORLD_GOOD);
+    world_settle(w);
+    assert_text(world_condition(w, PLAN_OBJ_RUN, SLOT, "Waiting"), "False/WaitingForNeo4j");
+    assert_text(world_condition(w, PLAN_OBJ_BACKUP, "g", "Ready"), "True/Succeeded");
+}
+
+static void missing_secret_is_said_while_it_is_waited_for(void **state)
+{
+    (void)state;
+    start("2026-01-01T12:00:00Z", WORLD_BACKUP(",\"schedule\":\"0 2 * * *\""));
+    world_at(w, "2026-01-02T02:00:00Z");
+    world_settle(w);
+    world_pod_runs(w, SLOT);
+    feed(SLOT, "{\"event\":\"waiting\",\"waitingFor\":\"Secret\",\"error\":"
+               "\"secret 'a' has no key X; it has: PASS\"}");
+    world_settle(w);
+    assert_text(world_condition(w, PLAN_OBJ_BACKUP, "g", "Ready"), "False/WaitingForSecret");
+    assert_text(message_of(PLAN_OBJ_BACKUP, "g", "Ready"),
+                "run '" SLOT "': secret 'a' has no key X; it has: PASS");
+    feed(SLOT, "{\"event\":\"waitingOver\",\"waitingFor\":\"Secret\"}");
+    world_settle(w);
+    assert_text(world_condition(w, PLAN_OBJ_BACKUP, "g", "Ready"), "True/Running");
 }
 
 static void artifacts_and_inventory_come_from_the_log(void **state)
@@ -794,6 +887,8 @@ int main(void)
         cmocka_unit_test_teardown(pod_that_cannot_start_is_shown_and_given_up, teardown),
         cmocka_unit_test_teardown(log_is_waited_for_a_minute, teardown),
         cmocka_unit_test_teardown(log_of_a_retried_job_is_followed_anew, teardown),
+        cmocka_unit_test_teardown(what_a_worker_waits_for_is_said_at_once_and_told_once, teardown),
+        cmocka_unit_test_teardown(missing_secret_is_said_while_it_is_waited_for, teardown),
         cmocka_unit_test_teardown(artifacts_and_inventory_come_from_the_log, teardown),
         cmocka_unit_test_teardown(history_is_trimmed_and_pins_stay, teardown),
         cmocka_unit_test_teardown(pin_is_written_by_a_job, teardown),

@@ -33,6 +33,34 @@ static bool job_has(const char *text)
     return o && strstr(o->json, text);
 }
 
+static void restore_says_what_it_waits_for(void **state)
+{
+    static const char away[] =
+        "{\"event\":\"waiting\",\"waitingFor\":\"Neo4j\",\"error\":\"host 'nosuch' not found\"}";
+    static const char works[] = "{\"event\":\"progress\",\"stage\":\"Checking\"}";
+
+    (void)state;
+    start(RESTORE(KEY, ""));
+    world_pod_runs(w, "r-r");
+    assert_true(api_log_feed(world_log(w, "r-r"), away, strlen(away), 1));
+    world_settle(w);
+    assert_string_equal(world_condition(w, PLAN_OBJ_RESTORE, "r", "Progressing"),
+                        "True/WaitingForNeo4j");
+    assert_string_equal(world_condition(w, PLAN_OBJ_RESTORE, "r", "Waiting"),
+                        "True/WaitingForNeo4j");
+    assert_true(world_said(w, "RestoreWaiting WaitingForNeo4j: host 'nosuch' not found\n"));
+    assert_true(api_log_feed(world_log(w, "r-r"), works, strlen(works), 2));
+    world_settle(w);
+    assert_string_equal(world_condition(w, PLAN_OBJ_RESTORE, "r", "Progressing"), "True/Running");
+    assert_true(api_log_feed(world_log(w, "r-r"), away, strlen(away), 3));
+    world_settle(w);
+    assert_int_equal(world_count_said(w, "RestoreWaiting"), 1);
+    world_pod_ends(w, "r-r", 0, WORLD_GOOD);
+    world_settle(w);
+    assert_string_equal(world_condition(w, PLAN_OBJ_RESTORE, "r", "Waiting"),
+                        "False/WaitingForNeo4j");
+}
+
 static void restore_of_a_key_runs_and_ends(void **state)
 {
     static const char source[] =
@@ -228,6 +256,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(restore_of_a_key_runs_and_ends, teardown),
+        cmocka_unit_test_teardown(restore_says_what_it_waits_for, teardown),
         cmocka_unit_test_teardown(restore_waits_for_its_source, teardown),
         cmocka_unit_test_teardown(restore_of_a_failed_run_fails, teardown),
         cmocka_unit_test_teardown(restore_failure_is_told, teardown),
