@@ -201,7 +201,8 @@ void plan_backup(const struct plan_backup_input *in, struct plan_actions *out)
         return;
     begin(&k, in, out);
     if (k.b->meta.deleted) {
-        bk_deletion(&k);
+        if (bk_deletion(&k))
+            patch_backup(&k);
     } else if (!bk_finalizer(&k)) {
         bk_runs(&k);
         bk_record(&k);

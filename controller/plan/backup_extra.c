@@ -10,6 +10,8 @@
  * looked at; once it is gone (its time to live is an hour), it is made again if it is still wanted.
  */
 
+enum { LOOK_MS = 60000 };
+
 struct extra {
     enum api_job_kind kind;
     const char *name;
@@ -351,10 +353,37 @@ static bool stop_runs(struct bk *k)
     return any;
 }
 
-void bk_deletion(struct bk *k)
+static const char *first_active(const struct bk *k)
+{
+    for (size_t i = 0; i < k->run_count; i++)
+        if (!k->runs[i].terminal)
+            return k->runs[i].run->meta.name;
+    return "";
+}
+
+/* Whoever waits for the object to go is told what that waits for. */
+static void say_deleting(struct bk *k, const char *job, const struct plan_wait *wait)
+{
+    const struct api_condition *was = api_condition_get(&k->b->status.conditions, API_COND_READY);
+    const char *text =
+        !*job ? api_printf(k->out->arena, "run '%s' is being ended first", first_active(k))
+        : wait->reason
+            ? api_printf(k->out->arena,
+                         "Job '%s', which removes the backups from the bucket: %s: %s", job,
+                         wait->reason, wait->message)
+            : api_printf(k->out->arena, "Job '%s' removes the backups from the bucket", job);
+
+    if (wait->reason && (!was || strcmp(was->message, text) != 0))
+        bk_event(k, true, API_EVENT_WAITING, "%s", text);
+    bk_condition(k, API_COND_READY, API_FALSE, "Deleting", text);
+}
+
+/* What the Job that empties the bucket has come to. True: it goes on. */
+static bool empty_bucket(struct bk *k)
 {
     const struct api_log *log;
     struct extra x = { .kind = API_JOB_PRUNE,
+                       .name = bk_hash_name(k, 'p', k->b->meta.uid),
                        .owner_kind = API_KIND_BACKUP,
                        .owner_name = k->b->meta.name,
                        .owner_uid = k->b->meta.uid,
@@ -364,34 +393,48 @@ void bk_deletion(struct bk *k)
                        .t = &k->b->spec.template_,
                        .prune_all = true };
     nb_auto_done(plan_result_done) struct plan_result res = { .progress = PLAN_JOB_WAITING };
-    enum extra_state state;
+    enum extra_state state = look(k, &x, &res, &log);
+    struct plan_wait wait;
 
-    if (!k->b->meta.has_finalizer)
-        return;
-    if (!k->b->spec.template_.retention.delete_on_delete) {
-        patch_finalizers(k, false);
-        return;
+    if (state == EXTRA_PENDING) {
+        wait = plan_follow_wait(&res, log, k->out->arena);
+        say_deleting(k, x.name, &wait);
+        plan_wake(k->out, k->in->now_ms + LOOK_MS); /* a pod that does not start says nothing */
+        return true;
     }
-    if (k->in->namespace_terminating) {
-        release(k, true, "the namespace is being deleted: the backups stay in the bucket");
-        return;
-    }
-    if (k->now - k->b->meta.deleted >= RELEASE_SECONDS) {
-        release(k, true, "the backups could not all be removed in time: some stay in the bucket");
-        return;
-    }
-    plan_wake(k->out, (k->b->meta.deleted + RELEASE_SECONDS) * 1000);
-    if (stop_runs(k))
-        return;
-    x.name = bk_hash_name(k, 'p', k->b->meta.uid);
-    state = look(k, &x, &res, &log);
     if (state == EXTRA_BLOCKED)
         release(k, true, "a Job that is not ours is in the way: the backups stay in the bucket");
-    else if (state == EXTRA_DONE && res.result == API_RESULT_SUCCEEDED)
+    else if (res.result == API_RESULT_SUCCEEDED)
         release(k, false,
                 "the backups were removed from the bucket, but for pinned and locked ones");
-    else if (state == EXTRA_DONE)
+    else
         release(k, true,
                 api_printf(k->out->arena, "the backups could not be removed: %s: %s", res.reason,
                            res.message));
+    return false;
+}
+
+bool bk_deletion(struct bk *k)
+{
+    const struct plan_wait none = { .reason = NULL };
+
+    if (!k->b->meta.has_finalizer)
+        return false;
+    if (!k->b->spec.template_.retention.delete_on_delete) {
+        patch_finalizers(k, false);
+        return false;
+    }
+    if (k->in->namespace_terminating) {
+        release(k, true, "the namespace is being deleted: the backups stay in the bucket");
+        return false;
+    }
+    if (k->now - k->b->meta.deleted >= RELEASE_SECONDS) {
+        release(k, true, "the backups could not all be removed in time: some stay in the bucket");
+        return false;
+    }
+    plan_wake(k->out, (k->b->meta.deleted + RELEASE_SECONDS) * 1000);
+    if (!stop_runs(k))
+        return empty_bucket(k);
+    say_deleting(k, "", &none);
+    return true;
 }

@@ -75,7 +75,7 @@ void bk_runs(struct bk *k);       /* Jobs of runs: create, follow, finish */
 void bk_record(struct bk *k);     /* what ended: history, times, events, notifications */
 void bk_start(struct bk *k);      /* which runs are to be made */
 void bk_extra(struct bk *k);      /* verify, pin and list Jobs */
-void bk_deletion(struct bk *k);   /* the finalizer */
+bool bk_deletion(struct bk *k);   /* the finalizer; true: the status says how far that is */
 void bk_notices(struct bk *k);    /* what is to be told, was told, or cannot be */
 bool bk_finalizer(struct bk *k);  /* true: a patch of the finalizers is on its way */
 void bk_conditions(struct bk *k); /* Ready, Overdue, LastBackupSucceeded */

@@ -796,6 +796,17 @@ static void deletion_with_delete_prunes_first(void **state)
             job = w->objects[i].name;
     assert_non_null(job);
     assert_true(strncmp(job, "g-p", 3) == 0);
+    assert_text(world_condition(w, PLAN_OBJ_BACKUP, "g", "Ready"), "False/Deleting");
+    assert_true(strstr(message_of(PLAN_OBJ_BACKUP, "g", "Ready"), "' removes the backups"));
+    world_pod_runs(w, job);
+    feed(
+        job,
+        "{\"event\":\"waiting\",\"waitingFor\":\"Secret\",\"error\":\"secret 'r2' is not there\"}");
+    world_settle(w);
+    assert_text(world_condition(w, PLAN_OBJ_BACKUP, "g", "Ready"), "False/Deleting");
+    assert_true(strstr(message_of(PLAN_OBJ_BACKUP, "g", "Ready"),
+                       "bucket: WaitingForSecret: secret 'r2' is not there"));
+    assert_int_equal(world_count_said(w, "BackupWaiting Job 'g-p"), 1);
     assert_true(strstr(world_get(w, PLAN_OBJ_JOB, job, "spec.template.spec.containers"),
                        "PRUNE_ALL") != NULL);
     world_pod_ends(w, job, 0, "{\"result\":\"Succeeded\"}");
