@@ -81,7 +81,8 @@ bool repo_prefix_clean(const char *prefix, char out[REPO_PREFIX_MAX + 1], struct
         if (!segment_ok(p, len))
             return nb_fail(
                 err, NB_E_INVALID, "InvalidPrefix",
-                "the prefix '%.100s' has a segment that is '.' or '..', or a control character",
+                "the prefix '%.100s' has a segment that is '.' or '..', or a control character; "
+                "hint: write words joined by single slashes, as in team-a/neo4j",
                 prefix);
         if (n + len + 1 > REPO_PREFIX_MAX)
             return nb_fail(err, NB_E_INVALID, "InvalidPrefix", "the prefix is longer than %d bytes",

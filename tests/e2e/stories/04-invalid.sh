@@ -22,6 +22,7 @@ refused both '{"storage": {"r2": {"bucket": "bb", "credentialsSecretRef": {"name
 refused level '{"compressionLevel": 12}' 'compressionLevel is a number from 1 .fast. to 9 .small., or adaptive'
 refused level '{"compressionLevel": "fastest"}' 'compressionLevel is a number from 1 .fast. to 9 .small., or adaptive'
 refused verify-cron '{"verification": {"schedule": "61 2 * * *"}}' 'minute, the first field'
+refused prefix '{"storage": {"s3": {"prefix": "../x"}}}' "no part of the prefix may be '.' or '..'"
 refused days '{"retention": {"days": -1}}' 'retention.days'
 refused minimum '{"retention": {"minimumSuccessful": 0}}' 'minimumSuccessful'
 refused field '{"shedule": "0 2 * * *"}' 'unknown field "spec.shedule"'

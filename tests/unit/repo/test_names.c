@@ -162,6 +162,7 @@ static void prefix_is_cleaned_or_refused(void **state)
     assert_string_equal(out, "");
     assert_false(repo_prefix_clean("a/../b", out, &err));
     assert_string_equal(err.reason, "InvalidPrefix");
+    assert_non_null(strstr(err.text, "; hint: write words joined by single slashes"));
     nb_error_clear(&err);
     assert_false(repo_prefix_clean("./b", out, &err));
     nb_error_clear(&err);
