@@ -72,6 +72,7 @@ enum { API_NAME_MAX = 52 };
 #define API_EVENT_NOTIFY_FAILED       "NotificationFailed"
 #define API_EVENT_WAITING             "BackupWaiting"
 #define API_EVENT_RESTORE_WAITING     "RestoreWaiting"
+#define API_EVENT_INVALID_SPEC        "InvalidSpec"
 #define API_EVENT_UNKNOWN_CHANNEL     "UnknownChannel"
 
 /* Condition types. */

@@ -92,6 +92,28 @@ static const struct bk_run *first_waiting(const struct bk *k)
     return NULL;
 }
 
+/* What neither the schema can judge nor a run could get over. "": nothing. */
+static const char *spec_fault(const struct bk *k)
+{
+    const struct api_template *t = &k->b->spec.template_;
+
+    if (t->verify_level == API_VERIFY_RESTORE && !*t->verify_neo4j_image &&
+        !*k->in->options->verify_neo4j_image)
+        return "spec.verification.level is 'Restore', but there is no image of a scratch Neo4j to "
+               "restore into; hint: set spec.verification.neo4jImage, or the controller's "
+               "--verify-neo4j-image (the chart's verification.neo4jImage)";
+    return "";
+}
+
+static void set_invalid(struct bk *k, const char *why)
+{
+    const struct api_condition *was = api_condition_get(&k->b->status.conditions, API_COND_READY);
+
+    if (!was || strcmp(was->reason, API_EVENT_INVALID_SPEC) != 0 || strcmp(was->message, why) != 0)
+        bk_event(k, true, API_EVENT_INVALID_SPEC, "%s", why);
+    bk_condition(k, API_COND_READY, API_FALSE, API_EVENT_INVALID_SPEC, why);
+}
+
 /* One word that sums it up: the printer column "Status". */
 static void set_ready(struct bk *k)
 {
@@ -101,10 +123,13 @@ static void set_ready(struct bk *k)
         api_condition_get(&k->status.conditions, API_COND_SCHEDULE_VALID);
     bool partial = strcmp(last->reason, "PartiallySucceeded") == 0;
     const struct bk_run *waiting = first_waiting(k);
+    const char *fault = spec_fault(k);
     enum api_status good = last->status == API_FALSE && !partial ? API_FALSE : API_TRUE;
 
     if (valid->status == API_FALSE)
         bk_condition(k, API_COND_READY, API_FALSE, valid->reason, valid->message);
+    else if (*fault)
+        set_invalid(k, fault);
     else if (waiting)
         bk_condition(k, API_COND_READY, API_FALSE, waiting->wait.reason,
                      api_printf(k->out->arena, "run '%s': %s", waiting->run->meta.name,

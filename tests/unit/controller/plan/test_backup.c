@@ -776,6 +776,29 @@ static void overdue_is_told_once_and_passes(void **state)
     assert_text(world_condition(w, PLAN_OBJ_BACKUP, "g", "Overdue"), "False/OnTime");
 }
 
+static void restore_level_without_an_image_is_said_before_a_run(void **state)
+{
+    (void)state;
+    start("2026-01-01T12:00:00Z", WORLD_BACKUP(",\"schedule\":\"0 2 * * *\",\"verification\":{"
+                                               "\"level\":\"Restore\"}"));
+    assert_text(world_condition(w, PLAN_OBJ_BACKUP, "g", "Ready"), "False/InvalidSpec");
+    assert_true(strstr(message_of(PLAN_OBJ_BACKUP, "g", "Ready"),
+                       "spec.verification.level is 'Restore'") != NULL);
+    assert_true(strstr(message_of(PLAN_OBJ_BACKUP, "g", "Ready"),
+                       "; hint: set spec.verification.neo4jImage") != NULL);
+    w->now_ms += 60000;
+    world_settle(w);
+    assert_int_equal(world_count_said(w, "InvalidSpec spec.verification.level"), 1);
+    w->options.verify_neo4j_image = "neo4j:5";
+    world_settle(w);
+    assert_text(world_condition(w, PLAN_OBJ_BACKUP, "g", "Ready"), "True/Waiting");
+    w->options.verify_neo4j_image = "";
+    world_patch(w, PLAN_OBJ_BACKUP, "g",
+                "{\"spec\":{\"verification\":{\"neo4jImage\":\"neo4j:5\"}}}");
+    world_settle(w);
+    assert_text(world_condition(w, PLAN_OBJ_BACKUP, "g", "Ready"), "True/Waiting");
+}
+
 static void deletion_with_delete_prunes_first(void **state)
 {
     const char *job = NULL;
@@ -906,6 +929,7 @@ int main(void)
         cmocka_unit_test_teardown(refresh_lists_the_bucket, teardown),
         cmocka_unit_test_teardown(verification_has_a_schedule_of_its_own, teardown),
         cmocka_unit_test_teardown(overdue_is_told_once_and_passes, teardown),
+        cmocka_unit_test_teardown(restore_level_without_an_image_is_said_before_a_run, teardown),
         cmocka_unit_test_teardown(deletion_with_delete_prunes_first, teardown),
         cmocka_unit_test_teardown(deletion_lets_go_in_the_end, teardown),
         cmocka_unit_test_teardown(finalizer_follows_the_spec, teardown),
