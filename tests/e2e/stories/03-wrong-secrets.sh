@@ -16,6 +16,10 @@ policy missing-key '{"connection": {"authSecretRef": {"name": "no-password"}}}'
 policy unreachable '{"connection": {"uri": "bolt://'"$E2E_HOST"':1"}, "job": {"backoffLimit": 0}}'
 for p in password bucket key missing-key unreachable; do run_now $p now; done
 
+wait_until 60 "the missing key is said while it is waited for" \
+    condition_is neo4jbackup missing-key Ready "False WaitingForSecret"
+expect_match "message" "$(condition_message neo4jbackup missing-key Ready)" "secret 'no-password' has no key"
+
 # check POLICY REASON MESSAGE-PATTERN
 check() {
     wait_until 150 "$1 failed" condition_is neo4jbackup "$1" LastBackupSucceeded "False $2"
