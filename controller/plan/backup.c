@@ -100,6 +100,7 @@ static void begin(struct bk *k, const struct plan_backup_input *in, struct plan_
         .now = in->now_ms / 1000,
         .status = in->backup->status,
         .runs = nb_xcalloc(in->run_count + 1, sizeof(*k->runs)),
+        .created = "",
         .waiting = "",
         .told_fail = "",
         .later = { .arena = out->arena },

@@ -61,6 +61,7 @@ static void create(struct bk *k, const struct wish *w)
     plan_event(&k->later, PLAN_OBJ_BACKUP, &k->b->meta, false, API_EVENT_RUN_CREATED,
                "created run '%s' (%s)", w->name, api_trigger_names[w->trigger]);
     k->active++;
+    k->created = w->name;
 }
 
 static void replace(struct bk *k)
@@ -82,7 +83,9 @@ static void replace(struct bk *k)
 
 static void skip(struct bk *k, const struct wish *w)
 {
-    const char *text = api_printf(k->out->arena, "run '%s' is still active", first_active(k));
+    const char *other = first_active(k);
+    const char *text =
+        api_printf(k->out->arena, "run '%s' is still active", *other ? other : k->created);
 
     if (w->trigger == API_TRIGGER_MANUAL || w->trigger == API_TRIGGER_IMMEDIATE) {
         k->waiting = text; /* it stays wanted until the other one ends */

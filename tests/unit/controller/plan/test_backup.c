@@ -264,6 +264,17 @@ static void forbid_skips_and_runs_later(void **state)
                 "2026-01-01T14:00:00Z");
 }
 
+static void skip_beside_a_run_that_the_same_plan_makes_names_it(void **state)
+{
+    (void)state;
+    start("2026-01-01T12:30:00Z", WORLD_BACKUP(",\"schedule\":\"0 * * * *\""));
+    world_patch(w, PLAN_OBJ_BACKUP, "g",
+                "{\"metadata\":{\"annotations\":{\"neo4jbackup.dev/run-requested\":\"a\"}}}");
+    world_at(w, "2026-01-01T13:00:00Z");
+    world_settle(w);
+    assert_true(world_said(w, "ScheduleSkipped skipped a scheduled time: run 'g-m"));
+}
+
 static void allow_starts_beside_and_replace_ends_first(void **state)
 {
     (void)state;
@@ -907,6 +918,7 @@ int main(void)
         cmocka_unit_test_teardown(crash_between_two_statuses_loses_no_word, teardown),
         cmocka_unit_test_teardown(failures_are_counted_and_recovery_is_told, teardown),
         cmocka_unit_test_teardown(forbid_skips_and_runs_later, teardown),
+        cmocka_unit_test_teardown(skip_beside_a_run_that_the_same_plan_makes_names_it, teardown),
         cmocka_unit_test_teardown(allow_starts_beside_and_replace_ends_first, teardown),
         cmocka_unit_test_teardown(replace_waits_for_one_that_is_going, teardown),
         cmocka_unit_test_teardown(without_schedule_it_runs_once, teardown),
