@@ -189,6 +189,7 @@ help:
 	@echo 'make e2e            end-to-end stories on the real parts'
 	@echo 'make bench          export against the bare drain and the peers, as ratios'
 	@echo 'make bench-controller  the controller with 10,000 policies, beside the CronJob controller'
+	@echo 'make soak           the controller for an hour under changes, cut watches and replaced tokens (SOAK_SECONDS=...)'
 	@echo 'make image          the container image as an archive, without a container engine'
 
 -include tools/make/*.mk

@@ -73,7 +73,7 @@ class Process:
     all = []
 
     def __init__(self, bench, number=0):
-        self.bench, self.number, self.process = bench, number, None
+        self.bench, self.number, self.process, self.port = bench, number, None, PORT + number
         Process.all.append(self)
 
     async def start(self, ns, elect=False):
@@ -83,7 +83,7 @@ class Process:
             self.bench.args.controller, "--kubeconfig=%s" % (self.bench.dir / "controller.kubeconfig"),
             "--namespace=" + ns, "--worker-image=worker:1", "--leader-elect=" + ("true" if elect else "false"),
             "--lease-namespace=neo4j-backup-system", "--lease-name=" + LEASE, "--identity=c%d" % self.number,
-            "--metrics-addr=127.0.0.1:%d" % (PORT + self.number), "--log-level=warn", stderr=log)  # fmt: skip
+            "--metrics-addr=127.0.0.1:%d" % self.port, "--log-level=warn", stderr=log)  # fmt: skip
         log.close()
 
     async def stop(self):
@@ -94,7 +94,7 @@ class Process:
     def metric(self, pattern):
         """The sum of all that match; None: it does not answer."""
         try:
-            page = urllib.request.urlopen("http://127.0.0.1:%d/metrics" % (PORT + self.number), timeout=5).read().decode()
+            page = urllib.request.urlopen("http://127.0.0.1:%d/metrics" % self.port, timeout=5).read().decode()
         except OSError:
             return None
         return sum(float(m.group(1)) for m in re.finditer(r"^%s (\S+)$" % pattern, page, re.M))

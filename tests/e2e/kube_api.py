@@ -3,7 +3,10 @@ the kubelet of every worker pod. See kube_faults.py.
 """
 
 import asyncio
+import collections
+import copy
 import json
+import re
 import ssl
 import urllib.parse
 
@@ -68,6 +71,11 @@ class Server:
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.context.check_hostname = False
         self.context.verify_mode = ssl.CERT_NONE
+
+    def as_user(self, token):
+        other = copy.copy(self)
+        other.token = token
+        return other
 
     async def connect(self):
         return await asyncio.open_connection(self.host, self.port, ssl=self.context, limit=64 << 20)
@@ -151,6 +159,78 @@ class Api:
 
 def pods_of(ns):
     return "/api/v1/namespaces/%s/pods" % ns
+
+
+def batch(ns, name=""):
+    return "/apis/batch/v1/namespaces/%s/jobs%s" % (ns, "/" + name if name else "")
+
+
+def spec(**more):
+    return {
+        "connection": {"uri": "bolt://neo4j:7687"},
+        "storage": {"r2": {"accountId": "0" * 32, "bucket": "bbb", "credentialsSecretRef": {"name": "r2"}}},
+        "job": {"backoffLimit": 0},
+        **more,
+    }
+
+
+def policy(name, annotations=None, **more):
+    meta = {"name": name, "annotations": {"neo4jbackup.dev/" + k: v for k, v in (annotations or {}).items()}}
+    return {"apiVersion": "neo4jbackup.dev/v1", "kind": "Neo4jBackup", "metadata": meta, "spec": spec(**more)}
+
+
+# --- what a worker says -------------------------------------------------------------------------------------
+
+
+def worker_message(kind, name, good=True):
+    """(exit code, termination message) of the Job of that kind for a run of that name."""
+    if not good:
+        return 10, json.dumps({"result": "Failed", "reason": "Neo4jUnavailable", "message": "refused", "exitCode": 10,
+                               "retriable": True})  # fmt: skip
+    said = {"result": "Succeeded", "reason": "Succeeded", "message": "done", "exitCode": 0}
+    if kind == "backup":
+        said.update(manifestKey=name + ".manifest.json", sizeBytes=1000, engine="Cypher", serverVersion="5.26.0",
+                    retention={"healthy": True, "reason": "Healthy", "message": ""},
+                    verification={"level": "Checksum", "result": "Succeeded"})  # fmt: skip
+    return 0, json.dumps(said)
+
+
+def worker_log(pod):
+    """The log of that pod, as GET pods/log?timestamps gives it."""
+    run = re.sub(r"-\w{5}$", "", pod)
+    lines = [
+        {"event": "progress", "stage": "Exporting", "database": "neo4j", "percent": 50, "nodes": 10},
+        {"event": "artifact", "database": "neo4j", "key": run, "manifestKey": run + ".manifest.json", "sizeBytes": 1000,
+         "newBytes": 900, "consistency": "Closed", "engine": "Cypher", "serverVersion": "5.26.0"},
+        {"event": "inventory", "stored": {"count": 1, "totalBytes": 1000}, "points": [
+            {"database": "neo4j", "manifestKey": "m", "time": "2026-01-01T00:00:00Z", "sizeBytes": 1000}]},
+    ]  # fmt: skip
+    return b"".join(b"2026-01-01T00:00:0%d.000000000Z %s\n" % (i, json.dumps(v).encode()) for i, v in enumerate(lines))
+
+
+class Made:
+    """All runs and Jobs that ever were, by UID."""
+
+    def __init__(self):
+        self.runs, self.jobs = {}, {}
+
+    def saw_run(self, run):
+        meta = run["metadata"]
+        self.runs[meta["uid"]] = {"name": meta["name"], "owner": meta["ownerReferences"][0]["uid"],
+                                  "token": meta.get("annotations", {}).get("neo4jbackup.dev/token", "")}  # fmt: skip
+
+    def saw_job(self, job):
+        meta = job["metadata"]
+        self.jobs[meta["uid"]] = (meta["ownerReferences"][0]["uid"], meta["name"])
+
+    def twice(self, gone=()):
+        """(made twice, made again for a policy whose UID is in `gone`): a cache that is behind may still show a policy, or a
+        run, that is gone; what is made for it goes with it."""
+        names = collections.Counter((r["owner"], r["name"]) for r in self.runs.values())
+        twice = [n for n, count in names.items() if count > 1]
+        twice += [n for n, count in collections.Counter(self.jobs.values()).items() if count > 1]
+        late = [pair for pair in twice if pair[0] in gone or self.runs.get(pair[0], {}).get("owner") in gone]
+        return [pair for pair in twice if pair not in late], late
 
 
 class Node:

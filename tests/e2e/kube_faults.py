@@ -33,7 +33,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kube_api import GROUP, Api, Node, Refused, pods_of  # noqa: E402
+from kube_api import GROUP, Api, Made, Node, Refused, batch, pods_of, policy, worker_log, worker_message  # noqa: E402
 from kube_proxy import CLASSES, Fault, Proxy  # noqa: E402
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -52,24 +52,6 @@ class Wrong(Exception):
 class Elsewhere(Exception):
     """Kubernetes' own Job controller makes no pod for a Job whose name a deleted one had (it waits for its expectations of that
     one): nothing that a controller of ours could do better."""
-
-
-def batch(ns, name=""):
-    return "/apis/batch/v1/namespaces/%s/jobs%s" % (ns, "/" + name if name else "")
-
-
-def spec(**more):
-    return {
-        "connection": {"uri": "bolt://neo4j:7687"},
-        "storage": {"r2": {"accountId": "0" * 32, "bucket": "bbb", "credentialsSecretRef": {"name": "r2"}}},
-        "job": {"backoffLimit": 0},
-        **more,
-    }
-
-
-def policy(name, annotations=None, **more):
-    meta = {"name": name, "annotations": {"neo4jbackup.dev/" + k: v for k, v in (annotations or {}).items()}}
-    return {"apiVersion": "neo4jbackup.dev/v1", "kind": "Neo4jBackup", "metadata": meta, "spec": spec(**more)}
 
 
 # --- a controller process ------------------------------------------------------------------------
@@ -142,7 +124,7 @@ class Case:
         self.writes = self.events = self.answers = 0
         self.last_fault = self.last_write = time.monotonic()
         self.slowest, self.limit, self.elsewhere = 0.0, world.limit, False
-        self.runs, self.jobs = {}, {}  # by UID: all that ever were
+        self.made = Made()
         self.recreate_at, self.gone, self.late = 0, set(), 0  # gone: UIDs of policies that were deleted
         self.clock = 0
         fault.case = self
@@ -195,7 +177,7 @@ class Case:
     async def look_elsewhere(self):
         for job in (await self.api.call("GET", batch(self.ns)))["items"]:
             status, meta = job.get("status", {}), job["metadata"]
-            twice = len([1 for _, name in self.jobs.values() if name == meta["name"]]) > 1
+            twice = len([1 for _, name in self.made.jobs.values() if name == meta["name"]]) > 1
             if twice and "startTime" in status and not status.get("active") and not status.get("conditions"):
                 raise Elsewhere(meta["name"])
 
@@ -229,50 +211,18 @@ class Case:
     def plan_of(self, pod):
         label = pod["metadata"]["labels"]
         kind, name = label.get("neo4jbackup.dev/job", ""), label.get("neo4jbackup.dev/run-name", "")
-        token = next((r["token"] for r in self.runs.values() if r["name"] == name), "")
-        if token == "b":
-            return 0.1, 10, json.dumps({"result": "Failed", "reason": "Neo4jUnavailable", "message": "refused",
-                                        "exitCode": 10, "retriable": True})  # fmt: skip
-        said = {"result": "Succeeded", "reason": "Succeeded", "message": "done", "exitCode": 0}
-        if kind == "backup":
-            said.update(manifestKey=name + ".manifest.json", sizeBytes=1000, engine="Cypher", serverVersion="5.26.0",
-                        retention={"healthy": True, "reason": "Healthy", "message": ""},
-                        verification={"level": "Checksum", "result": "Succeeded"})  # fmt: skip
-        return (0.6 if token == "a" else 0.1), 0, json.dumps(said)
+        token = next((r["token"] for r in self.made.runs.values() if r["name"] == name), "")
+        return (0.6 if token == "a" else 0.1, *worker_message(kind, name, token != "b"))
 
     def log_of(self, request):
-        pod = request.path.split("/")[-2]
-        run = re.sub(r"-\w{5}$", "", pod)
-        lines = [
-            {"event": "progress", "stage": "Exporting", "database": "neo4j", "percent": 50, "nodes": 10},
-            {"event": "artifact", "database": "neo4j", "key": run, "manifestKey": run + ".manifest.json", "sizeBytes": 1000,
-             "newBytes": 900, "consistency": "Closed", "engine": "Cypher", "serverVersion": "5.26.0"},
-            {"event": "inventory", "stored": {"count": 1, "totalBytes": 1000}, "points": [
-                {"database": "neo4j", "manifestKey": "m", "time": "2026-01-01T00:00:00Z", "sizeBytes": 1000}]},
-        ]  # fmt: skip
-        return b"".join(b"2026-01-01T00:00:0%d.000000000Z %s\n" % (i, json.dumps(v).encode()) for i, v in enumerate(lines))
+        return worker_log(request.path.split("/")[-2])
 
     # --- the judgement
 
-    def saw_run(self, run):
-        meta = run["metadata"]
-        owner = meta["ownerReferences"][0]["uid"]
-        self.runs[meta["uid"]] = {
-            "name": meta["name"], "token": meta.get("annotations", {}).get("neo4jbackup.dev/token", ""),
-            "owner": owner, "what": (owner, run["spec"].get("scheduledTime"), run["spec"]["trigger"], meta["name"])}  # fmt: skip
-
-    def saw_job(self, job):
-        meta = job["metadata"]
-        self.jobs[meta["uid"]] = (meta["ownerReferences"][0]["uid"], meta["name"])
-
     def check_once(self):
-        names = collections.Counter((r["owner"], r["name"]) for r in self.runs.values())
-        twice = [n for n, count in names.items() if count > 1]
-        twice += [n for n, count in collections.Counter(self.jobs.values()).items() if count > 1]
-        # A cache that is behind may still show a policy, or a run, that is gone: what is made for it goes with it.
-        late = [pair for pair in twice if pair[0] in self.gone or self.runs.get(pair[0], {}).get("owner") in self.gone]
+        twice, late = self.made.twice(self.gone)
         self.late = len(late)
-        if len(twice) > len(late):
+        if twice:
             raise Wrong("made twice: %s" % twice)
 
     async def state(self):
@@ -415,8 +365,8 @@ class Scenarios:
         await self.api.delete(self.case.backup())
         await self.case.until("the policy is gone", gone)
         await self.case.until("all is gone", empty)
-        if len([1 for _, name in self.case.jobs.values() if name.startswith(NAME + "-p")]) != 1:
-            raise Wrong("not one prune Job: %s" % sorted(self.case.jobs.values()))
+        if len([1 for _, name in self.case.made.jobs.values() if name.startswith(NAME + "-p")]) != 1:
+            raise Wrong("not one prune Job: %s" % sorted(self.case.made.jobs.values()))
 
     async def restore(self):
         case = self.case
@@ -496,7 +446,7 @@ class World:
         def on_event(kind, o):
             case = self.cases.get(o["metadata"]["namespace"])
             if case and kind != "DELETED":
-                getattr(case, what)(o)
+                getattr(case.made, what)(o)
 
         return on_event
 

@@ -54,6 +54,7 @@ class Request:
         self.method, self.target = head.first[0], head.first[1]
         self.kind = head.headers.get("content-type", "application/json")
         self.body, self.controller = body, controller
+        self.token = head.headers.get("authorization", "").removeprefix("Bearer ")
         self.path, _, query = self.target.partition("?")
         self.query = urllib.parse.parse_qs(query)
         parts = self.path.split("/")
@@ -73,8 +74,8 @@ class Proxy:
         self.case, self.controller, self.streams, self.server = case, controller, set(), None
         self.tasks = set()
 
-    async def start(self):
-        self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0, limit=16 << 20)
+    async def start(self, tls=None):
+        self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0, limit=16 << 20, ssl=tls)
         return self.server.sockets[0].getsockname()[1]
 
     def stop(self):

@@ -17,8 +17,8 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from kube_api import Refused  # noqa: E402
-from kube_faults import LIMIT, NAME, Case, Controller, World, Wrong, plain, spec, unify  # noqa: E402
+from kube_api import Refused, spec  # noqa: E402
+from kube_faults import LIMIT, NAME, Case, Controller, World, Wrong, plain, unify  # noqa: E402
 from kube_proxy import Fault  # noqa: E402
 
 CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/neo4jbackups.neo4jbackup.dev"
