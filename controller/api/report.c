@@ -187,8 +187,6 @@ struct api_log *api_log_new(void)
     l->arena = api_arena_new();
     l->pod = l->engine = l->server_version = l->waiting.reason = "";
     l->progress = (struct api_progress){ .stage = "", .database = "", .percent = -1 };
-    l->points = api_alloc(l->arena, API_RESTORE_POINTS_MAX * sizeof(*l->points));
-    l->pruned.items = api_alloc(l->arena, PRUNED_MAX * sizeof(*l->pruned.items));
     return l;
 }
 
@@ -338,6 +336,7 @@ static bool feed_inventory(struct api_log *l, const struct nb_json *v)
     api_stored_parse(nb_json_get(v, "stored"), &l->stored);
     if (nb_json_type(points) != NB_JSON_ARRAY)
         return true;
+    l->points = api_alloc(l->arena, API_RESTORE_POINTS_MAX * sizeof(*l->points));
     for (const struct nb_json *c = nb_json_first(points);
          c && l->point_count < API_RESTORE_POINTS_MAX; c = nb_json_next(c))
         l->points[l->point_count++] = (struct api_restore_point){
@@ -395,6 +394,8 @@ static bool feed_pruned(struct api_log *l, const struct nb_json *v)
 {
     if (l->pruned.count >= PRUNED_MAX)
         return false;
+    if (!l->pruned.items)
+        l->pruned.items = api_alloc(l->arena, PRUNED_MAX * sizeof(*l->pruned.items));
     l->pruned.items[l->pruned.count++] = clean_text(l->arena, v, "key", KEY_MAX);
     return true;
 }
@@ -466,7 +467,7 @@ static struct api_strings copy_strings(struct nb_arena *a, const struct api_stri
 
 static void copy_points(struct nb_arena *a, const struct api_log *from, struct api_log *to)
 {
-    to->points = api_alloc(a, API_RESTORE_POINTS_MAX * sizeof(*to->points));
+    to->points = api_alloc(a, (from->point_count + 1) * sizeof(*to->points));
     for (size_t i = 0; i < from->point_count; i++) {
         to->points[i] = from->points[i];
         to->points[i].database = api_dup(a, from->points[i].database);

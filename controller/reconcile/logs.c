@@ -14,7 +14,7 @@ enum {
     FIRST_MS = 30000,
     RETRY_MS = 3000,
     GIVE_UP_MS = 30000,
-    FORGET_MS = 600000,
+    FORGET_MS = 120000,
     READ_MAX = 4 << 20
 };
 
@@ -24,9 +24,9 @@ struct follow {
     struct rec_log_position position;
     int64_t next_mono_ms;  /* INT64_MAX: it has ended */
     int64_t ended_mono_ms; /* when the container was first seen ended; 0: not yet */
-    int64_t asked_mono_ms;
     int64_t begun_mono_ms;
-    bool poked; /* the container ended, perhaps while a read was under way */
+    int64_t done_mono_ms; /* when it was read as far as it can be */
+    bool poked;           /* the container ended, perhaps while a read was under way */
 };
 
 struct rec_logs {
@@ -81,7 +81,6 @@ void rec_logs_follow(struct rec_logs *l, const char *ns, const char *job, const 
         nb_map_put(l->follows, key, strlen(key), f);
         pthread_cond_signal(&l->changed);
     }
-    f->asked_mono_ms = nb_clock_mono_ms();
     pthread_mutex_unlock(&l->lock);
 }
 
@@ -92,10 +91,8 @@ struct api_log *rec_logs_copy(struct rec_logs *l, const char *ns, const char *jo
 
     pthread_mutex_lock(&l->lock);
     f = find(l, ns, job);
-    if (f) {
-        f->asked_mono_ms = nb_clock_mono_ms();
+    if (f)
         copy = api_log_copy(f->log);
-    }
     pthread_mutex_unlock(&l->lock);
     return copy;
 }
@@ -194,6 +191,7 @@ static bool take_text(struct rec_logs *l, struct follow *f, const struct nb_buf 
     }
     if (f->log->complete || f->log->failed) {
         f->next_mono_ms = INT64_MAX;
+        f->done_mono_ms = now;
         feed.changed = true;
     }
     return feed.changed;
@@ -238,7 +236,7 @@ static void forget_old(struct rec_logs *l, int64_t now)
     while (nb_map_next(l->follows, &pos, &key, &value)) {
         const struct follow *f = value;
 
-        if (f->next_mono_ms == INT64_MAX && now - f->asked_mono_ms > FORGET_MS)
+        if (f->next_mono_ms == INT64_MAX && now - f->done_mono_ms > l->opts.forget_ms)
             nb_map_remove(l->follows, key.p, key.n);
     }
 }
@@ -265,7 +263,7 @@ static void *logs_main(void *arg)
 
     pthread_mutex_lock(&l->lock);
     while (!l->stop) {
-        int64_t now = nb_clock_mono_ms();
+        int64_t now = nb_clock_mono_ms(), latest = now + l->opts.forget_ms;
         struct follow *f;
 
         forget_old(l, now);
@@ -285,7 +283,7 @@ static void *logs_main(void *arg)
             continue;
         }
         nb_cond_wait(&l->changed, &l->lock,
-                     f && f->next_mono_ms < now + FORGET_MS ? f->next_mono_ms : now + FORGET_MS);
+                     f && f->next_mono_ms < latest ? f->next_mono_ms : latest);
     }
     pthread_mutex_unlock(&l->lock);
     return NULL;
@@ -298,6 +296,7 @@ bool rec_logs_start(const struct rec_logs_opts *opts, struct rec_logs **ret, str
     l->opts = *opts;
     l->opts.poll_ms = opts->poll_ms ? opts->poll_ms : POLL_MS;
     l->opts.give_up_ms = opts->give_up_ms ? opts->give_up_ms : GIVE_UP_MS;
+    l->opts.forget_ms = opts->forget_ms ? opts->forget_ms : FORGET_MS;
     l->follows = nb_map_new(follow_free);
     l->cancel = nb_cancel_new();
     nb_mutex_init(&l->lock);

@@ -1,5 +1,6 @@
 #include "controller/reconcile/logs.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,10 +25,9 @@ struct fixture {
     struct rec_logs *logs;
 };
 
-static int setup(void **state)
+static int setup_opts(void **state, struct rec_logs_opts opts)
 {
     struct fixture *f = NB_NEW(struct fixture);
-    struct rec_logs_opts opts = { .poll_ms = 20, .give_up_ms = 60 };
     struct nb_error err = NB_ERROR_INIT;
 
     f->kube = fake_kube_new();
@@ -41,6 +41,17 @@ static int setup(void **state)
     ctl_store_on_change(f->pods, rec_logs_pod_changed, f->logs);
     *state = f;
     return 0;
+}
+
+static int setup(void **state)
+{
+    return setup_opts(state, (struct rec_logs_opts){ .poll_ms = 20, .give_up_ms = 60 });
+}
+
+static int setup_forgetful(void **state)
+{
+    return setup_opts(state,
+                      (struct rec_logs_opts){ .poll_ms = 20, .give_up_ms = 60, .forget_ms = 1 });
 }
 
 static int teardown(void **state)
@@ -111,6 +122,25 @@ static void progress_and_end_are_heard(void **state)
     assert_int_equal(last->progress.percent, 30);
 }
 
+static void log_that_has_ended_is_forgotten_though_asked_for(void **state)
+{
+    struct fixture *f = *state;
+    int64_t until = nb_clock_mono_ms() + 10000;
+    struct api_log *log;
+
+    set_pod(f, 1, ENDED);
+    fake_kube_set_log(f->kube, "p", STAMP(1) PROGRESS(10));
+    for (int i = 0; i < 2; i++) { /* who needs it follows again */
+        rec_logs_follow(f->logs, "a", "j", "p", "a/x");
+        api_log_free(woken(f));
+        while ((log = rec_logs_copy(f->logs, "a", "j")) && nb_clock_mono_ms() < until) {
+            api_log_free(log);
+            sched_yield();
+        }
+        assert_null(log);
+    }
+}
+
 static void log_that_cannot_be_read_is_given_up_after_the_end(void **state)
 {
     struct fixture *f = *state;
@@ -153,6 +183,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(progress_and_end_are_heard, setup, teardown),
+        cmocka_unit_test_setup_teardown(log_that_has_ended_is_forgotten_though_asked_for,
+                                        setup_forgetful, teardown),
         cmocka_unit_test_setup_teardown(log_that_cannot_be_read_is_given_up_after_the_end, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(pod_that_is_gone_is_given_up_at_once, setup, teardown),
