@@ -16,6 +16,10 @@ has_said() { grep -qF -- "$1" "$work/out" || { cat "$work/out"; return 1; }; }
 
 only_the_bucket() { empty "$target_uri" >/dev/null && in_target only-the-bucket && has_said equal && same_again; }
 same_again() { [ "$(digest "$source_uri")" = "$(digest "$target_uri")" ]; }
+copied_bucket() {
+    bucket recopy "$R2_BUCKET_NAME" && "$bin/neo4j-backup" list 2>"$work/log" | grep -q ' Unproven ' &&
+        "$bin/neo4j-backup" verify 2>"$work/log" && only_the_bucket
+}
 before_that_moment() {
     local moment
     NEO4J_URI=$source_uri "$bin/neo4j-backup" backup 2>"$work/log" || return 1
@@ -31,6 +35,7 @@ rotate_signing_key() {
         [ "$(grep -c ' good ' "$work/out")" = 2 ]
 }
 check "drill: the cluster is gone, only the bucket is left" only_the_bucket
+check "drill: ... a copy of the bucket, whose ETags are others" copied_bucket
 check "drill: the database before that moment" before_that_moment
 check "drill: to a newer Neo4j" newer_neo4j
 check "drill: a new signing key" rotate_signing_key

@@ -2,7 +2,9 @@
 """A bucket, looked at with the standard client and not with the project's own.
 
 s3.py make BUCKET | ls BUCKET [PREFIX] | get BUCKET KEY FILE | put BUCKET KEY FILE | rm BUCKET KEY
-      | uploads BUCKET | head BUCKET KEY | sweep BUCKET PREFIX
+      | uploads BUCKET | head BUCKET KEY | sweep BUCKET PREFIX | recopy BUCKET
+
+`recopy` stores the bytes of every dump and chunk anew in parts, as another tool copies a bucket: their ETags are others then.
 
 Environment: S3_ENDPOINT, S3_ACCESS_KEY, S3_SECRET_KEY. `ls` prints "SIZE KEY" lines, sorted by key.
 """
@@ -35,6 +37,17 @@ def keys(s3, bucket, prefix):
         yield from page.get("Contents", [])
 
 
+def recopy(s3, bucket):
+    for item in list(keys(s3, bucket, "")):
+        if item["Key"].endswith((".json", ".pin")):
+            continue
+        where = {"Bucket": bucket, "Key": item["Key"]}
+        body = s3.get_object(**where)["Body"].read()
+        upload = {**where, "UploadId": s3.create_multipart_upload(**where)["UploadId"]}
+        part = s3.upload_part(**upload, PartNumber=1, Body=body)
+        s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]})
+
+
 def main():
     verb, bucket, *rest = sys.argv[1:]
     s3 = client()
@@ -55,6 +68,8 @@ def main():
     elif verb == "sweep":
         for item in list(keys(s3, bucket, rest[0])):
             s3.delete_object(Bucket=bucket, Key=item["Key"])
+    elif verb == "recopy":
+        recopy(s3, bucket)
     elif verb == "uploads":
         for upload in s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []):
             print(upload["Key"], upload["UploadId"])
