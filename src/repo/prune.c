@@ -120,7 +120,7 @@ static bool prove(void *ctx, size_t i, bool *ret_good, struct nb_error *err)
 static bool retain(struct prune *p, size_t from, size_t to, bool *ret_blocked, struct nb_error *err)
 {
     nb_auto(nb_free) struct retention_item *items = nb_xcalloc(to - from + 1, sizeof(*items));
-    nb_auto(nb_free) struct repo_backup **subjects = nb_xcalloc(to - from + 1, sizeof(*subjects));
+    nb_auto(nb_free) struct repo_backup **subjects = nb_xcalloc(to - from + 1, sizeof(void *));
     struct subjects proving = { p, subjects };
     size_t n = 0;
 
