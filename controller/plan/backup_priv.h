@@ -43,7 +43,7 @@ struct bk {
     struct api_backup_status status;
     struct bk_run *runs;
     size_t run_count;
-    size_t active; /* runs that have not ended, or are being created by this plan */
+    size_t active;       /* runs that have not ended, or are being created by this plan */
     const char *created; /* the last run that this plan creates; "" */
     const char *owner;
     const char *waiting; /* why a requested run does not start; "" */
