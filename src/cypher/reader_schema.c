@@ -40,12 +40,14 @@ static void constraint_classify(struct cyp_schema *item)
         { " IS ::", "NODE_PROPERTY_TYPE", "RELATIONSHIP_PROPERTY_TYPE", true },
         { " IS TYPED", "NODE_PROPERTY_TYPE", "RELATIONSHIP_PROPERTY_TYPE", true },
     };
+    bool rel = has_words(item->statement, " FOR ()-[");
+
     item->type = NB_STR("CONSTRAINT");
     item->enterprise = true;
     for (size_t i = 0; i < NB_ARRAY_LEN(kinds); i++) {
         if (!has_words(item->statement, kinds[i].words))
             continue;
-        item->type = nb_str_from(item->of_rels ? kinds[i].rel_type : kinds[i].node_type);
+        item->type = nb_str_from(rel ? kinds[i].rel_type : kinds[i].node_type);
         item->enterprise = kinds[i].enterprise;
         return;
     }
@@ -89,7 +91,6 @@ bool cyp_reader_schema(struct cyp_reader *r, struct nb_str statement, bool *ret_
             return true;
         item.name = nb_buf_str(&name);
         item.type = nb_str_from(kinds[i].type);
-        item.of_rels = has_words(statement, " FOR ()-[");
         if (!kinds[i].type) {
             item.kind = CYP_CONSTRAINT;
             constraint_classify(&item);

@@ -114,7 +114,6 @@ struct cyp_schema {
     /* Enterprise Edition only: these come last, so that a Community server that refuses one has
      * everything else already. */
     bool enterprise;
-    bool of_rels; /* not of nodes; told by the reader, not asked by the writer */
 };
 /*
  * A statement as a server prints it, in the form in which dumps have it and most servers take it:

@@ -44,7 +44,6 @@ struct restore {
 
 struct schema_item {
     enum cyp_schema_kind kind;
-    bool of_rels, made;
     char *name, *statement;
 };
 
@@ -250,19 +249,10 @@ static bool check_delete(void *ctx, int64_t id, struct nb_error *err)
     return eng_idset_remove(r->ids, id) || fail_node(err, id, "is spoken of and not in the dump");
 }
 
-/* Of the one reading or the first of two. */
-static bool take_schema(void *ctx, const struct cyp_schema *item, struct nb_error *err)
+static bool check_schema(void *ctx, const struct cyp_schema *item, struct nb_error *err)
 {
-    struct restore *r = ctx;
-    struct schema_item *copy = NB_NEW(struct schema_item);
-
     (void)err;
-    eng_needs_schema(&r->needs, item);
-    copy->kind = item->kind;
-    copy->of_rels = item->of_rels;
-    copy->name = nb_xstrndup(item->name.p, item->name.n);
-    copy->statement = nb_xstrndup(item->statement.p, item->statement.n);
-    nb_vec_push(&r->schema, copy);
+    eng_needs_schema(&((struct restore *)ctx)->needs, item);
     return true;
 }
 
@@ -312,7 +302,7 @@ static bool check_dump(struct restore *r, struct nb_error *err)
                                   .rel = check_rel,
                                   .delete_node = check_delete,
                                   .set_node = check_set,
-                                  .schema = take_schema,
+                                  .schema = check_schema,
                                   .other = check_other };
     nb_auto(cyp_reader_free) struct cyp_reader *reader = cyp_reader_new(&opts, &ops, r);
     nb_auto(eng_statements_free) struct eng_statements *statements = eng_statements_new(NULL);
@@ -376,66 +366,6 @@ static bool make_room(struct restore *r, struct nb_error *err)
     return eng_wipe_run(r->dest, source, err);
 }
 
-/* --- constraints and indexes ------------------------------------------------------------------ */
-
-/* There already: made by an earlier try whose answer was lost, or, merging, by somebody else. */
-static bool is_there(const char *text)
-{
-    return strstr(text, "Schema.EquivalentSchemaRuleAlreadyExists") ||
-           strstr(text, "Schema.IndexAlreadyExists") ||
-           strstr(text, "Schema.ConstraintAlreadyExists");
-}
-
-static bool schema_exec(struct restore *r, struct eng_dest *dest, const struct schema_item *item,
-                        struct nb_error *err)
-{
-    if (eng_dest_exec(dest, item->statement, (struct nb_str){ NULL, 0 }, NULL, err))
-        return true;
-    /* A try whose answer was lost has made the very thing; an empty target had none before. */
-    if (is_there(err->text) && (is_merge(r) || strstr(err->text, "Equivalent"))) {
-        nb_error_clear(err);
-        return true;
-    }
-    return nb_wrap(err, "%s '%s'", item->kind == CYP_CONSTRAINT ? "constraint" : "index",
-                   item->name);
-}
-
-static struct eng_dest *schema_dest(struct restore *r)
-{
-    struct eng_dest_opts opts = dest_opts(r);
-
-    opts.bolt.read_timeout_ms = SCHEMA_SILENCE_MS;
-    return eng_dest_new(&opts);
-}
-
-/* What is not made yet; early: only indexes of nodes. */
-static bool make_schema(struct restore *r, struct eng_dest *dest, bool early, struct nb_error *err)
-{
-    for (size_t i = 0; i < r->schema.count; i++) {
-        struct schema_item *item = r->schema.items[i];
-
-        if (item->made || (early && (item->kind == CYP_CONSTRAINT || item->of_rels)))
-            continue;
-        if (!schema_exec(r, dest, item, err))
-            return false;
-        item->made = true;
-        if (item->kind == CYP_CONSTRAINT)
-            r->result->constraints++;
-        else
-            r->result->indexes++;
-    }
-    return true;
-}
-
-/* The server builds them while it is given relationships. (Constraints hold in the end, and not amid
- * fix-ups.) */
-static bool make_early(struct restore *r, struct nb_error *err)
-{
-    nb_auto(eng_dest_free) struct eng_dest *dest = schema_dest(r);
-
-    return eng_load_drain(r->load, err) && make_schema(r, dest, true, err);
-}
-
 /* --- the second reading ----------------------------------------------------------------------- */
 
 static bool take_node(void *ctx, const struct cyp_node_row *row, struct nb_error *err)
@@ -447,12 +377,11 @@ static bool take_rel(void *ctx, const struct cyp_rel_row *row, struct nb_error *
 {
     struct restore *r = ctx;
 
-    if (atomic_load_explicit(&r->meter->stage, memory_order_relaxed) == ENG_RESTORING_NODES) {
-        if (!make_early(r, err))
-            return false;
+    if (!eng_load_rel(r->load, row, err))
+        return false;
+    if (atomic_load_explicit(&r->meter->stage, memory_order_relaxed) == ENG_RESTORING_NODES)
         eng_meter_stage(r->meter, ENG_RESTORING_RELATIONSHIPS);
-    }
-    return eng_load_rel(r->load, row, err);
+    return true;
 }
 
 static bool take_delete(void *ctx, int64_t id, struct nb_error *err)
@@ -464,6 +393,22 @@ static bool take_set(void *ctx, const struct cyp_node_row *row, const struct nb_
                      size_t nold_labels, struct nb_error *err)
 {
     return eng_load_set_node(((struct restore *)ctx)->load, row, old_labels, nold_labels, err);
+}
+
+static bool take_schema(void *ctx, const struct cyp_schema *item, struct nb_error *err)
+{
+    struct restore *r = ctx;
+    struct schema_item *copy;
+
+    (void)err;
+    if (r->opts->no_precheck)
+        eng_needs_schema(&r->needs, item);
+    copy = NB_NEW(struct schema_item);
+    copy->kind = item->kind;
+    copy->name = nb_xstrndup(item->name.p, item->name.n);
+    copy->statement = nb_xstrndup(item->statement.p, item->statement.n);
+    nb_vec_push(&r->schema, copy);
+    return true;
 }
 
 static bool take_other(void *ctx, struct nb_str text, struct nb_error *err)
@@ -517,7 +462,7 @@ static bool load_data(struct restore *r, struct nb_error *err)
                                   .rel = take_rel,
                                   .delete_node = take_delete,
                                   .set_node = take_set,
-                                  .schema = r->opts->no_precheck ? take_schema : NULL,
+                                  .schema = take_schema,
                                   .other = take_other };
     nb_auto(cyp_reader_free) struct cyp_reader *reader = NULL;
     nb_auto(eng_statements_free) struct eng_statements *statements = eng_statements_new(r->dest);
@@ -541,7 +486,29 @@ static bool load_data(struct restore *r, struct nb_error *err)
     return ok;
 }
 
-/* --- the rest of the schema ------------------------------------------------------------------- */
+/* --- schema ----------------------------------------------------------------------------------- */
+
+/* There already: made by an earlier try whose answer was lost, or, merging, by somebody else. */
+static bool is_there(const char *text)
+{
+    return strstr(text, "Schema.EquivalentSchemaRuleAlreadyExists") ||
+           strstr(text, "Schema.IndexAlreadyExists") ||
+           strstr(text, "Schema.ConstraintAlreadyExists");
+}
+
+static bool schema_exec(struct restore *r, struct eng_dest *dest, const struct schema_item *item,
+                        struct nb_error *err)
+{
+    if (eng_dest_exec(dest, item->statement, (struct nb_str){ NULL, 0 }, NULL, err))
+        return true;
+    /* A try whose answer was lost has made the very thing; an empty target had none before. */
+    if (is_there(err->text) && (is_merge(r) || strstr(err->text, "Equivalent"))) {
+        nb_error_clear(err);
+        return true;
+    }
+    return nb_wrap(err, "%s '%s'", item->kind == CYP_CONSTRAINT ? "constraint" : "index",
+                   item->name);
+}
 
 static bool index_is_bad(void *ctx, const struct eng_schema_item *item, struct nb_error *err)
 {
@@ -573,13 +540,27 @@ static bool await_indexes(struct restore *r, struct eng_dest *dest, struct nb_er
 
 static bool restore_schema(struct restore *r, struct nb_error *err)
 {
-    nb_auto(eng_dest_free) struct eng_dest *dest = schema_dest(r);
+    nb_auto(eng_dest_free) struct eng_dest *dest = NULL;
+    struct eng_dest_opts opts = dest_opts(r);
 
     eng_meter_stage(r->meter, ENG_RESTORING_SCHEMA);
     if (r->schema.count == 0)
         return true;
-    return (!r->opts->no_precheck || check_needs(r, err)) && make_schema(r, dest, false, err) &&
-           await_indexes(r, dest, err);
+    opts.bolt.read_timeout_ms = SCHEMA_SILENCE_MS;
+    dest = eng_dest_new(&opts);
+    if (r->opts->no_precheck && !check_needs(r, err))
+        return false;
+    for (size_t i = 0; i < r->schema.count; i++) {
+        const struct schema_item *item = r->schema.items[i];
+
+        if (!schema_exec(r, dest, item, err))
+            return false;
+        if (item->kind == CYP_CONSTRAINT)
+            r->result->constraints++;
+        else
+            r->result->indexes++;
+    }
+    return await_indexes(r, dest, err);
 }
 
 /* --- is it what it should be? ------------------------------------------------------------------ */

@@ -4,17 +4,14 @@
 /*
  * eng_restore: one dump into one database.
  *
- *   target looked at -> dump read and checked -> (target wiped) -> dump read again: nodes, indexes
- *   of nodes begun, relationships, fix-ups (engine/load.h) -> the other indexes and constraints ->
- *   counts, digest
+ *   target looked at -> dump read and checked -> (target wiped) -> dump read again: nodes,
+ *   relationships, fix-ups (engine/load.h) -> constraints and indexes -> counts, digest
  *
  * Nothing is written before the whole dump was read and agrees with its manifest, its tail and its
  * digests, and before it is known that the target has what the dump needs and is empty, or may be
  * wiped, or merged into. (Not so with no_precheck, where it is read once.)
  *
- * An index is built faster than it is kept, so it comes after its elements; those of nodes (with
- * no_precheck they are not known yet) before the relationships: one thread of the server's builds
- * them, and the others have time. Constraints come last, since they hold only in the end.
+ * Constraints and indexes come last: an index is built faster than it is kept.
  *
  * eng_restore_run() may be called by any thread, one at a time for one set of opts; callbacks come
  * from other threads. Memory: eng_load's, and where digests are compared 16 bytes a node.

@@ -379,7 +379,7 @@ static void dump_small(struct nb_buf *out)
                   schema = NB_STR("CREATE RANGE INDEX `i` FOR (n:`A`) ON (n.`k`)");
     struct ps_pair pair = { NB_STR("k"), { .type = PS_STRING, .string = NB_STR("it's; ok\n") } };
     struct ps_map props = { &pair, 1 };
-    struct cyp_schema item = { CYP_INDEX, NB_STR("i"), NB_STR("RANGE"), schema, false, false };
+    struct cyp_schema item = { CYP_INDEX, NB_STR("i"), NB_STR("RANGE"), schema, false };
 
     for (int64_t i = 0; i < 3; i++)
         ok(cyp_script_node(s, i, &label, i > 0, &props, &err), &err);
@@ -570,19 +570,17 @@ static bool schema_expect(void *ctx, const struct cyp_schema *item, struct nb_er
 {
     static const struct {
         const char *name, *type;
-        bool enterprise, of_rels;
-    } want[] = { { "i\\u0060", "FULLTEXT", false, false },
-                 { "tok", "LOOKUP", false, false },
-                 { "r", "RANGE", false, true },
-                 { "u", "RELATIONSHIP_UNIQUENESS", false, true },
-                 { "k", "NODE_KEY", true, false } };
+        bool enterprise;
+    } want[] = { { "i\\u0060", "FULLTEXT", false },
+                 { "tok", "LOOKUP", false },
+                 { "u", "RELATIONSHIP_UNIQUENESS", false },
+                 { "k", "NODE_KEY", true } };
     struct changes *c = ctx;
 
     (void)err;
     assert_true(nb_str_is(item->name, want[c->schemas].name));
     assert_true(nb_str_is(item->type, want[c->schemas].type));
     assert_int_equal(item->enterprise, want[c->schemas].enterprise);
-    assert_int_equal(item->of_rels, want[c->schemas].of_rels);
     c->schemas++;
     return true;
 }
@@ -591,19 +589,17 @@ static void schema_write(struct cyp_script *s)
 {
     const struct cyp_schema items[] = {
         { CYP_CONSTRAINT, NB_STR("k"), NB_STR("NODE_KEY"),
-          NB_STR("CREATE CONSTRAINT `k` FOR (n:`A`) REQUIRE (n.`k`) IS NODE KEY"), true, false },
+          NB_STR("CREATE CONSTRAINT `k` FOR (n:`A`) REQUIRE (n.`k`) IS NODE KEY"), true },
         { CYP_CONSTRAINT, NB_STR("u"), NB_STR("RELATIONSHIP_UNIQUENESS"),
           NB_STR("CREATE CONSTRAINT `u` FOR ()-[r:`A IS NOT NULL`]-() REQUIRE (r.`k`) IS UNIQUE"),
-          false, false },
+          false },
         { CYP_INDEX, NB_STR("i\\u0060"), NB_STR("FULLTEXT"),
           NB_STR("CREATE FULLTEXT INDEX `i\\u0060` FOR (n:`A`|`B`) ON EACH [n.`x`] OPTIONS "
                  "{indexConfig: "
                  "{`fulltext.analyzer`: 'english'}}"),
-          false, false },
+          false },
         { CYP_INDEX, NB_STR("tok"), NB_STR("LOOKUP"),
-          NB_STR("CREATE LOOKUP INDEX `tok` FOR (n) ON EACH labels(n)"), false, false },
-        { CYP_INDEX, NB_STR("r"), NB_STR("RANGE"),
-          NB_STR("CREATE RANGE INDEX `r` FOR ()-[r:`A`]-() ON (r.`k`)"), false, false },
+          NB_STR("CREATE LOOKUP INDEX `tok` FOR (n) ON EACH labels(n)"), false },
     };
     struct nb_error err = NB_ERROR_INIT;
 
@@ -649,7 +645,7 @@ static void fixups_and_schema_read_back(void **unused)
     assert_int_equal(counts.deleted_nodes, 2);
     if (!read_all(&out, out.len, 100, &ops, &c, &err))
         fail_msg("%s\n%s", err.text, nb_buf_cstr(&out));
-    assert_true(c.sets == 1 && c.deletes == 2 && c.nodes == 5 && c.rels == 1 && c.schemas == 5);
+    assert_true(c.sets == 1 && c.deletes == 2 && c.nodes == 5 && c.rels == 1 && c.schemas == 4);
     assert_non_null(strstr(nb_buf_cstr(&out), "CREATE LOOKUP INDEX `tok` IF NOT EXISTS FOR"));
 }
 

@@ -83,10 +83,10 @@ static bool write_rel(struct cyp_script *script, const struct spec *s, int i, st
 static bool write_graph(struct cyp_script *script, const struct spec *s, struct nb_error *err)
 {
     struct cyp_head head = { .database = NB_STR("x") };
-    struct cyp_schema unique = { CYP_CONSTRAINT, NB_STR("u"), NB_STR("UNIQUENESS"),
-                                 NB_STR(UNIQUE), false,       false };
+    struct cyp_schema unique = { CYP_CONSTRAINT, NB_STR("u"), NB_STR("UNIQUENESS"), NB_STR(UNIQUE),
+                                 false };
     struct cyp_schema index = { CYP_INDEX, NB_STR("i"), NB_STR("RANGE"), nb_str_from(s->index),
-                                false,     false };
+                                false };
 
     if (!cyp_script_head(script, &head, err))
         return false;
