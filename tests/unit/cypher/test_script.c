@@ -341,7 +341,7 @@ static void check_schema(const char *server, const char *statement, const char *
     nb_auto(cyp_script_free) struct cyp_script *s = NULL;
     struct cyp_head head = { .server_version = nb_str_from(server) };
     struct cyp_schema item = { CYP_INDEX, NB_STR("i"), NB_STR("RANGE"), nb_str_from(statement),
-                               false,     false };
+                               false };
 
     ok(cyp_script_new(&opts, &s, &err), &err);
     ok(cyp_script_head(s, &head, &err), &err);
