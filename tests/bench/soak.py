@@ -273,6 +273,8 @@ class Soak:
         return worker_log(request.path.split("/")[-2])
 
     def plan(self, pod):
+        if pod["metadata"]["namespace"] != NS:
+            return None
         label = pod["metadata"]["labels"]
         kind, name = label.get("neo4jbackup.dev/job", ""), label.get("neo4jbackup.dev/run-name", "")
         return (self.rng.choice((0.1, 1, 4)), *worker_message(kind, name, kind == "prune" or self.rng.random() < 5 / 6))

@@ -33,7 +33,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kube_api import GROUP, Api, Made, Node, Refused, batch, pods_of, policy, worker_log, worker_message  # noqa: E402
+from kube_api import GROUP, Api, Made, Node, Refused, batch, policy, worker_log, worker_message  # noqa: E402
 from kube_proxy import CLASSES, Fault, Proxy  # noqa: E402
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
