@@ -26,7 +26,7 @@ wanted() {
 trap e2e_down EXIT
 e2e_up
 
-passed=0 failed=0
+passed=0 failed=0 failures=()
 declare -A running=()
 # finish_one: waits for one story to end and counts it
 finish_one() {
@@ -38,7 +38,7 @@ finish_one() {
         passed=$((passed + 1))
         echo "ok   $name ($(tail -n 1 "$out/$name.time" 2>/dev/null) s)"
     else
-        failed=$((failed + 1))
+        failed=$((failed + 1)) failures+=("$name")
         echo "FAIL $name (exit $rc)"
         grep -a 'FAIL:' "$out/$name.log" | tail -n 3 || true
     fi
@@ -71,6 +71,10 @@ while [ "${#running[@]}" -gt 0 ]; do finish_one; done
 for name in "${alone[@]}"; do
     start "$name"
     finish_one
+done
+for name in "${failures[@]}"; do
+    echo "--- the end of $name:"
+    tail -n 15 "$out/$name.log"
 done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

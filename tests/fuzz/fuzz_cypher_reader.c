@@ -89,7 +89,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     nb_auto_done(nb_buf_done) struct nb_buf out = NB_BUF_INIT(MEMORY_MAX);
     struct cyp_script_opts opts = {
-        .helper_suffix = "fuzz", .vector_procedures = true, .write = buf_write, .write_ctx = &out
+        .helper_suffix = "fuzz",
+        .vector_procedures = true,
+        .digest_content = true,
+        .write = buf_write,
+        .write_ctx = &out,
     };
     struct cyp_reader_ops ops = { .node = again_node, .rel = again_rel }, none = { 0 };
     struct cyp_head head = { .database = NB_STR("fuzz") };
