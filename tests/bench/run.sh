@@ -3,7 +3,7 @@
 # drain, this program, APOC's export and the Python sidecar's stack, each with the upload to a local MinIO.
 #
 #   BENCH_GRAPHS="plain kg"  BENCH_NODES=100000 BENCH_KG_NODES=10000   sizes (relationships: three times as many)
-#   BENCH_ROUNDS=5 BENCH_SLOW_ROUNDS=2                                 rounds; of the slow peers
+#   BENCH_ROUNDS=5 BENCH_SLOW_ROUNDS=2 BENCH_INCR_ROUNDS=3             rounds; of the slow peers; of the incremental backups
 #   BENCH_RESTORE=20000 BENCH_RESTORE_SMALL=2000 BENCH_RESTORE_ROUNDS=3  restores: nodes, of the small graph, rounds; 0: none
 #
 # Prints tables; judges nothing. Seconds depend on the machine, ratios hold.
@@ -34,6 +34,8 @@ for graph in ${BENCH_GRAPHS:-plain kg}; do
     "$E2E_PY" tests/bench/bench.py --uri bolt://127.0.0.1:17679 --graph "$graph" --worker build/release/neo4j-backup \
         --drain build/release/tests/tools/bolt-drain --rounds "${BENCH_ROUNDS:-5}" --slow-rounds "${BENCH_SLOW_ROUNDS:-2}" \
         ${BENCH_OPTS:-}
+    "$E2E_PY" -B tests/bench/incremental.py --uri bolt://127.0.0.1:17679 --graph "$graph" --worker build/release/neo4j-backup \
+        --rounds "${BENCH_INCR_ROUNDS:-3}"
     servers neo4j-down "bench-$graph"
     "$E2E_PY" "$here/s3.py" sweep "$S3_BUCKET" ""
 done

@@ -196,5 +196,5 @@ checks() { # VERSION PORT
         check "Neo4j $1: APOC that is not there is a warning" apoc_falls_back 'APOC not available'
     fi
 }
-use_apoc=1
+ROUNDTRIP_APOC=1
 on_each_version 7830 checks

@@ -4,6 +4,8 @@
 # ROUNDTRIP_SEEDS    seeds of the graphs (default: one of the time)
 # ROUNDTRIP_NODES    nodes, and as many relationships (300)
 # ROUNDTRIP_BIN      where neo4j-backup and tests/tools are (build/release)
+# ROUNDTRIP_SERVERS  the servers' name and first port, "NAME PORT", where two scripts use the same, one after the other; the first has
+# ROUNDTRIP_KEEP=1   too and leaves them running (default: servers of its own, with no data in the end)
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 bin=${ROUNDTRIP_BIN:-$here/../../build/release}
@@ -17,10 +19,12 @@ work=$(mktemp -d)
 passed=0 failed=0
 
 servers() { "$here/servers.sh" "$@"; }
-# The servers are called after the script, so that two scripts do not share one.
-server_name() { echo "$(basename "$0" .sh)-$1"; }
+# The servers are called after the script, so that two scripts do not share one unknowingly.
+server_set=${ROUNDTRIP_SERVERS:-$(basename "$0" .sh)}
+server_name() { echo "${server_set% *}-$1"; }
 clean_up() {
     rm -rf "$work"
+    [ -z "${ROUNDTRIP_KEEP:-}" ] || return 0
     for version in "${versions[@]}"; do servers neo4j-wipe "$(server_name "$version")" >/dev/null 2>&1 || true; done
 }
 trap clean_up EXIT
@@ -51,21 +55,22 @@ make_dump() {
     "$tools/dump-random" "$1" "$nodes" "$nodes" "${form[@]}" >"$work/dump" 2>"$work/want"
 }
 
-# with_apoc VERSION COMMAND...: where the script wants APOC (use_apoc=1) and it is there for that version
+# with_apoc VERSION COMMAND...: where the script wants APOC (ROUNDTRIP_APOC=1) and it is there for that version
 with_apoc() {
     local version=$1 apoc=0
     shift
-    [ "$version" != 5 ] || apoc=${use_apoc:-0}
+    [ "$version" != 5 ] || apoc=${ROUNDTRIP_APOC:-0}
     NEO4J_APOC=$apoc "$@"
 }
 # on_each_version PORT COMMAND: COMMAND VERSION PORT, with a server of that version there
 on_each_version() {
     local port=$1 version
+    [ -z "${ROUNDTRIP_SERVERS:-}" ] || port=${server_set#* }
     for version in "${versions[@]}"; do
         port=$((port + 1))
         with_apoc "$version" servers neo4j-up "$version" "$(server_name "$version")" "$port"
         "$2" "$version" "$port"
-        servers neo4j-down "$(server_name "$version")"
+        [ -n "${ROUNDTRIP_KEEP:-}" ] || servers neo4j-down "$(server_name "$version")"
     done
     finish
 }
