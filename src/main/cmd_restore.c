@@ -331,6 +331,20 @@ static bool unlock_sources(struct restore *r, struct nb_error *err)
     return true;
 }
 
+/* A retention that runs meanwhile must not take what is restored, least of all after a wipe. Keys
+ * that may only read are no reason not to restore. */
+static void hold_sources(struct restore *r)
+{
+    for (size_t i = 0; i < r->sources.count; i++) {
+        const struct source *s = r->sources.items[i];
+        struct nb_error why = NB_ERROR_INIT;
+
+        if (s->manifest_key && !repo_hold(r->bucket.repo, s->manifest_key, r->c->cancel, &why))
+            nb_log(NB_LOG_WARN, "retention may delete the backup while it is being restored",
+                   NB_F_STR("key", s->manifest_key), NB_F_STR("why", why.text), NB_F_END);
+    }
+}
+
 static void tell_sources(const struct restore *r)
 {
     for (size_t i = 0; i < r->sources.count; i++) {
@@ -514,6 +528,7 @@ static bool run(struct restore *r, struct nb_error *err)
         !neo4j_settings_load(o, r->c->cancel, &r->neo4j, err))
         return false;
     tell_sources(r);
+    hold_sources(r);
     return check_targets(r, err) && restore_all(r, err);
 }
 

@@ -230,7 +230,8 @@ const struct option_def option_defs[OPT_COUNT] = {
     ROW(OPT_RESTORE_OWNER, "RESTORE_OWNER", NULL, OPTION_TEXT, CMD_RESTORE,
         "whose newest backups; default: BACKUP_OWNER", ),
     ROW(OPT_RESTORE_BEFORE_TIME, "RESTORE_BEFORE_TIME", "before", OPTION_TIME, CMD_RESTORE,
-        "the newest backups that were not started after it", ),
+        "the newest backups that were whole by then (of one that was still being made nobody knows "
+        "what it has read)", ),
     ROW(OPT_RESTORE_DATABASES, "RESTORE_DATABASES", "databases", OPTION_LIST, CMD_RESTORE,
         "which databases of the backup; default: all", ),
     ROW(OPT_RESTORE_MAPPING, "RESTORE_MAPPING", "mapping", OPTION_LIST, CMD_RESTORE,

@@ -32,6 +32,11 @@ static int64_t start_of(const struct repo_backup *b)
     return b->manifest ? b->manifest->start_unix_seconds : b->name.time_unix_seconds;
 }
 
+int64_t repo_backup_end(const struct repo_backup *b)
+{
+    return b->manifest ? b->manifest->completion_unix_seconds : b->name.time_unix_seconds;
+}
+
 bool repo_backup_is_newer(const struct repo_backup *a, const struct repo_backup *b)
 {
     if (start_of(a) != start_of(b))
@@ -180,6 +185,13 @@ static bool on_listed(void *ctx, const struct s3_list_entry *l, struct nb_error 
         break;
     case REPO_NAME_PIN:
         e->b.pinned = true;
+        break;
+    case REPO_NAME_HOLD:
+        e->b.hold =
+            s3_client_now_unix_ms(c->repo->client) / 1000 - l->object.last_modified_unix_seconds <
+                    REPO_HOLD_SECONDS
+                ? REPO_HOLD_LIVE
+                : REPO_HOLD_OVER;
         break;
     case REPO_NAME_DUMP:
         add_dump(e, l, &n);
@@ -424,7 +436,7 @@ static void judge_entry(struct catalog *c, struct entry *e)
         e->b.state = repo_claim_is_live(c->repo, &e->claim) ? REPO_RUNNING : REPO_STALE;
     } else {
         e->b.state = REPO_UNMANAGED;
-        e->gone = e->dumps_n == 0; /* a pin alone */
+        e->gone = e->dumps_n == 0; /* a pin or a hold alone */
     }
 }
 
@@ -556,7 +568,7 @@ size_t repo_backups_choose(const struct repo_backups *all, size_t from, int64_t 
          i++) {
         const struct repo_backup *b = &all->items[i];
 
-        if (before_unix_seconds && start_of(b) > before_unix_seconds)
+        if (before_unix_seconds && repo_backup_end(b) > before_unix_seconds)
             continue;
         if (b->ours && repo_backup_is_whole(b))
             take_newer(&ret->newest, b);

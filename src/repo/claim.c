@@ -260,7 +260,8 @@ static bool on_same_second(void *ctx, const struct s3_list_entry *e, struct nb_e
     t = &s->by_suffix[n.suffix];
     t->claim = t->claim || n.kind == REPO_NAME_CLAIM;
     t->manifest = t->manifest || n.kind == REPO_NAME_MANIFEST;
-    t->dump = t->dump || n.kind == REPO_NAME_DUMP || n.kind == REPO_NAME_PIN;
+    t->dump =
+        t->dump || n.kind == REPO_NAME_DUMP || n.kind == REPO_NAME_PIN || n.kind == REPO_NAME_HOLD;
     return true;
 }
 

@@ -158,6 +158,9 @@ bool repo_name_format(const char *prefix, const struct repo_name *name, char out
         break;
     case REPO_NAME_PIN:
         nb_buf_puts(&b, ".pin");
+        break;
+    case REPO_NAME_HOLD:
+        nb_buf_puts(&b, ".hold");
     }
     return take_key(&b, name, out, err);
 }
@@ -219,6 +222,10 @@ static bool parse_ending(const char *s, size_t *n, struct repo_name *ret)
     }
     if (cut_end(s, n, ".pin")) {
         ret->kind = REPO_NAME_PIN;
+        return true;
+    }
+    if (cut_end(s, n, ".hold")) {
+        ret->kind = REPO_NAME_HOLD;
         return true;
     }
     ret->kind = REPO_NAME_DUMP;

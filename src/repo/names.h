@@ -5,7 +5,7 @@
  * The names of objects in the bucket, both ways. Pure.
  *
  *   <prefix>/<database>_<YYYY-MM-DD>_<HH-MM-SS>[-N].cypher[.gz][.age][.NNN]
- *   <prefix>/<database>_<YYYY-MM-DD>_<HH-MM-SS>[-N].manifest.json | .claim.json | .pin
+ *   <prefix>/<database>_<YYYY-MM-DD>_<HH-MM-SS>[-N].manifest.json | .claim.json | .pin | .hold
  *   <prefix>/chunks/<owner>/<database>/<sha256>.cypher.gz      incremental only
  *
  * A dump that is too long for one object goes on in .002, .003 and so on.
@@ -20,7 +20,13 @@
 
 enum { REPO_KEY_MAX = 1024, REPO_DATABASE_MAX = 255, REPO_OWNER_MAX = 255, REPO_PREFIX_MAX = 512 };
 
-enum repo_name_kind { REPO_NAME_DUMP, REPO_NAME_MANIFEST, REPO_NAME_CLAIM, REPO_NAME_PIN };
+enum repo_name_kind {
+    REPO_NAME_DUMP,
+    REPO_NAME_MANIFEST,
+    REPO_NAME_CLAIM,
+    REPO_NAME_PIN,
+    REPO_NAME_HOLD
+};
 
 struct repo_name {
     enum repo_name_kind kind;

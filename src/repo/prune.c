@@ -62,6 +62,15 @@ static bool delete_key(struct prune *p, const char *key, bool *ret_locked, struc
     return true;
 }
 
+static bool delete_hold(struct prune *p, const struct repo_backup *b, struct nb_error *err)
+{
+    char hold[REPO_KEY_MAX + 1];
+    bool locked = false;
+
+    snprintf(hold, sizeof(hold), "%s.hold", b->stem);
+    return delete_key(p, hold, &locked, err);
+}
+
 static bool delete_backup(struct prune *p, const struct repo_backup *b, bool *ret_locked,
                           struct nb_error *err)
 {
@@ -70,7 +79,8 @@ static bool delete_backup(struct prune *p, const struct repo_backup *b, bool *re
         if (is_own_object(b, b->manifest->objects[i].key) &&
             !delete_key(p, b->manifest->objects[i].key, ret_locked, err))
             return false;
-    return *ret_locked || delete_key(p, b->manifest_key, ret_locked, err);
+    return *ret_locked || ((b->hold == REPO_HOLD_NONE || delete_hold(p, b, err)) &&
+                           delete_key(p, b->manifest_key, ret_locked, err));
 }
 
 static bool prune_one(struct prune *p, const struct repo_backup *b, enum retention_reason why,
@@ -137,6 +147,7 @@ static bool retain(struct prune *p, size_t from, size_t to, bool *ret_blocked, s
             .unproven = b->state == REPO_UNPROVEN,
             .just_made = nb_streq(b->manifest_key, p->opts->made_manifest_key),
             .pinned = b->pinned,
+            .held = b->hold == REPO_HOLD_LIVE,
             .owner_uid = b->manifest->owner_uid,
         };
         subjects[n++] = b;
@@ -168,7 +179,7 @@ static bool finish_deleting(struct prune *p, struct repo_backup *b, struct nb_er
     const char *first = b->manifest->objects[0].key;
     bool locked = false;
 
-    if (b->pinned || !is_own_object(b, first))
+    if (b->pinned || b->hold == REPO_HOLD_LIVE || !is_own_object(b, first))
         return true;
     if (s3_head(p->repo->client, first, p->cancel, NULL, NULL, err))
         return true;
@@ -231,6 +242,8 @@ static bool sweep_one(struct prune *p, struct repo_backup *b, struct nb_error *e
 {
     if (!b->ours)
         return true;
+    if (b->hold == REPO_HOLD_OVER && !b->gone && !p->opts->dry_run && !delete_hold(p, b, err))
+        return false;
     if (b->state == REPO_DELETING)
         return finish_deleting(p, b, err);
     if (b->state == REPO_STALE)

@@ -137,7 +137,7 @@ static bool is_wanted(const struct repo_backup *b, int64_t before_unix_seconds,
 {
     /* Nothing is built on what nobody has read: chunks that went bad would go along. */
     return (incremental_only ? b->state == REPO_COMPLETE : repo_backup_is_whole(b)) &&
-           (!before_unix_seconds || b->manifest->start_unix_seconds <= before_unix_seconds) &&
+           (!before_unix_seconds || repo_backup_end(b) <= before_unix_seconds) &&
            (!incremental_only || (b->manifest->type == REPO_INCREMENTAL && !b->manifest->distrust));
 }
 
@@ -216,6 +216,18 @@ bool repo_pin(struct repo *r, const char *key, bool pinned, const struct nb_canc
         return false;
     return pinned ? s3_put(r->client, pin, text, sizeof(text) - 1, &o, cancel, NULL, err)
                   : s3_delete(r->client, pin, cancel, err);
+}
+
+bool repo_hold(struct repo *r, const char *key, const struct nb_cancel *cancel,
+               struct nb_error *err)
+{
+    static const char text[] = "This backup is being restored: retention leaves it alone for three "
+                               "days from the time of this object.\n";
+    const struct s3_put_opts o = { .content_type = "text/plain" };
+    char hold[REPO_KEY_MAX + 1];
+
+    return sibling(key, ".hold", hold, err) &&
+           s3_put(r->client, hold, text, sizeof(text) - 1, &o, cancel, NULL, err);
 }
 
 /* ---- objects ---- */

@@ -179,11 +179,16 @@ struct repo_chunk_ref {
     uint64_t etag;               /* a hash of it; 0: not known */
 };
 
+/* By the bucket's clock, from when the hold was written. */
+enum { REPO_HOLD_SECONDS = 3 * 24 * 3600 };
+enum repo_hold { REPO_HOLD_NONE, REPO_HOLD_LIVE, REPO_HOLD_OVER };
+
 struct repo_backup {
     enum repo_state state;
     bool ours; /* same owner */
     bool gone; /* deleted by a prune of this listing, while that goes on */
     bool pinned;
+    enum repo_hold hold;
     struct repo_name name;
     char *stem;                                /* key without its ending */
     char *manifest_key, *claim_key, *dump_key; /* NULL: no such object */
@@ -208,6 +213,8 @@ struct repo_backups {
 };
 /* The one order of backups of a database: by start (of the name, where the manifest cannot be read),
  * then by scheduled time, then by the number in the name. */
+/* When all of it had been read and stored; of one without a manifest the time in its name. */
+int64_t repo_backup_end(const struct repo_backup *b);
 bool repo_backup_is_newer(const struct repo_backup *a, const struct repo_backup *b);
 /* The newest of one database. */
 struct repo_choice {                  /* borrowed from the listing; NULL: none */
@@ -248,6 +255,14 @@ NB_NODISCARD bool repo_manifest_get(struct repo *r, const char *key, const struc
 /* Writes or removes the pin beside a backup (by key of its manifest or dump). */
 NB_NODISCARD bool repo_pin(struct repo *r, const char *key, bool pinned,
                            const struct nb_cancel *cancel, struct nb_error *err);
+
+/*
+ * Keeps retention off a backup that is to be restored, for REPO_HOLD_SECONDS (by key of its manifest
+ * or dump). There is no end but that one: two restores may use one backup, and neither knows of the
+ * other. A prune takes old ones away.
+ */
+NB_NODISCARD bool repo_hold(struct repo *r, const char *key, const struct nb_cancel *cancel,
+                            struct nb_error *err);
 
 /* ---- pruning ---- */
 

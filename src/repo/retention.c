@@ -11,14 +11,14 @@ enum { DAY_SECONDS = 86400, HOUR_SECONDS = 3600 };
 const char *retention_reason_name(enum retention_reason r)
 {
     static const char *const names[] = {
-        [RETENTION_KEEP_FOREVER] = "Forever",    [RETENTION_KEEP_YOUNG] = "Young",
-        [RETENTION_KEEP_LAST] = "Last",          [RETENTION_KEEP_HOURLY] = "Hourly",
-        [RETENTION_KEEP_DAILY] = "Daily",        [RETENTION_KEEP_WEEKLY] = "Weekly",
-        [RETENTION_KEEP_MONTHLY] = "Monthly",    [RETENTION_KEEP_YEARLY] = "Yearly",
-        [RETENTION_KEEP_MINIMUM] = "Minimum",    [RETENTION_KEEP_PINNED] = "Pinned",
-        [RETENTION_KEEP_FUTURE] = "Future",      [RETENTION_KEEP_BLOCKED] = "Blocked",
-        [RETENTION_KEEP_JUST_MADE] = "JustMade", [RETENTION_DELETE_EXPIRED] = "Expired",
-        [RETENTION_DELETE_ALL] = "OwnerDeleted",
+        [RETENTION_KEEP_FOREVER] = "Forever",   [RETENTION_KEEP_YOUNG] = "Young",
+        [RETENTION_KEEP_LAST] = "Last",         [RETENTION_KEEP_HOURLY] = "Hourly",
+        [RETENTION_KEEP_DAILY] = "Daily",       [RETENTION_KEEP_WEEKLY] = "Weekly",
+        [RETENTION_KEEP_MONTHLY] = "Monthly",   [RETENTION_KEEP_YEARLY] = "Yearly",
+        [RETENTION_KEEP_MINIMUM] = "Minimum",   [RETENTION_KEEP_PINNED] = "Pinned",
+        [RETENTION_KEEP_HELD] = "Held",         [RETENTION_KEEP_FUTURE] = "Future",
+        [RETENTION_KEEP_BLOCKED] = "Blocked",   [RETENTION_KEEP_JUST_MADE] = "JustMade",
+        [RETENTION_DELETE_EXPIRED] = "Expired", [RETENTION_DELETE_ALL] = "OwnerDeleted",
     };
 
     return names[r];
@@ -155,6 +155,8 @@ static void keep_protected(struct retention_item *it, bool everything, int64_t n
 {
     if (it->pinned)
         keep(it, RETENTION_KEEP_PINNED);
+    else if (it->held)
+        keep(it, RETENTION_KEEP_HELD);
     else if (it->time_unix_seconds > now && !everything)
         keep(it, RETENTION_KEEP_FUTURE);
 }

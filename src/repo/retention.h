@@ -38,6 +38,7 @@ enum retention_reason {
     RETENTION_KEEP_YEARLY,
     RETENTION_KEEP_MINIMUM, /* one of the last good ones */
     RETENTION_KEEP_PINNED,
+    RETENTION_KEEP_HELD,      /* it is being restored */
     RETENTION_KEEP_FUTURE,    /* its date is in the future */
     RETENTION_KEEP_BLOCKED,   /* nothing is deleted: two UIDs under one owner */
     RETENTION_KEEP_JUST_MADE, /* by this very run */
@@ -54,6 +55,7 @@ struct retention_item {
     bool unproven;                  /* good is a guess: retention_decide_proven finds out */
     bool just_made;                 /* by this very run: no rule of its own takes it away */
     bool pinned;
+    bool held;             /* it is being restored */
     const char *owner_uid; /* NULL or "": not known, never in conflict */
     /* out */
     bool keep;

@@ -153,6 +153,9 @@ static void newer_backup_that_is_passed_over_is_told(void **state)
                 "over, for it is Deleting") ||
         !strstr(w.c.report.message, "taken: neo4j-backup/films_2025-10-09_08-53-20.manifest.json"))
         fail_msg("'%s'", w.c.report.message);
+    /* Retention is kept off what was chosen, and off nothing else. */
+    assert_true(fake_s3_has(w.s3, "neo4j-backup/films_2025-10-09_08-53-20.hold"));
+    assert_false(fake_s3_has(w.s3, "neo4j-backup/films_2025-10-09_08-53-20-2.hold"));
     teardown(&w);
 }
 

@@ -585,14 +585,18 @@ static void find_gives_the_newest_complete_one_before_a_time(void **state)
     OK(s, repo_find(a, "neo4j", 0, NULL, &m, key, &s->err));
     assert_string_equal(key, "p/neo4j_2025-10-10_02-00-00.manifest.json");
     repo_manifest_free(m);
-    OK(s, repo_find(a, "neo4j", T0 + DAY, NULL, &m, key, &s->err));
+    OK(s, repo_find(a, "neo4j", T0 + DAY + 5, NULL, &m, key, &s->err));
     assert_string_equal(key, "p/neo4j_2025-10-09_02-00-00.manifest.json");
     repo_manifest_free(m);
-    assert_true(fake_s3_delete(s->f, "p/neo4j_2025-10-09_02-00-00.cypher.gz"));
-    OK(s, repo_find(a, "neo4j", T0 + DAY, NULL, &m, key, &s->err));
+    /* It was still being read: what was deleted then may be missing in it. */
+    OK(s, repo_find(a, "neo4j", T0 + DAY + 4, NULL, &m, key, &s->err));
     assert_string_equal(key, STEM ".manifest.json");
     repo_manifest_free(m);
-    FAILS(s, repo_find(a, "neo4j", T0 - 1, NULL, &m, key, &s->err), "NoBackup");
+    assert_true(fake_s3_delete(s->f, "p/neo4j_2025-10-09_02-00-00.cypher.gz"));
+    OK(s, repo_find(a, "neo4j", T0 + DAY + 5, NULL, &m, key, &s->err));
+    assert_string_equal(key, STEM ".manifest.json");
+    repo_manifest_free(m);
+    FAILS(s, repo_find(a, "neo4j", T0 + 4, NULL, &m, key, &s->err), "NoBackup");
     FAILS(s, repo_find(a, "other", 0, NULL, &m, key, &s->err), "NoBackup");
     repo_free(a);
     repo_free(b);
@@ -623,9 +627,9 @@ static void choice_says_what_is_newer_and_not_to_be_had(void **state)
     assert_string_equal(c.newest->stem, "p/neo4j_2025-10-09_02-00-00");
     assert_string_equal(c.passed_over->stem, "p/neo4j_2025-10-10_02-00-00");
     assert_int_equal(c.passed_over->state, REPO_DELETING);
-    repo_backups_choose(&all, 0, T0 + DAY, &c);
+    repo_backups_choose(&all, 0, T0 + DAY + 5, &c);
     assert_null(c.passed_over);
-    repo_backups_choose(&all, 0, T0, &c);
+    repo_backups_choose(&all, 0, T0 + 5, &c);
     assert_null(c.newest);
     assert_string_equal(c.passed_over->stem, STEM);
     repo_backups_done(&all);
@@ -692,6 +696,43 @@ static void prune_deletes_ours_that_expired_and_nothing_else(void **state)
     repo_claim_free(stale);
     repo_free(a);
     repo_free(b);
+}
+
+/* What is being restored is not taken away meanwhile; an old hold is, with or without its backup. */
+static void prune_leaves_what_is_held_until_the_hold_is_old(void **state)
+{
+    struct story *s = *state;
+    struct repo *a = repo_of(s, "ns/a", "uid", NULL);
+    struct repo_prune_opts o = { .rules = { .days = -1, .keep_last = 1 } };
+    struct repo_prune_result p;
+
+    backup_ok(s, a, T0);
+    backup_ok(s, a, T0 + DAY);
+    OK(s, repo_hold(a, STEM ".manifest.json", NULL, &s->err));
+    OK(s, repo_hold(a, STEM ".cypher.gz", NULL, &s->err)); /* a second restore of it */
+    OK(s, repo_hold(a, "p/neo4j_2025-10-09_02-00-00.manifest.json", NULL, &s->err));
+    OK(s, repo_prune(a, &o, NULL, &p, &s->err));
+    assert_int_equal(p.deleted, 0);
+    assert_string_equal(retention_reason_name(p.items[0].reason), "Held");
+    repo_prune_result_done(&p);
+    fake_s3_age(s->f, STEM ".hold", REPO_HOLD_SECONDS - 60);
+    OK(s, repo_prune(a, &o, NULL, &p, &s->err));
+    assert_int_equal(p.deleted, 0);
+    repo_prune_result_done(&p);
+
+    fake_s3_age(s->f, STEM ".hold", REPO_HOLD_SECONDS + 60);
+    fake_s3_age(s->f, "p/neo4j_2025-10-09_02-00-00.hold", REPO_HOLD_SECONDS + 60);
+    o.dry_run = true;
+    OK(s, repo_prune(a, &o, NULL, &p, &s->err));
+    assert_true(fake_s3_has(s->f, "p/neo4j_2025-10-09_02-00-00.hold"));
+    repo_prune_result_done(&p);
+    o.dry_run = false;
+    OK(s, repo_prune(a, &o, NULL, &p, &s->err));
+    assert_int_equal(p.deleted, 1);
+    repo_prune_result_done(&p);
+    expect_bucket(s, "p/neo4j_2025-10-09_02-00-00.cypher.gz\n"
+                     "p/neo4j_2025-10-09_02-00-00.manifest.json\n");
+    repo_free(a);
 }
 
 /* As `backup --keep-last 1`, three times within a second: each keeps what it has made itself. */
@@ -1084,6 +1125,7 @@ int main(void)
         T(find_gives_the_newest_complete_one_before_a_time),
         T(choice_says_what_is_newer_and_not_to_be_had),
         T(prune_deletes_ours_that_expired_and_nothing_else),
+        T(prune_leaves_what_is_held_until_the_hold_is_old),
         T(run_never_prunes_what_it_has_just_made),
         T(newest_of_a_second_is_the_same_for_retention_and_restore),
         T(prune_with_another_uid_of_ours_is_blocked_until_adopted),
