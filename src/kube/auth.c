@@ -1,16 +1,26 @@
 #include "kube/auth.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/thread.h"
 
-enum { REREAD_MS = 60000, PEM_MAX = 1 << 20, TOKEN_MAX = 64 << 10 };
+enum {
+    REREAD_MS = 60000,
+    PEM_MAX = 1 << 20,
+    TOKEN_MAX = 64 << 10,
+    EXEC_EARLY_SECONDS = 60,
+    EXEC_RETRY_MS = 10000, /* after it failed */
+};
 
 struct kube_auth {
     struct kube_config *config; /* its *_pem and token members hold the current values */
     pthread_mutex_t lock;
     uint64_t token_number, tls_number;
     int64_t read_at_mono_ms;
+    pthread_cond_t plugin_ended;
+    bool plugin_runs; /* by one thread, without the lock */
+    int64_t plugin_failed_mono_ms, expires_unix_seconds;
 };
 
 /* New content of a file, if it is there, is not empty, has the mark and differs from the old. */
@@ -75,13 +85,77 @@ static void reread(struct kube_auth *a, int64_t now_mono_ms, struct nb_error *er
     a->tls_number += tls ? 1 : 0;
 }
 
+static void take_credential(struct kube_auth *a, struct kube_exec_credential *take)
+{
+    struct kube_config *c = a->config;
+
+    nb_secret_free(c->token);
+    c->token = nb_steal(take->token);
+    a->token_number++;
+    if (!nb_streq(c->client_cert_pem, take->client_cert_pem)) {
+        free(c->client_cert_pem);
+        nb_secret_free(c->client_key_pem);
+        c->client_cert_pem = nb_steal(take->client_cert_pem);
+        c->client_key_pem = nb_steal(take->client_key_pem);
+        a->tls_number++;
+    }
+    a->expires_unix_seconds = take->expires_unix_seconds;
+}
+
+/* With the lock held, which is given up meanwhile: the plugin may take its time. */
+static bool run_plugin(struct kube_auth *a, struct nb_error *err)
+{
+    struct kube_exec_credential got;
+    bool ok;
+
+    a->plugin_runs = true;
+    pthread_mutex_unlock(&a->lock);
+    ok = kube_exec_run(a->config->exec, &got, err);
+    pthread_mutex_lock(&a->lock);
+    a->plugin_runs = false;
+    if (ok)
+        take_credential(a, &got);
+    else
+        a->plugin_failed_mono_ms = nb_clock_mono_ms();
+    kube_exec_credential_done(&got);
+    pthread_cond_broadcast(&a->plugin_ended);
+    return ok;
+}
+
+static bool plugin_may_run(const struct kube_auth *a)
+{
+    return a->config->exec && !a->plugin_runs &&
+           nb_clock_mono_ms() - a->plugin_failed_mono_ms >= EXEC_RETRY_MS;
+}
+
+static bool expires_soon(const struct kube_auth *a)
+{
+    return a->expires_unix_seconds != INT64_MAX &&
+           nb_clock_unix_seconds() > a->expires_unix_seconds - EXEC_EARLY_SECONDS;
+}
+
+static bool first_plugin_run(struct kube_auth *a, struct nb_error *err)
+{
+    bool ok;
+
+    if (!a->config->exec)
+        return true;
+    pthread_mutex_lock(&a->lock);
+    ok = run_plugin(a, err);
+    pthread_mutex_unlock(&a->lock);
+    return ok;
+}
+
 bool kube_auth_new(struct kube_config *take_config, struct kube_auth **ret, struct nb_error *err)
 {
     nb_auto(kube_auth_free) struct kube_auth *a = NB_NEW(struct kube_auth);
     struct nb_error file_err = NB_ERROR_INIT;
 
     nb_mutex_init(&a->lock);
+    nb_cond_init(&a->plugin_ended);
     a->config = take_config;
+    a->expires_unix_seconds = INT64_MAX;
+    a->plugin_failed_mono_ms = INT64_MIN / 2;
     a->token_number = a->tls_number = 1;
     a->read_at_mono_ms = INT64_MIN / 2;
     reread(a, a->read_at_mono_ms, &file_err);
@@ -89,6 +163,8 @@ bool kube_auth_new(struct kube_config *take_config, struct kube_auth **ret, stru
         *err = file_err;
         return nb_wrap(err, "credentials for '%s'", take_config->server);
     }
+    if (!first_plugin_run(a, err))
+        return nb_wrap(err, "credentials for '%s'", take_config->server);
     *ret = nb_steal(a);
     return true;
 }
@@ -98,6 +174,7 @@ void kube_auth_free(struct kube_auth *a)
     if (!a)
         return;
     kube_config_free(a->config);
+    pthread_cond_destroy(&a->plugin_ended);
     pthread_mutex_destroy(&a->lock);
     free(a);
 }
@@ -143,6 +220,8 @@ void kube_auth_refresh(struct kube_auth *a, int64_t now_mono_ms, struct kube_ide
     pthread_mutex_lock(&a->lock);
     if (now_mono_ms - a->read_at_mono_ms >= REREAD_MS)
         reread(a, now_mono_ms, &ignored);
+    if (expires_soon(a) && plugin_may_run(a) && !run_plugin(a, &ignored))
+        nb_error_clear(&ignored); /* what is there may still do; the server will say */
     if (id->token_number != a->token_number) {
         nb_secret_free(id->bearer);
         id->bearer = c->token ? bearer_of(c->token) : NULL;
@@ -170,6 +249,10 @@ bool kube_auth_refused(struct kube_auth *a, uint64_t token_number, int64_t now_m
     pthread_mutex_lock(&a->lock);
     if (a->token_number == token_number)
         reread(a, now_mono_ms, &ignored);
+    while (a->plugin_runs)
+        nb_cond_wait(&a->plugin_ended, &a->lock, INT64_MAX);
+    if (a->token_number == token_number && plugin_may_run(a) && !run_plugin(a, &ignored))
+        nb_error_clear(&ignored);
     other = a->token_number != token_number;
     pthread_mutex_unlock(&a->lock);
     return other;

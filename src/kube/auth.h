@@ -4,7 +4,9 @@
 /*
  * kube_auth: the credentials of a kube_config, kept fresh. Files are read again every 60 s, a token
  * also after a 401. What cannot be read, is empty or holds no PEM leaves the last good value in
- * place: a kubelet that swaps a mounted token must not disturb us.
+ * place: a kubelet that swaps a mounted token must not disturb us. A credential plugin runs again a
+ * minute before what it gave expires, in the call that finds that out, and after a 401; other
+ * callers go on with what is there.
  * Any thread; many kube_clients share one, which must outlive them.
  * Source: client-go transport/token_source.go, transport/ca_rotation.go.
  */
@@ -13,7 +15,7 @@
 
 struct kube_auth;
 
-/* Reads all files once: what is missing now is an error. config is taken, even on failure. */
+/* Reads all files once, and runs the plugin: what is missing now is an error. config is taken, even on failure. */
 NB_NODISCARD bool kube_auth_new(struct kube_config *take_config, struct kube_auth **ret,
                                 struct nb_error *err);
 void kube_auth_free(struct kube_auth *a);

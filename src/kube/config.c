@@ -22,6 +22,7 @@ void kube_config_free(struct kube_config *c)
     free(c->client_cert_pem);
     free(c->client_key_file);
     nb_secret_free(c->client_key_pem);
+    kube_exec_free(c->exec);
     free(c);
 }
 
@@ -119,13 +120,31 @@ static bool read_cluster(struct kube_config *c, const struct nb_json *v, const c
     return true;
 }
 
+/* With both, the fixed credentials win in kubectl, and a plugin that is not used surprises. */
+static bool read_exec(struct kube_config *c, const struct nb_json *v, const char *name,
+                      struct nb_error *err)
+{
+    const struct nb_json *exec = nb_json_get(v, "exec");
+    const struct kube_exec_cluster cluster = { .server = c->server,
+                                               .ca_pem = c->ca_pem,
+                                               .insecure_skip_verify = c->insecure_skip_verify };
+
+    if (!exec || nb_json_type(exec) == NB_JSON_NULL)
+        return true;
+    if (c->token || c->token_file || c->client_cert_pem || c->client_cert_file)
+        return nb_fail(err, NB_E_INVALID, "InvalidKubeconfig",
+                       "exec is given beside a token or client certificate; hint: take one out");
+    if (!c->ca_pem && c->ca_file && nb_json_bool(nb_json_get(exec, "provideClusterInfo"), false))
+        return nb_fail(err, NB_E_INVALID, "UnsupportedKubeconfig",
+                       "exec: provideClusterInfo wants certificate-authority-data, not a file");
+    return kube_exec_read(exec, name, &cluster, &c->exec, err);
+}
+
 static bool read_user(struct kube_config *c, const struct nb_json *v, const char *name,
                       struct nb_error *err)
 {
-    static const char *const unsupported[] = {
-        "exec", "auth-provider", "username",  "password",
-        "as",   "as-uid",        "as-groups", "as-user-extra"
-    };
+    static const char *const unsupported[] = { "auth-provider", "username",  "password",     "as",
+                                               "as-uid",        "as-groups", "as-user-extra" };
     nb_auto_done(nb_buf_done) struct nb_buf cert = NB_BUF_INIT(CONFIG_MAX);
     nb_auto_done(nb_buf_done) struct nb_buf key = NB_BUF_INIT(CONFIG_MAX);
     const char *token = member(v, "token");
@@ -153,7 +172,7 @@ static bool read_user(struct kube_config *c, const struct nb_json *v, const char
     if ((c->client_cert_pem || c->client_cert_file) != (c->client_key_pem || c->client_key_file))
         return nb_fail(err, NB_E_INVALID, "InvalidKubeconfig",
                        "client certificate and client key must be given together");
-    return true;
+    return read_exec(c, v, name, err);
 }
 
 static bool read_all(struct kube_config *c, const struct nb_json *doc, const char *name,

@@ -6,13 +6,14 @@
  * JSON; one file) or from a pod's mounted ServiceAccount. Parsing is pure: files that it names are
  * read later, by kube_auth, which also reads them again while the program runs.
  *
- * What cannot be honoured is refused, never ignored: exec and auth-provider plugins, basic
- * auth, impersonation, proxy-url, tls-server-name.
+ * What cannot be honoured is refused, never ignored: auth-provider plugins, basic auth,
+ * impersonation, proxy-url, tls-server-name.
  * Source: k8s.io/client-go tools/clientcmd/api/v1 (kubeconfig), rest.InClusterConfig.
  */
 
 #include "base/buf.h"
 #include "base/secret.h"
+#include "kube/exec.h"
 
 struct kube_config {
     char *server;            /* "https://host:port[/path]", no slash at the end */
@@ -24,6 +25,7 @@ struct kube_config {
     char *client_cert_file, *client_cert_pem;
     char *client_key_file;
     struct nb_secret *client_key_pem;
+    struct kube_exec *exec; /* NULL: none; what it says stands in token and the client_* above */
 };
 
 void kube_config_free(struct kube_config *c);

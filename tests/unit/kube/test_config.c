@@ -25,7 +25,7 @@ static const char full[] =
     "- name: u2\n"
     "  user: {tokenFile: /var/token}\n"
     "- name: u3\n"
-    "  user: {exec: {command: aws}}\n"
+    "  user: {auth-provider: {name: gcp}}\n"
     "- name: u4\n"
     "  user: {client-certificate-data: Q0VSVA==}\n"
     "contexts:\n"
@@ -77,7 +77,7 @@ static void refused(const char *context, const char *part)
 static void what_cannot_be_honoured_is_refused(void **state)
 {
     (void)state;
-    refused("three", "user 'u3': 'exec' is not supported; hint: ");
+    refused("three", "user 'u3': 'auth-provider' is not supported; hint: ");
     refused("four", "given together");
     refused("five", "no known cluster");
     refused("six", "no known user");
