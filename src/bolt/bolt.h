@@ -173,6 +173,8 @@ struct bolt_summary {
     struct bolt_stats stats;
     bool has_plan;               /* EXPLAIN or PROFILE: */
     struct nb_str plan_operator; /* the root's operatorType */
+    struct nb_str plan_leaf;     /* that of the first leaf: where rows begin, and their order */
+    struct nb_str plan_leaf_details;
     const struct bolt_notification *notifications;
     size_t nnotifications;
 };

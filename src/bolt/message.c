@@ -333,6 +333,28 @@ static bool parse_notifications(const struct ps_map *meta, struct nb_arena *aren
     return true;
 }
 
+/* Trees are as deep as the decoder lets them be. */
+static bool parse_plan(const struct ps_map *root, struct nb_arena *arena, struct bolt_summary *ret,
+                       struct nb_error *err)
+{
+    const struct ps_map *leaf = root;
+    const struct ps_value *args;
+
+    for (;;) {
+        const struct ps_value *children = ps_map_get(leaf, "children");
+
+        if (!children || children->type != PS_LIST || children->list.n == 0 ||
+            children->list.items[0].type != PS_MAP)
+            break;
+        leaf = &children->list.items[0].map;
+    }
+    args = ps_map_get(leaf, "args");
+    return take_str(ps_map_get_str(root, "operatorType"), arena, &ret->plan_operator, err) &&
+           take_str(ps_map_get_str(leaf, "operatorType"), arena, &ret->plan_leaf, err) &&
+           (!args || args->type != PS_MAP ||
+            take_str(ps_map_get_str(&args->map, "Details"), arena, &ret->plan_leaf_details, err));
+}
+
 bool bolt_summary_parse(const struct ps_map *meta, struct nb_arena *arena, struct bolt_summary *ret,
                         struct nb_error *err)
 {
@@ -350,8 +372,7 @@ bool bolt_summary_parse(const struct ps_map *meta, struct nb_arena *arena, struc
     if (!plan)
         plan = ps_map_get(meta, "plan");
     ret->has_plan = plan && plan->type == PS_MAP;
-    if (ret->has_plan &&
-        !take_str(ps_map_get_str(&plan->map, "operatorType"), arena, &ret->plan_operator, err))
+    if (ret->has_plan && !parse_plan(&plan->map, arena, ret, err))
         return false;
     return parse_notifications(meta, arena, ret, err);
 }

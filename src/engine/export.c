@@ -21,8 +21,9 @@ struct export
     const struct eng_export_opts *opts;
     struct cyp_script *script;
     struct repo_manifest *m;
-    struct eng_idset *nodes, *rels; /* what is in the dump */
-    struct eng_sums *sums;          /* ... by block of node ids */
+    struct eng_idset *nodes, *rels;     /* what is in the dump */
+    uint64_t nodes_before, rels_before; /* by the server's count */
+    struct eng_sums *sums;              /* ... by block of node ids */
     struct eng_cut cut;
     uint64_t dangling; /* relationships left out: an end is not in the dump */
     struct nb_arena *schema_arena;
@@ -284,6 +285,30 @@ static bool close_graph(struct export *x, const struct eng_mark *after, struct n
     return read_schema(x, err) && check_constraints(x, result.schema, err);
 }
 
+/*
+ * Nothing was written between the two marks, so what was read is as many as the server counts. If it
+ * is not, a reading that broke has not gone on where it should have: never a backup. A reading in one
+ * piece is the truth, and the server's counts are wrong, as they are in a damaged store.
+ */
+static bool check_counts(struct export *x, struct nb_error *err)
+{
+    struct cyp_counts got;
+
+    cyp_script_counts(x->script, &got);
+    if (got.nodes == x->nodes_before && got.rels == x->rels_before)
+        return true;
+    if (eng_source_resumed(x->opts->source) > 0)
+        return nb_fail(err, NB_E_UNAVAILABLE, "ReadIncomplete",
+                       "of %llu nodes and %llu relationships %llu and %llu were read, in more than "
+                       "one piece",
+                       (unsigned long long)x->nodes_before, (unsigned long long)x->rels_before,
+                       (unsigned long long)got.nodes, (unsigned long long)got.rels);
+    repo_strings_add(&x->m->warnings,
+                     "the server's counts are not those of what it has; check the store with "
+                     "neo4j-admin database check");
+    return true;
+}
+
 static bool judge(struct export *x, const struct eng_mark *before, struct nb_error *err)
 {
     struct eng_mark after;
@@ -293,7 +318,9 @@ static bool judge(struct export *x, const struct eng_mark *before, struct nb_err
     x->m->last_transaction = after.transaction;
     if (eng_mark_equal(before, &after)) {
         x->m->consistency = REPO_CONSISTENCY_SNAPSHOT;
-        return x->dangling + eng_source_vanished(x->opts->source) == 0 || fail_dangling(x, err);
+        if (x->dangling + eng_source_vanished(x->opts->source) > 0)
+            return fail_dangling(x, err);
+        return check_counts(x, err);
     }
     switch (x->opts->consistency) {
     case ENG_CONSISTENCY_BEST_EFFORT:
@@ -394,16 +421,16 @@ static bool run(struct export *x, struct nb_error *err)
 {
     struct eng_source *source = x->opts->source;
     struct eng_mark before;
-    uint64_t nodes, rels;
 
     eng_export_describe_server(source, x->m);
     x->m->engine = nb_xstrdup("cypher");
     if (eng_source_is_system(source))
         return eng_system_run(x->opts, x->m, err);
-    if (!eng_source_mark(source, &before, err) || !eng_source_counts(source, &nodes, &rels, err))
+    if (!eng_source_mark(source, &before, err) ||
+        !eng_source_counts(source, &x->nodes_before, &x->rels_before, err))
         return false;
-    atomic_store(&x->opts->meter->total_nodes, nodes);
-    atomic_store(&x->opts->meter->total_rels, rels);
+    atomic_store(&x->opts->meter->total_nodes, x->nodes_before);
+    atomic_store(&x->opts->meter->total_rels, x->rels_before);
     if (!open_script(x, err) || !write_elements(x, err) || !read_schema(x, err) ||
         !judge(x, &before, err) || !write_schema(x, err))
         return false;

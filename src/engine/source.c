@@ -13,6 +13,7 @@ enum {
     RETRY_BASE_MS = 500,
     RETRY_CAP_MS = 15000,
     OVERTAKEN_MAX = 1000, /* in one query, each without a row more; to have an end */
+    RESTARTS_MAX = 16,    /* that each got a little further; to have an end */
 };
 /* Ours instead of the server's default, which may be seconds (4.2 to 5.2 take the smaller one
  * all the same). */
@@ -28,6 +29,7 @@ struct eng_source {
     char *bookmark;        /* of the last eng_source_mark(): reads wait until it is applied */
     uint64_t bytes_before; /* received by connections that are gone */
     uint64_t vanished;     /* rows of elements that were deleted while they were read */
+    uint64_t resumed;      /* long reads that went on where they broke */
 };
 
 /* One query and what becomes of its rows. */
@@ -318,6 +320,11 @@ uint64_t eng_source_vanished(const struct eng_source *s)
     return s->vanished;
 }
 
+uint64_t eng_source_resumed(const struct eng_source *s)
+{
+    return s->resumed;
+}
+
 uint64_t eng_source_bytes_received(const struct eng_source *s)
 {
     return s->bytes_before + (s->conn ? bolt_conn_bytes_received(s->conn) : 0);
@@ -370,22 +377,41 @@ bool eng_source_counts(struct eng_source *s, uint64_t *ret_nodes, uint64_t *ret_
 
 /* --- long reads ------------------------------------------------------------------------------- */
 
+/*
+ * A long read that breaks goes on where it was. That wants to know the order in which rows come; that
+ * those seen so far ascend proves nothing of the others. Nodes are scanned by id. Relationships are
+ * too where the server has a scan for them (5 and later); else (4.4) it scans the nodes, each with its
+ * outgoing relationships. The server is asked, by EXPLAIN: the planner decides.
+ */
+enum scan_order {
+    SCAN_BY_ID,
+    SCAN_BY_START, /* of the node that a relationship starts at */
+    SCAN_UNKNOWN,  /* a broken read begins anew */
+};
+
 struct scan {
     struct eng_source *source;
     eng_node_fn *node_fn;
     eng_rel_fn *rel_fn;
     void *ctx;
-    int64_t last_id;    /* -1: none yet */
-    bool ascending;     /* so far */
-    uint64_t rows;      /* handed out in all */
+    enum scan_order order;
+    int64_t last;       /* id by which rows are ordered, of the last one; -1: none yet */
+    bool ascending;     /* so far; a server that says one thing and does another is not believed */
+    uint64_t rows;      /* handed out since the reading began anew */
     int64_t last_asked; /* by id: which one of those asked for the last row belongs to */
+    int64_t furthest;   /* last and rows, of the best try */
+    uint64_t most_rows;
+    unsigned restarts;
 };
+#define SCAN_INIT .last = -1, .ascending = true, .furthest = -1
 
-static void note_id(struct scan *scan, int64_t id)
+static void note_row(struct scan *scan, int64_t id, int64_t start_id)
 {
-    if (id <= scan->last_id)
+    int64_t key = scan->order == SCAN_BY_START ? start_id : id;
+
+    if (key < scan->last || (key == scan->last && scan->order == SCAN_BY_ID))
         scan->ascending = false;
-    scan->last_id = id;
+    scan->last = key;
     scan->rows++;
 }
 
@@ -400,7 +426,7 @@ static bool node_row(void *ctx, const struct ps_value *fields, size_t n, struct 
     if (!scan->node_fn(scan->ctx, fields[0].node, err))
         return false;
     scan->last_asked = fields[0].node->id;
-    note_id(scan, fields[0].node->id);
+    note_row(scan, fields[0].node->id, -1);
     return true;
 }
 
@@ -437,7 +463,7 @@ static bool rel_row(void *ctx, const struct ps_value *fields, size_t n, struct n
     };
     if (!scan->rel_fn(scan->ctx, &rel, err))
         return false;
-    note_id(scan, rel.id);
+    note_row(scan, rel.id, rel.start_id);
     return true;
 }
 
@@ -459,39 +485,132 @@ static bool was_cut_off(const struct eng_source *s)
                  nb_streq(f->code, "Neo.ClientError.Transaction.Terminated"));
 }
 
-/* all and rest: the query from the start, and behind $last. */
-static bool run_scan(struct eng_source *s, struct scan *scan, const char *all, const char *rest,
-                     struct query *q, struct nb_error *err)
+/* From the start, and from where it broke ($last). */
+struct scan_texts {
+    const char *all, *rest;
+};
+#define REL_ROW "RETURN id(r), id(a), id(b), type(r), properties(r)" /* a quarter of RETURN r */
+static const struct scan_texts node_texts = { "MATCH (n) RETURN n",
+                                              "MATCH (n) WHERE id(n) > $last RETURN n" };
+static const struct scan_texts rel_texts[] = {
+    [SCAN_BY_ID] = { "MATCH (a)-[r]->(b) " REL_ROW,
+                     "MATCH (a)-[r]->(b) WHERE id(r) > $last " REL_ROW },
+    /* The node at which it broke once more: it may have more relationships. */
+    [SCAN_BY_START] = { "MATCH (a) WITH a MATCH (a)-[r]->(b) " REL_ROW,
+                        "MATCH (a) WHERE id(a) >= $last WITH a MATCH (a)-[r]->(b) " REL_ROW },
+    [SCAN_UNKNOWN] = { "MATCH (a)-[r]->(b) " REL_ROW, NULL },
+};
+
+static bool begins_with(struct eng_source *s, const char *text, const char *leaf,
+                        const char *details, bool *ret, struct nb_error *err)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf params = NB_BUF_INIT(64);
+    nb_auto(nb_free) char *explain = nb_xasprintf("EXPLAIN %s", text);
+    nb_auto(bolt_cursor_close) struct bolt_cursor *cursor = NULL;
+    struct ps_encoder e = bolt_conn_encoder(s->conn, &params);
+    struct bolt_run_opts opts = { .db = database_of(s), .mode = BOLT_MODE_READ };
+    const struct bolt_summary *summary;
+    struct query q = { .fields = 0 };
+
+    ps_put_map(&e, 1);
+    ps_put_cstr(&e, "last");
+    ps_put_int(&e, 0);
+    if (!bolt_run(s->conn, explain, nb_buf_str(&params), &opts, &cursor, err) ||
+        !each_row(cursor, &q, err))
+        return false;
+    summary = bolt_cursor_summary(cursor);
+    *ret = summary && summary->has_plan && summary->plan_leaf.n >= strlen(leaf) &&
+           memcmp(summary->plan_leaf.p, leaf, strlen(leaf)) == 0 &&
+           (!details || nb_str_is(summary->plan_leaf_details, details));
+    return true;
+}
+
+static bool ask_order(struct eng_source *s, const struct scan *scan, enum scan_order *ret,
+                      struct nb_error *err)
+{
+    bool yes = true;
+
+    *ret = SCAN_BY_ID;
+    if (scan->node_fn)
+        return true;
+    if (!begins_with(s, rel_texts[SCAN_BY_ID].all, "DirectedAllRelationshipsScan", NULL, &yes, err))
+        return false;
+    if (yes)
+        return true;
+    *ret = SCAN_BY_START;
+    if (!begins_with(s, rel_texts[SCAN_BY_START].rest, "AllNodesScan", "a", &yes, err))
+        return false;
+    if (!yes)
+        *ret = SCAN_UNKNOWN;
+    return true;
+}
+
+/* What is asked for next: the rest, if that is known to be the rest, else all. */
+static bool next_reading(struct eng_source *s, struct scan *scan, struct query *q,
+                         struct nb_buf *params, struct nb_error *err)
+{
+    struct ps_encoder e = bolt_conn_encoder(s->conn, params);
+    const struct scan_texts *texts;
+    enum scan_order order;
+    bool resume;
+
+    if (!ask_order(s, scan, &order, err))
+        return false;
+    texts = scan->node_fn ? &node_texts : &rel_texts[order];
+    resume = texts->rest && scan->last >= 0 && scan->ascending && order == scan->order;
+    nb_buf_clear(params);
+    if (resume) {
+        s->resumed++;
+        ps_put_map(&e, 1);
+        ps_put_cstr(&e, "last");
+        ps_put_int(&e, scan->last);
+    } else {
+        scan->restarts += scan->rows > 0;
+        scan->order = order;
+        scan->rows = 0;
+        scan->last = -1;
+    }
+    q->text = resume ? texts->rest : texts->all;
+    q->params = nb_buf_str(params);
+    return true;
+}
+
+/* Further than any try before: rows that come again are no progress. */
+static bool got_further(struct scan *scan)
+{
+    bool further = scan->ascending && scan->order != SCAN_UNKNOWN
+                       ? scan->last > scan->furthest
+                       : scan->rows > scan->most_rows && scan->restarts < RESTARTS_MAX;
+
+    if (scan->last > scan->furthest)
+        scan->furthest = scan->last;
+    if (scan->rows > scan->most_rows)
+        scan->most_rows = scan->rows;
+    return further;
+}
+
+static bool give_up(const struct eng_source *s, struct nb_error *err)
+{
+    return was_cut_off(s) ? nb_hint(err, "raise db.transaction.timeout (before 5: "
+                                         "dbms.transaction.timeout) of the server, or set it to 0")
+                          : false;
+}
+
+static bool run_scan(struct eng_source *s, struct scan *scan, struct query *q, struct nb_error *err)
 {
     nb_auto_done(nb_buf_done) struct nb_buf params = NB_BUF_INIT(256);
     struct nb_retry retry = new_retry(s);
-    uint64_t rows_before = 0;
     unsigned overtaken = 0;
 
     for (;;) {
-        bool resume = scan->last_id >= 0 && scan->ascending;
-
         if (!ensure_conn(s, &retry, err))
             return false;
-        nb_buf_clear(&params);
-        if (resume) {
-            struct ps_encoder e = bolt_conn_encoder(s->conn, &params);
-
-            ps_put_map(&e, 1);
-            ps_put_cstr(&e, "last");
-            ps_put_int(&e, scan->last_id);
-        } else {
-            scan->last_id = -1;
-        }
-        q->text = resume ? rest : all;
-        q->params = nb_buf_str(&params);
-        if (run_once(s, q, err))
+        if (next_reading(s, scan, q, &params, err) && run_once(s, q, err))
             return true;
         if (q->rows_failed || err->code == NB_E_CANCELLED)
             return false;
-        if (scan->rows > rows_before) { /* it moved: the window begins anew */
+        if (got_further(scan)) { /* the window begins anew */
             retry = new_retry(s);
-            rows_before = scan->rows;
             overtaken = 0;
             if (was_cut_off(s)) {
                 nb_error_clear(err);
@@ -503,32 +622,24 @@ static bool run_scan(struct eng_source *s, struct scan *scan, const char *all, c
             continue;
         }
         if (!wait_again(s, &retry, err))
-            return false;
+            return give_up(s, err);
     }
 }
 
 bool eng_source_nodes(struct eng_source *s, eng_node_fn *fn, void *ctx, struct nb_error *err)
 {
-    struct scan scan = { .source = s, .node_fn = fn, .ctx = ctx, .last_id = -1, .ascending = true };
+    struct scan scan = { .source = s, .node_fn = fn, .ctx = ctx, SCAN_INIT };
     struct query q = { .fields = 1, .row = node_row, .ctx = &scan };
 
-    return run_scan(s, &scan, "MATCH (n) RETURN n", "MATCH (n) WHERE id(n) > $last RETURN n", &q,
-                    err) ||
-           nb_wrap(err, "read nodes");
+    return run_scan(s, &scan, &q, err) || nb_wrap(err, "read nodes");
 }
 
 bool eng_source_rels(struct eng_source *s, eng_rel_fn *fn, void *ctx, struct nb_error *err)
 {
-    struct scan scan = { .source = s, .rel_fn = fn, .ctx = ctx, .last_id = -1, .ascending = true };
+    struct scan scan = { .source = s, .rel_fn = fn, .ctx = ctx, SCAN_INIT };
     struct query q = { .fields = 5, .row = rel_row, .ctx = &scan };
 
-    /* A quarter of the bytes of RETURN r, whose element ids nobody needs here. */
-    return run_scan(s, &scan,
-                    "MATCH (a)-[r]->(b) RETURN id(r), id(a), id(b), type(r), properties(r)",
-                    "MATCH (a)-[r]->(b) WHERE id(r) > $last "
-                    "RETURN id(r), id(a), id(b), type(r), properties(r)",
-                    &q, err) ||
-           nb_wrap(err, "read relationships");
+    return run_scan(s, &scan, &q, err) || nb_wrap(err, "read relationships");
 }
 
 static bool run_by_id_once(struct eng_source *s, struct query *q, const int64_t *ids, size_t n,

@@ -52,6 +52,8 @@ const struct eng_server *eng_source_server(const struct eng_source *s);
 /* Relationships left out of what the calls below handed out, because they were deleted in the moment
  * when they were read. */
 uint64_t eng_source_vanished(const struct eng_source *s);
+/* Long reads that broke and went on where they were. */
+uint64_t eng_source_resumed(const struct eng_source *s);
 uint64_t eng_source_bytes_received(const struct eng_source *s);
 
 /* How often it has gone on at another server of the cluster, which may be behind the one before. */

@@ -18,7 +18,13 @@
 #include "packstream/packstream.h"
 #include "tests/fakes/fake_bolt.h"
 
-enum { ELEMENTS_MAX = 100000, BUF_MAX = 64 << 20, HANDSHAKE_BYTES = 20, FLUSH_BYTES = 16 << 10 };
+enum {
+    ELEMENTS_MAX = 100000,
+    BY_NODE_RELS_MAX = 8192,
+    BUF_MAX = 64 << 20,
+    HANDSHAKE_BYTES = 20,
+    FLUSH_BYTES = 16 << 10
+};
 
 struct fake_graph {
     struct fake_graph_node *nodes;
@@ -39,6 +45,7 @@ struct fake_graph {
     const struct fake_graph_database *databases;
     size_t databases_n;
     bool old, enterprise;
+    enum fake_graph_order order;
     enum fake_graph_apoc apoc;
 
     int listener;
@@ -384,6 +391,11 @@ void fake_graph_set_mass(struct fake_graph *g, const struct fake_graph_mass *mas
     g->text = nb_xmalloc(mass->text_bytes + 1);
 }
 
+static bool is_query(const struct fake_graph *g, const char *prefix)
+{
+    return nb_starts_with(g->query, prefix);
+}
+
 /* --- rows ------------------------------------------------------------------------------------- */
 
 static void put_node(const struct fake_graph *g, struct ps_encoder *e, int64_t id)
@@ -426,6 +438,25 @@ static void put_rel(const struct fake_graph *g, struct ps_encoder *e, int64_t id
     }
 }
 
+/* As 4.4 reads: node after node, each one's outgoing relationships from the newest on. pos: the node's
+ * place times BY_NODE_RELS_MAX and how many ids were tried. */
+static int64_t next_rel_by_node(struct fake_graph *g)
+{
+    bool by_start = is_query(g, "MATCH (a) WHERE");
+
+    for (; g->pos < (int64_t)g->nodes_n * BY_NODE_RELS_MAX; g->pos++) {
+        int64_t start = g->pos / BY_NODE_RELS_MAX;
+        int64_t id = BY_NODE_RELS_MAX - 1 - g->pos % BY_NODE_RELS_MAX;
+
+        if (id >= (int64_t)g->rels_n || !g->rels[id].exists || g->rels[id].start != start ||
+            (by_start ? start < g->last : id <= g->last))
+            continue;
+        g->pos++;
+        return id;
+    }
+    return -1;
+}
+
 /* The next element of the answer at hand, or -1. */
 static int64_t next_element(struct fake_graph *g)
 {
@@ -439,6 +470,8 @@ static int64_t next_element(struct fake_graph *g)
         }
         return -1;
     case FAKE_GRAPH_RELS:
+        if (g->order != FAKE_GRAPH_BY_ID)
+            return next_rel_by_node(g);
         for (; g->pos < (int64_t)g->rels_n; g->pos++) {
             if (g->pos > g->last && g->rels[g->pos].exists)
                 return g->pos++;
@@ -563,11 +596,6 @@ static void put_unique(struct ps_encoder *e, bool rel)
     ps_put_cstr(e, rel ? "u" : "k");
 }
 
-static bool is_query(const struct fake_graph *g, const char *prefix)
-{
-    return nb_starts_with(g->query, prefix);
-}
-
 static bool put_user(const struct fake_graph *g, struct ps_encoder *e, uint64_t row)
 {
     ps_put_list(e, 4);
@@ -684,6 +712,8 @@ static enum fake_graph_query kind_of(const struct fake_graph *g)
         { "MATCH (n) RETURN n", FAKE_GRAPH_NODES },
         { "MATCH (n) WHERE id(n) >", FAKE_GRAPH_NODES },
         { "MATCH (a)-[r]->(b) ", FAKE_GRAPH_RELS },
+        { "MATCH (a) WITH a MATCH (a)-[r]->(b) ", FAKE_GRAPH_RELS },
+        { "MATCH (a) WHERE id(a) >= $last WITH a MATCH (a)-[r]->(b) ", FAKE_GRAPH_RELS },
         { "UNWIND $ids AS i MATCH (n) WHERE", FAKE_GRAPH_NODES_BY_ID },
         { "UNWIND $ids AS i MATCH (n)-[r]-()", FAKE_GRAPH_RELS_OF },
         { "RETURN 1", FAKE_GRAPH_MARK },
@@ -706,6 +736,8 @@ static size_t columns_of(const struct fake_graph *g)
         size_t columns;
     } queries[] = {
         { "MATCH (a)-[r]->(b) ", 5 },
+        { "MATCH (a) WITH a MATCH (a)-[r]->(b) ", 5 },
+        { "MATCH (a) WHERE id(a) >= $last WITH a MATCH (a)-[r]->(b) ", 5 },
         { "UNWIND $ids AS i MATCH (n)-[r]-()", 6 },
         { "CALL dbms.components()", 3 },
         { "SHOW CONSTRAINTS YIELD name, type, createStatement", 3 },
@@ -773,6 +805,18 @@ static bool send_row(struct fake_graph *g)
     return true;
 }
 
+static void put_plan(const struct fake_graph *g, struct ps_encoder *e)
+{
+    ps_put_cstr(e, "plan");
+    ps_put_map(e, 2);
+    put_pair(e, "operatorType",
+             g->order == FAKE_GRAPH_BY_NODE ? "AllNodesScan@neo4j"
+                                            : "DirectedAllRelationshipsScan@neo4j");
+    ps_put_cstr(e, "args");
+    ps_put_map(e, 1);
+    put_pair(e, "Details", g->order == FAKE_GRAPH_BY_NODE ? "a" : "(a)-[r]->(b)");
+}
+
 static void send_end(struct fake_graph *g, bool has_more)
 {
     unsigned char bytes[3 + 16 + 9 + 1] = { 0x91, 0xCC, 16 };
@@ -791,10 +835,12 @@ static void send_end(struct fake_graph *g, bool has_more)
         bytes[sizeof(bytes) - 1] = 0x90;
         nb_buf_puts(&bookmark, "FB:");
         nb_b64_encode(bytes, sizeof(bytes), &bookmark);
-        ps_put_map(&e, 3);
+        ps_put_map(&e, is_query(g, "EXPLAIN") ? 4 : 3);
         put_pair(&e, "bookmark", nb_buf_cstr(&bookmark));
         put_pair(&e, "db", g->db);
         put_pair(&e, "type", "r");
+        if (is_query(g, "EXPLAIN"))
+            put_plan(g, &e);
     }
     bolt_chunk_end(&g->out, mark);
     nb_buf_done(&bookmark);
@@ -1050,6 +1096,11 @@ void fake_graph_set_enterprise(struct fake_graph *g, bool enterprise)
 void fake_graph_set_apoc(struct fake_graph *g, enum fake_graph_apoc apoc)
 {
     g->apoc = apoc;
+}
+
+void fake_graph_set_order(struct fake_graph *g, enum fake_graph_order order)
+{
+    g->order = order;
 }
 
 void fake_graph_set_old(struct fake_graph *g, bool old)

@@ -105,6 +105,14 @@ struct fake_graph_mass {
     size_t text_bytes; /* of each node */
 };
 void fake_graph_set_mass(struct fake_graph *g, const struct fake_graph_mass *mass);
+/* How relationships are handed out: by id, or node by node, as 4.4 does, which has no scan of
+ * relationships; EXPLAIN says so, or not. */
+enum fake_graph_order {
+    FAKE_GRAPH_BY_ID,
+    FAKE_GRAPH_BY_NODE,
+    FAKE_GRAPH_BY_NODE_UNTOLD,
+};
+void fake_graph_set_order(struct fake_graph *g, enum fake_graph_order order);
 /* Refuses the column type, as Neo4j 4.4 does. */
 void fake_graph_set_old(struct fake_graph *g, bool old);
 

@@ -238,7 +238,9 @@ static void summary_tells_counters_plan_and_notifications(void **state)
     struct ps_map m = parse(
         f, "{'bookmark':'FB:x','db':'neo4j','type':'rw','t_last':5,'stats':{'nodes-created':3,"
            "'labels-added':1,'contains-updates':true,'system-updates':2},'plan':{'operatorType':"
-           "'ProduceResults@neo4j'},'notifications':[{'code':'Neo.X','severity':'WARNING',"
+           "'ProduceResults@neo4j','args':{'Details':'x'},'children':[{'operatorType':'Expand',"
+           "'children':[{'operatorType':'AllNodesScan@neo4j','args':{'Details':'a'},'children':"
+           "[]}]}]},'notifications':[{'code':'Neo.X','severity':'WARNING',"
            "'description':'d'},5]}");
 
     assert_true(bolt_summary_parse(&m, f->arena, &s, &err));
@@ -251,6 +253,8 @@ static void summary_tells_counters_plan_and_notifications(void **state)
     assert_int_equal(s.stats.system_updates, 2);
     assert_true(s.has_plan);
     assert_true(nb_str_is(s.plan_operator, "ProduceResults@neo4j"));
+    assert_true(nb_str_is(s.plan_leaf, "AllNodesScan@neo4j"));
+    assert_true(nb_str_is(s.plan_leaf_details, "a"));
     assert_int_equal(s.nnotifications, 1);
     assert_true(nb_str_is(s.notifications[0].code, "Neo.X"));
 

@@ -595,6 +595,91 @@ static void broken_reads_go_on_behind_the_last_id(void **state)
     export_through((struct breaks){ FAKE_GRAPH_TRANSIENT, 3, 230, 0 }, 20000);
 }
 
+/* As many relationships as nodes, the first half of which have the second half of the ids: whoever reads
+ * node by node sees ids that ascend for long, and then lower ones. */
+static void fill_turned(struct fake_graph *g)
+{
+    for (int64_t i = 0; i < NODES; i++)
+        fake_graph_add_node(g, 'B', i, 0);
+    for (int64_t i = 0; i < NODES; i++)
+        fake_graph_add_rel(g, (i + NODES / 2) % NODES, i, -1);
+}
+
+static struct outcome export_by_node(struct fake_graph *g, enum fake_graph_order order,
+                                     struct breaks *b, int64_t retry_ms)
+{
+    fake_graph_set_order(g, order);
+    fake_graph_start(g, break_often, b);
+    return export_with(g, ENG_CONSISTENCY_CLOSED, 0, retry_ms);
+}
+
+static void broken_reads_by_node_lose_nothing(void **state)
+{
+    static const enum fake_graph_break kinds[] = { FAKE_GRAPH_CUT, FAKE_GRAPH_TIMED_OUT,
+                                                   FAKE_GRAPH_TRANSIENT };
+
+    (void)state;
+    for (size_t i = 0; i < 2 * NB_ARRAY_LEN(kinds); i++) {
+        struct breaks b = { kinds[i / 2], 3, NODES / 3 + 7, 0 };
+        struct fake_graph *g = fake_graph_new();
+        struct outcome o;
+        struct mirror *m;
+
+        if (i % 2)
+            fill(g);
+        else
+            fill_turned(g);
+        o = export_by_node(g, FAKE_GRAPH_BY_NODE, &b, 20000);
+        if (!o.ok)
+            fail_msg("%s", o.err.text);
+        assert_int_equal(b.left, 0);
+        assert_int_equal(o.m->consistency, REPO_CONSISTENCY_SNAPSHOT);
+        assert_int_equal(o.m->relationships, i % 2 ? RELS : NODES);
+        m = read_dump(&o.dump);
+        assert_closed(m);
+        assert_int_equal(count_rels(m), i % 2 ? RELS : NODES);
+        free(m);
+        outcome_done(&o);
+        fake_graph_free(g);
+    }
+}
+
+/* A server whose rows come in another order than it says: what is lost is seen, and is no backup. */
+static void read_that_lost_something_is_no_backup(void **state)
+{
+    struct breaks b = { FAKE_GRAPH_TIMED_OUT, 1, NODES + NODES / 3, 0 };
+    struct fake_graph *g = fake_graph_new();
+    struct outcome o;
+
+    (void)state;
+    fill_turned(g);
+    o = export_by_node(g, FAKE_GRAPH_BY_NODE_UNTOLD, &b, 20000);
+    assert_false(o.ok);
+    assert_string_equal(o.err.reason, "ReadIncomplete");
+    outcome_done(&o);
+    fake_graph_free(g);
+}
+
+/* More relationships at one node than the server's timeout allows: an end, and what to do. */
+static void read_that_never_gets_further_ends(void **state)
+{
+    struct breaks b = { FAKE_GRAPH_TIMED_OUT, 100000, 50, 0 };
+    struct fake_graph *g = fake_graph_new();
+    struct outcome o;
+
+    (void)state;
+    for (int64_t i = 0; i < 20; i++)
+        fake_graph_add_node(g, 'B', i, 0);
+    for (int64_t i = 0; i < 200; i++)
+        fake_graph_add_rel(g, 3, i % 20, -1);
+    o = export_by_node(g, FAKE_GRAPH_BY_NODE, &b, 1000);
+    assert_false(o.ok);
+    if (!strstr(o.err.text, "hint: raise db.transaction.timeout"))
+        fail_msg("%s", o.err.text);
+    outcome_done(&o);
+    fake_graph_free(g);
+}
+
 /* Without a retry window too: the server is not away. */
 static void overtaken_reads_go_on_at_once(void **state)
 {
@@ -663,6 +748,9 @@ int main(void)
         cmocka_unit_test(restless_writer_the_dump_is_closed),
         cmocka_unit_test(quiescent_and_best_effort_say_so),
         cmocka_unit_test(broken_reads_go_on_behind_the_last_id),
+        cmocka_unit_test(broken_reads_by_node_lose_nothing),
+        cmocka_unit_test(read_that_lost_something_is_no_backup),
+        cmocka_unit_test(read_that_never_gets_further_ends),
         cmocka_unit_test(overtaken_reads_go_on_at_once),
         cmocka_unit_test(relationship_that_goes_while_it_is_read_is_left_out),
         cmocka_unit_test(denied_or_without_a_window_fails_at_once),
