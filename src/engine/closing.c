@@ -23,6 +23,8 @@ struct closing {
     struct eng_idset *changed; /* of ends: not what was written any more, but maybe the same */
     struct eng_idset *alive;   /* of changed: has lived since it was written */
     struct eng_idset *written; /* relationships of this round */
+    struct eng_idset *fresh;   /* nodes written in this round */
+    struct eng_idset *again;   /* nodes that were taken for a next round though no end: once */
 
     /* By node id: .rels: the id, + 1, of the first relationship that was read after the node was
      * last written; .nodes: its content. As long as there is such a one, the node is the same. */
@@ -152,8 +154,8 @@ static bool rewrite_node(void *ctx, const struct ps_node *node, struct nb_error 
         return true;
     eng_sums_at(c->known, node->id)->nodes = eng_content_node(node);
     eng_keys_add_node(c->keys, node);
-    return cyp_script_node(c->opts->script, node->id, node->labels, node->nlabels, &node->props,
-                           err);
+    return add(c->fresh, node->id, err) && cyp_script_node(c->opts->script, node->id, node->labels,
+                                                           node->nlabels, &node->props, err);
 }
 
 static void note_first(struct closing *c, int64_t node_id, const struct eng_rel *rel)
@@ -208,6 +210,18 @@ static bool write_again(struct closing *c, struct nb_error *err)
 
 /* --- 2. look at the ends ---------------------------------------------------------------------- */
 
+/*
+ * A node without relationships that is not what was written. It may have been read in the moment of
+ * its deletion, when Neo4j has taken its properties and not yet itself: such a node never was. It
+ * is read again once: one that changes without end has a content of some moment each time.
+ */
+static bool take_once(struct closing *c, int64_t id, struct nb_error *err)
+{
+    bool is_new;
+
+    return eng_idset_add(c->again, id, &is_new, err) && (!is_new || add(c->next, id, err));
+}
+
 static bool look_node(void *ctx, const struct ps_node *node, struct nb_error *err)
 {
     struct closing *c = ctx;
@@ -219,14 +233,20 @@ static bool look_node(void *ctx, const struct ps_node *node, struct nb_error *er
     }
     if (!add(c->seen, node->id, err))
         return false;
-    if (!eng_idset_has(c->ends, node->id) || eng_sums_get(c->known, node->id).nodes == content)
+    if (eng_sums_get(c->known, node->id).nodes == content)
         return true;
+    if (!eng_idset_has(c->ends, node->id))
+        return !eng_idset_has(c->fresh, node->id) || take_once(c, node->id, err);
     return add(eng_sums_get(c->first, node->id).rels ? c->changed : c->next, node->id, err);
 }
 
 /* Of a block that is not open all nodes are looked at: only their sum is known. */
 static bool complete_blocks(struct closing *c, struct eng_idset *look, struct nb_error *err)
 {
+    for (int64_t id = eng_idset_next(c->fresh, 0); id >= 0; id = eng_idset_next(c->fresh, id + 1)) {
+        if (!add(look, id, err))
+            return false;
+    }
     for (int64_t id = eng_idset_next(c->ends, 0); id >= 0; id = eng_idset_next(c->ends, id + 1)) {
         int64_t block = eng_sums_block(id);
 
@@ -254,6 +274,10 @@ static bool judge_ends(struct closing *c, struct nb_error *err)
         else
             same = eng_sums_get(c->now, block).nodes == eng_sums_get(c->opts->sums, block).nodes;
         if (!same && !take_node(c, id, c->next, err))
+            return false;
+    }
+    for (int64_t id = eng_idset_next(c->fresh, 0); id >= 0; id = eng_idset_next(c->fresh, id + 1)) {
+        if (!eng_idset_has(c->seen, id) && !add(c->next, id, err))
             return false;
     }
     return true;
@@ -387,6 +411,7 @@ static bool repair_round(struct closing *c, struct nb_error *err)
     eng_idset_clear(c->changed);
     eng_idset_clear(c->alive);
     eng_idset_clear(c->written);
+    eng_idset_clear(c->fresh);
     if (!write_again(c, err) || !look_at_ends(c, err) || !renew_changed(c, err) ||
         !take_doubles(c, c->next, err))
         return false;
@@ -437,6 +462,8 @@ static void done(struct closing *c)
     eng_idset_free(c->changed);
     eng_idset_free(c->alive);
     eng_idset_free(c->written);
+    eng_idset_free(c->fresh);
+    eng_idset_free(c->again);
     eng_sums_free(c->first);
     nb_arena_free(c->arena);
     nb_vec_done(&c->labels);
@@ -461,6 +488,8 @@ bool eng_closing_run(const struct eng_closing_opts *opts, struct eng_closing_res
     c->changed = eng_idset_new(0);
     c->alive = eng_idset_new(0);
     c->written = eng_idset_new(0);
+    c->fresh = eng_idset_new(0);
+    c->again = eng_idset_new(0);
     c->arena = nb_arena_new(LABELS_MAX_BYTES);
     *ret = (struct eng_closing_result){ .unchanged = false };
     eng_meter_stage(opts->meter, ENG_CLOSING_GRAPH);

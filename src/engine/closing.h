@@ -10,11 +10,12 @@
  *  1. The nodes of blocks that differ are deleted from the dump with all their relationships, read
  *     again by id, and written as they are now; after that their relationships are read and
  *     written.
- *  2. The ends of these relationships are looked at once more. One that is not what the dump has
+ *  2. These nodes and the ends of these relationships are looked at once more. An end that is not what the dump has
  *     (deleted, changed, its id given to another) is for the next round. But where it was written in
  *     a round before, it only gets its present content, provided that the first relationship that
  *     was then read of it still exists afterwards: so it has lived all the time, and a node that is
- *     written to without end costs no further round.
+ *     written to without end costs no further round. A node that is no end and has changed or gone
+ *     is for the next round, once: it may have been read while it was being deleted.
  *  3. Nodes that share a constrained value with others (engine/keys.h) are for the next round too.
  *
  * Rounds get shorter, so less changes in them; what a block holds is known node by node once it was

@@ -142,6 +142,10 @@ def names(session):
 
 def check(session, before, after):
     faults = []
+    halves = session.run("MATCH (n) WHERE n.u IS NULL RETURN labels(n) AS labels, keys(n) AS keys, COUNT { (n)--() } AS rels LIMIT 5").data()
+    halves += session.run("MATCH ()-[r]->() WHERE r.u IS NULL RETURN keys(r) AS keys LIMIT 5").data()
+    if halves:
+        sys.exit(f"elements that never were: {halves}")
     rows = list(session.run("MATCH (a)-[r]->(b) WHERE r.s <> a.u OR r.e <> b.u OR r.s IS NULL RETURN r.u AS u"))
     if rows:
         faults.append(f"{len(rows)} relationships hang on other nodes than they did")

@@ -418,6 +418,21 @@ static void put_node(const struct fake_graph *g, struct ps_encoder *e, int64_t i
     ps_put_cstr(e, "4:x:0");
 }
 
+/* Neo4j takes its properties first. */
+static void put_gone_node(struct fake_graph *g, struct ps_encoder *e, int64_t id)
+{
+    char label[2] = { g->nodes[id].label, 0 };
+
+    ps_put_list(e, 1);
+    ps_put_struct(e, 0x4E, 4);
+    ps_put_int(e, id);
+    ps_put_list(e, 1);
+    ps_put_cstr(e, label);
+    ps_put_map(e, 0);
+    ps_put_cstr(e, "4:x:0");
+    fake_graph_delete_node(g, id);
+}
+
 static void put_rel(const struct fake_graph *g, struct ps_encoder *e, int64_t id)
 {
     const struct fake_graph_rel *r = &g->rels[id];
@@ -784,6 +799,8 @@ static bool send_row(struct fake_graph *g)
         more = id >= 0;
         if (more && g->mass.nodes)
             (g->kind == FAKE_GRAPH_NODES ? put_mass_node : put_mass_rel)(g, &e, id);
+        else if (more && g->kind == FAKE_GRAPH_NODES_BY_ID && g->gone)
+            put_gone_node(g, &e, id);
         else if (more && (g->kind == FAKE_GRAPH_NODES || g->kind == FAKE_GRAPH_NODES_BY_ID))
             put_node(g, &e, id);
         else if (more && g->gone)
@@ -854,7 +871,8 @@ static bool pull(struct fake_graph *g, int64_t n)
         case FAKE_GRAPH_GO_ON:
             break;
         case FAKE_GRAPH_GONE:
-            g->gone = g->kind == FAKE_GRAPH_RELS || g->kind == FAKE_GRAPH_RELS_OF;
+            g->gone = g->kind == FAKE_GRAPH_RELS || g->kind == FAKE_GRAPH_RELS_OF ||
+                      g->kind == FAKE_GRAPH_NODES_BY_ID;
             break;
         case FAKE_GRAPH_OVERTAKEN:
             send_failure(g, "Neo.TransientError.Transaction.Outdated",

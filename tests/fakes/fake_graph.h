@@ -53,7 +53,9 @@ enum fake_graph_break {
     FAKE_GRAPH_DENIED,
     FAKE_GRAPH_NOT_LEADER,
     FAKE_GRAPH_OVERTAKEN, /* what was to be sent was deleted meanwhile: the query fails */
-    FAKE_GRAPH_GONE,      /* a relationship is deleted when half of its row is made: no ends */
+    /* It is deleted when half of its row is made: a relationship has no ends, a node that is read by
+     * its id no properties. */
+    FAKE_GRAPH_GONE,
 };
 /* On the server's thread, which is the only one that touches the graph while it runs. row: of
  * this answer, from 0. */

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "cypher/reader.h"
 #include "engine/export.h"
+#include "engine/sums.h"
 #include "tests/fakes/fake_graph.h"
 
 /* Exports of a graph in a fake Neo4j, read back, with writers at work meanwhile. */
@@ -712,6 +713,45 @@ static void relationship_that_goes_while_it_is_read_is_left_out(void **state)
     fake_graph_free(g);
 }
 
+/* One write, so that there is a repair; then that node goes while it is read for the repair. */
+static enum fake_graph_break gone_in_repair(void *ctx, struct fake_graph *g,
+                                            enum fake_graph_query query, uint64_t row)
+{
+    struct once *o = ctx;
+
+    if (!o->fired && query == FAKE_GRAPH_RELS && row == 5)
+        fake_graph_set_node(g, NODES, -5, 77);
+    if (!o->fired && query == FAKE_GRAPH_NODES_BY_ID && row == o->row) {
+        o->fired = true;
+        return FAKE_GRAPH_GONE;
+    }
+    return FAKE_GRAPH_GO_ON;
+}
+
+static void node_that_goes_while_it_is_read_is_left_out(void **state)
+{
+    struct once once = { .row = NODES % ENG_SUMS_BLOCK };
+    struct fake_graph *g = fake_graph_new();
+    struct outcome o;
+    struct mirror *m;
+
+    (void)state;
+    fill(g);
+    assert_int_equal(fake_graph_add_node(g, 'B', -5, 0), NODES); /* without relationships */
+    fake_graph_start(g, gone_in_repair, &once);
+    o = export_with(g, ENG_CONSISTENCY_CLOSED, 0, 0);
+    if (!o.ok)
+        fail_msg("%s", o.err.text);
+    assert_true(once.fired);
+    assert_int_equal(o.m->consistency, REPO_CONSISTENCY_CLOSED);
+    m = read_dump(&o.dump);
+    assert_closed(m);
+    assert_false(m->nodes[NODES].exists);
+    free(m);
+    outcome_done(&o);
+    fake_graph_free(g);
+}
+
 static void denied_or_without_a_window_fails_at_once(void **state)
 {
     static const struct {
@@ -753,6 +793,7 @@ int main(void)
         cmocka_unit_test(read_that_never_gets_further_ends),
         cmocka_unit_test(overtaken_reads_go_on_at_once),
         cmocka_unit_test(relationship_that_goes_while_it_is_read_is_left_out),
+        cmocka_unit_test(node_that_goes_while_it_is_read_is_left_out),
         cmocka_unit_test(denied_or_without_a_window_fails_at_once),
     };
 
