@@ -233,7 +233,11 @@ static bool look_node(void *ctx, const struct ps_node *node, struct nb_error *er
     }
     if (!add(c->seen, node->id, err))
         return false;
-    if (eng_sums_get(c->known, node->id).nodes == content)
+    /* Two that were read without properties in the moments of their deletion are equal, though not
+     * the same: an end must be seen to live. */
+    if (eng_sums_get(c->known, node->id).nodes == content &&
+        !(node->props.n == 0 && eng_idset_has(c->ends, node->id) &&
+          eng_sums_get(c->first, node->id).rels))
         return true;
     if (!eng_idset_has(c->ends, node->id))
         return !eng_idset_has(c->fresh, node->id) || take_once(c, node->id, err);
@@ -323,11 +327,14 @@ static bool renew_node(void *ctx, const struct ps_node *node, struct nb_error *e
 {
     struct closing *c = ctx;
     nb_auto(nb_free) struct nb_str *labels = NULL;
+    uint64_t content = eng_content_node(node);
 
     if (!add(c->seen, node->id, err))
         return false;
-    eng_sums_at(c->known, node->id)->nodes = eng_content_node(node);
     eng_keys_add_node(c->keys, node);
+    if (eng_sums_get(c->known, node->id).nodes == content)
+        return true;
+    eng_sums_at(c->known, node->id)->nodes = content;
     labels = nb_xcalloc(c->labels.count + 1, sizeof(*labels));
     for (size_t i = 0; i < c->labels.count; i++)
         labels[i] = *(const struct nb_str *)c->labels.items[i];
