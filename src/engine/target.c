@@ -226,6 +226,7 @@ static void describe_objects(const struct eng_target *t, struct repo_manifest *m
         o->size = objects[i].stored.size;
         memcpy(o->sha256, objects[i].stored.sha256, sizeof(o->sha256));
         memcpy(o->etag, objects[i].stored.etag, sizeof(o->etag));
+        o->read_back = !objects[i].stored.etag_matches;
     }
 }
 

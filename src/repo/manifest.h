@@ -34,6 +34,9 @@ struct repo_object {
     char etag[S3_ETAG_MAX];     /* "" for a chunk stored by an earlier backup and not looked at */
     uint64_t plain_bytes;       /* uncompressed; 0: not known by object */
     char plain_sha256[NB_SHA256_HEX]; /* "": not known by object; a chunk's is its name */
+    /* Not in the manifest: its ETag is not the one that follows from what was sent, so it says
+     * nothing of what is stored. */
+    bool read_back;
 };
 struct repo_count {
     char *name;

@@ -256,6 +256,8 @@ bool repo_objects_check(struct repo *r, const struct repo_manifest *m,
             return nb_fail(err, NB_E_CORRUPT, "ChecksumMismatch",
                            "'%s' has ETag %s in the bucket, %s was stored", want->key, got.etag,
                            want->etag);
+        if (want->read_back && !repo_object_prove(r, want, cancel, err))
+            return false;
     }
     return true;
 }

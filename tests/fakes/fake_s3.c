@@ -52,7 +52,7 @@ struct fake_s3 {
     unsigned kinds[16];
     int64_t clock_offset;
     char *locked;
-    bool odd_etags, drop_conditions;
+    bool odd_etags, drop_conditions, damaging;
     char complaint[256];
 };
 
@@ -163,6 +163,8 @@ static struct object *store(struct fake_s3 *f, const char *key, char *take_data,
         .key = nb_xstrdup(key), .data = take_data, .n = n, .meta = take_meta, .modified = now(f)
     };
     snprintf(o->etag, sizeof(o->etag), "%s", etag);
+    if (f->damaging && n > 0 && strstr(key, ".cypher"))
+        o->data[n / 2] ^= 1;
     return o;
 }
 
@@ -1009,6 +1011,11 @@ void fake_s3_lock_prefix(struct fake_s3 *f, const char *prefix)
 void fake_s3_expire_tokens(struct fake_s3 *f, unsigned count)
 {
     LOCKED(f, f->expire_tokens = count);
+}
+
+void fake_s3_set_damaging(struct fake_s3 *f, bool on)
+{
+    LOCKED(f, f->damaging = on);
 }
 
 void fake_s3_set_odd_etags(struct fake_s3 *f, bool on)
