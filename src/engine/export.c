@@ -285,6 +285,18 @@ static bool close_graph(struct export *x, const struct eng_mark *after, struct n
     return read_schema(x, err) && check_constraints(x, result.schema, err);
 }
 
+static void warn_best_effort(struct export *x)
+{
+    nb_auto(nb_free) char *text =
+        nb_xasprintf("the database was written to during the export, and nothing was read again "
+                     "(BestEffort): %llu "
+                     "relationships of which an end is not in the dump were left out, and "
+                     "constraints may refuse it",
+                     (unsigned long long)(x->dangling + eng_source_vanished(x->opts->source)));
+
+    repo_strings_add(&x->m->warnings, text);
+}
+
 /*
  * Nothing was written between the two marks, so what was read is as many as the server counts. If it
  * is not, a reading that broke has not gone on where it should have: never a backup. A reading in one
@@ -325,6 +337,7 @@ static bool judge(struct export *x, const struct eng_mark *before, struct nb_err
     switch (x->opts->consistency) {
     case ENG_CONSISTENCY_BEST_EFFORT:
         x->m->consistency = REPO_CONSISTENCY_BEST_EFFORT;
+        warn_best_effort(x);
         return true;
     case ENG_CONSISTENCY_QUIESCENT:
         return nb_fail(err, NB_E_CONFLICT, "NotClosed",

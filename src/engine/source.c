@@ -661,17 +661,28 @@ static bool run_by_id_once(struct eng_source *s, struct query *q, const int64_t 
     return ps_encoder_check(&e, err) && run_small(s, q, err);
 }
 
-/* Rows come in the order of ids: what was overtaken goes on at the id of the last row, or behind
- * it. */
+/* May it go on after that failure? Without a row the window has been waited for. */
+static bool goes_on(struct eng_source *s, const struct query *q, unsigned *overtaken,
+                    struct nb_retry *retry, struct nb_error *err)
+{
+    if (q->rows_failed || err->code == NB_E_CANCELLED)
+        return false;
+    if (was_overtaken(s))
+        return ++*overtaken <= OVERTAKEN_MAX;
+    return q->rows > 0 && wait_again(s, retry, err);
+}
+
+/* Rows come in the order of ids: what broke goes on at the id of the last row, or behind it. */
 static bool run_by_id(struct eng_source *s, struct scan *scan, struct query *q, bool behind,
                       const int64_t *ids, size_t n, struct nb_error *err)
 {
+    struct nb_retry retry = new_retry(s);
     size_t at = 0;
 
     for (unsigned overtaken = 0; !run_by_id_once(s, q, ids + at, n - at, err);) {
         size_t last = at;
 
-        if (q->rows_failed || !was_overtaken(s) || ++overtaken > OVERTAKEN_MAX)
+        if (!goes_on(s, q, &overtaken, &retry, err))
             return false;
         nb_error_clear(err);
         while (q->rows > 0 && last < n && ids[last] != scan->last_asked)
@@ -680,7 +691,10 @@ static bool run_by_id(struct eng_source *s, struct scan *scan, struct query *q, 
         q->rows = 0;
         if (last >= n)
             return true;
-        overtaken = last > at ? 0 : overtaken;
+        if (last > at) {
+            overtaken = 0;
+            retry = new_retry(s);
+        }
         at = last;
     }
     return true;

@@ -79,9 +79,8 @@ NB_NODISCARD bool eng_source_rels(struct eng_source *s, eng_rel_fn *fn, void *ct
                                   struct nb_error *err);
 
 /* The nodes with these ids that there are, and the relationships at them (one with both ends
- * among them comes twice, and any may come again where others were deleted meanwhile; a node comes
- * once). Not gone on with after a break: the callback sees no element of a read that is tried
- * again. */
+ * among them comes twice, and any may come again where others were deleted meanwhile, or where the
+ * connection broke; a node comes once). */
 NB_NODISCARD bool eng_source_nodes_by_id(struct eng_source *s, const int64_t *ids, size_t n,
                                          eng_node_fn *fn, void *ctx, struct nb_error *err);
 NB_NODISCARD bool eng_source_rels_of(struct eng_source *s, const int64_t *ids, size_t n,

@@ -37,9 +37,7 @@ const struct exit_def exit_defs[] = {
       "prune only: nothing was deleted, and why" },
     { EXIT_ALREADY_RUNNING, true, "AlreadyRunning", NULL, NULL,
       "another backup, or another schedule, runs with the same state directory" },
-    { EXIT_NOT_CLOSED, true, "NotClosed", NULL,
-      "run it when less is written, or with "
-      "BACKUP_CONSISTENCY=BestEffort",
+    { EXIT_NOT_CLOSED, true, "NotClosed", NULL, "run it when less is written",
       "no consistent export within the bounded number of passes" },
     { EXIT_VERIFICATION, false, "VerificationFailed", NULL, NULL,
       "stored bytes, counts or digests are not what they should be; a manifest is not "

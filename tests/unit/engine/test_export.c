@@ -536,6 +536,8 @@ static void quiescent_and_best_effort_say_so(void **state)
         assert_int_equal(o.ok, i);
         if (i)
             assert_int_equal(o.m->consistency, REPO_CONSISTENCY_BEST_EFFORT);
+        if (i)
+            assert_non_null(strstr(o.m->warnings.items[0], "BestEffort"));
         else
             assert_string_equal(o.err.reason, "NotClosed");
         outcome_done(&o);
@@ -594,6 +596,52 @@ static void broken_reads_go_on_behind_the_last_id(void **state)
     export_through((struct breaks){ FAKE_GRAPH_CUT, 3, 230, 0 }, 20000);
     export_through((struct breaks){ FAKE_GRAPH_TIMED_OUT, 3, 230, 0 }, 20000);
     export_through((struct breaks){ FAKE_GRAPH_TRANSIENT, 3, 230, 0 }, 20000);
+}
+
+/* The repair too: one write in the first reading, then a break at every third row of what follows. */
+static enum fake_graph_break break_the_repair(void *ctx, struct fake_graph *g,
+                                              enum fake_graph_query query, uint64_t row)
+{
+    struct breaks *b = ctx;
+
+    if (b->rows == 0 && query == FAKE_GRAPH_RELS && row == 5) {
+        for (int64_t i = 0; i < 64; i++)
+            fake_graph_set_node(g, i, i, 5);
+        b->rows = 1;
+    }
+    if ((query != FAKE_GRAPH_NODES_BY_ID && query != FAKE_GRAPH_RELS_OF) || b->left == 0 ||
+        ++b->rows % b->every)
+        return FAKE_GRAPH_GO_ON;
+    b->left--;
+    return b->what;
+}
+
+static void broken_repairs_go_on(void **state)
+{
+    static const enum fake_graph_break kinds[] = { FAKE_GRAPH_CUT, FAKE_GRAPH_TRANSIENT };
+
+    (void)state;
+    for (size_t i = 0; i < NB_ARRAY_LEN(kinds); i++) {
+        struct breaks b = { kinds[i], 3, 37, 0 };
+        struct fake_graph *g = fake_graph_new();
+        struct outcome o;
+        struct mirror *m;
+
+        fill(g);
+        fake_graph_start(g, break_the_repair, &b);
+        o = export_with(g, ENG_CONSISTENCY_CLOSED, 0, 20000);
+        if (!o.ok)
+            fail_msg("%s", o.err.text);
+        assert_int_equal(b.left, 0);
+        assert_int_equal(o.m->consistency, REPO_CONSISTENCY_CLOSED);
+        m = read_dump(&o.dump);
+        assert_closed(m);
+        assert_int_equal(count_rels(m), RELS);
+        assert_int_equal(m->nodes[63].v, 5);
+        free(m);
+        outcome_done(&o);
+        fake_graph_free(g);
+    }
 }
 
 /* As many relationships as nodes, the first half of which have the second half of the ids: whoever reads
@@ -788,6 +836,7 @@ int main(void)
         cmocka_unit_test(restless_writer_the_dump_is_closed),
         cmocka_unit_test(quiescent_and_best_effort_say_so),
         cmocka_unit_test(broken_reads_go_on_behind_the_last_id),
+        cmocka_unit_test(broken_repairs_go_on),
         cmocka_unit_test(broken_reads_by_node_lose_nothing),
         cmocka_unit_test(read_that_lost_something_is_no_backup),
         cmocka_unit_test(read_that_never_gets_further_ends),
