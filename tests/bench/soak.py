@@ -423,6 +423,9 @@ class Soak:
             if good > b["spec"]["successfulRunsHistoryLimit"] or len(own) - good > b["spec"]["failedRunsHistoryLimit"]:
                 wrong.append("%s has %d runs, %d of them good" % (name, len(own), good))
         for o in runs + (await self.admin.call("GET", path("neo4jrestores")))["items"]:
+            reasons = {c["type"]: c["reason"] for c in o.get("status", {}).get("conditions", [])}
+            if reasons.get("Progressing") == "SourceNotFound":
+                continue  # its policy was deleted; it waits for one of that name
             if not o.get("status", {}).get("result"):
                 wrong.append("%s has not ended" % o["metadata"]["name"])
         for job in (await self.admin.call("GET", batch(NS)))["items"]:
