@@ -1,5 +1,7 @@
 #include "engine/dest.h"
 
+#include <string.h>
+
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -103,8 +105,18 @@ struct bolt_run_opts eng_dest_run_opts(const struct eng_dest *d)
     };
 }
 
-bool eng_dest_exec(struct eng_dest *d, const char *text, struct nb_str params,
-                   struct bolt_stats *ret, struct nb_error *err)
+/* MemoryPoolOutOfMemoryError, TransactionOutOfMemoryError, OutOfMemoryError. */
+bool eng_dest_is_too_large(const struct eng_dest *d)
+{
+    const struct bolt_failure *f = d->conn ? bolt_conn_last_failure(d->conn) : NULL;
+
+    return f && !f->connection_lost && nb_starts_with(f->code, "Neo.TransientError.General.") &&
+           strstr(f->code, "OutOfMemory");
+}
+
+/* ret_fits: NULL: whatever is too large is tried again. */
+static bool exec(struct eng_dest *d, const char *text, struct nb_str params, struct bolt_stats *ret,
+                 bool *ret_fits, struct nb_error *err)
 {
     struct eng_patience patience = eng_dest_patience(d);
     struct bolt_run_opts opts = eng_dest_run_opts(d);
@@ -118,9 +130,27 @@ bool eng_dest_exec(struct eng_dest *d, const char *text, struct nb_str params,
                 *ret = *bolt_conn_last_stats(conn);
             return true;
         }
+        if (ret_fits && eng_dest_is_too_large(d)) {
+            nb_error_clear(err);
+            *ret_fits = false;
+            return true;
+        }
         if (!eng_dest_again(d, &patience, err))
             return false;
     }
+}
+
+bool eng_dest_exec(struct eng_dest *d, const char *text, struct nb_str params,
+                   struct bolt_stats *ret, struct nb_error *err)
+{
+    return exec(d, text, params, ret, NULL, err);
+}
+
+bool eng_dest_try(struct eng_dest *d, const char *text, struct nb_str params,
+                  struct bolt_stats *ret, bool *ret_fits, struct nb_error *err)
+{
+    *ret_fits = true;
+    return exec(d, text, params, ret, ret_fits, err);
 }
 
 static bool get_once(struct bolt_conn *conn, const char *text, struct nb_str params,

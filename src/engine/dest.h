@@ -45,12 +45,19 @@ NB_NODISCARD bool eng_dest_conn(struct eng_dest *d, struct eng_patience *patienc
 /* After a failure on the connection: true when it may be tried again, having waited. */
 NB_NODISCARD bool eng_dest_again(struct eng_dest *d, struct eng_patience *patience,
                                  struct nb_error *err);
+/* The last failure on the connection: the transaction did not fit into the memory that the server has
+ * for it (one, or all together), and is rolled back. A smaller one may fit. */
+bool eng_dest_is_too_large(const struct eng_dest *d);
 /* How to run a query of a transaction of its own, or to begin one. */
 struct bolt_run_opts eng_dest_run_opts(const struct eng_dest *d);
 
 /* One statement that does no harm when it runs twice; ret may be NULL. */
 NB_NODISCARD bool eng_dest_exec(struct eng_dest *d, const char *text, struct nb_str params,
                                 struct bolt_stats *ret, struct nb_error *err);
+/* ... which can be made smaller: true as well when it was too large (not tried again, *ret_fits is
+ * false). */
+NB_NODISCARD bool eng_dest_try(struct eng_dest *d, const char *text, struct nb_str params,
+                               struct bolt_stats *ret, bool *ret_fits, struct nb_error *err);
 /* ... that answers with one integer at most. -1: with no row. */
 NB_NODISCARD bool eng_dest_get_int(struct eng_dest *d, const char *text, struct nb_str params,
                                    int64_t *ret, struct nb_error *err);

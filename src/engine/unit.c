@@ -4,7 +4,7 @@
 #include "cypher/ident.h"
 #include "cypher/literal.h"
 
-enum { QUERY_MAX_BYTES = 64 << 20, PARAMS_MAX_BYTES = 1 << 30, STATEMENTS_MIN = 4 };
+enum { QUERY_MAX_BYTES = 64 << 20, PARAMS_MAX_BYTES = 1 << 30, STATEMENTS_MIN = 4, ROWS_MIN = 16 };
 
 /* What a row is of. */
 struct shape {
@@ -31,6 +31,7 @@ void eng_unit_free(struct eng_unit *u)
         nb_buf_done(&u->statements[i].id);
         nb_buf_done(&u->statements[i].params);
         free(u->statements[i].query);
+        free(u->statements[i].row_at);
     }
     free(u->statements);
     free(u->scratch);
@@ -196,37 +197,50 @@ static struct ps_encoder encoder_to(const struct ps_encoder *encoder, struct nb_
     return e;
 }
 
+/* The list of rows begins. */
+static void params_begin(struct eng_unit_statement *s, const struct ps_encoder *encoder)
+{
+    struct ps_encoder e;
+
+    nb_buf_init(&s->params, PARAMS_MAX_BYTES);
+    e = encoder_to(encoder, &s->params);
+    ps_put_map(&e, 1);
+    ps_put_cstr(&e, "rows");
+    s->mark = ps_put_list_begin(&e);
+}
+
+/* One more, empty; it counts when u->n says so. */
+static struct eng_unit_statement *statement_space(struct eng_unit *u)
+{
+    if (u->n == u->cap) {
+        u->cap = u->cap ? u->cap * 2 : STATEMENTS_MIN;
+        u->statements = nb_xreallocarray(u->statements, u->cap, sizeof(*u->statements));
+    }
+    u->statements[u->n] = (struct eng_unit_statement){ .rows = 0 };
+    return &u->statements[u->n];
+}
+
 /* The last statement, if it is of that shape, or a new one: the order of rows stays. */
 static bool statement_get(struct eng_unit *u, const struct ps_encoder *encoder,
                           const struct shape *shape, struct eng_unit_statement **ret,
                           struct nb_error *err)
 {
     struct eng_unit_statement *s;
-    struct ps_encoder e;
 
     if (u->n && is_shape(&u->statements[u->n - 1], shape)) {
         *ret = &u->statements[u->n - 1];
         return true;
     }
-    if (u->n == u->cap) {
-        u->cap = u->cap ? u->cap * 2 : STATEMENTS_MIN;
-        u->statements = nb_xreallocarray(u->statements, u->cap, sizeof(*u->statements));
-    }
-    s = &u->statements[u->n];
-    *s = (struct eng_unit_statement){ .rows = 0 };
+    s = statement_space(u);
     if (!query_make(u->kind, shape, &s->query, err))
         return false;
     nb_buf_init(&s->id, QUERY_MAX_BYTES);
-    nb_buf_init(&s->params, PARAMS_MAX_BYTES);
     names_id(&s->id, shape->names, shape->nnames);
     names_id(&s->id, shape->old_names, shape->nold_names);
     names_id(&s->id, shape->float32_keys, shape->nfloat32_keys);
     names_id(&s->id, shape->zoned, shape->nzoned);
     names_id(&s->id, shape->zoned_lists, shape->nzoned_lists);
-    e = encoder_to(encoder, &s->params);
-    ps_put_map(&e, 1);
-    ps_put_cstr(&e, "rows");
-    s->mark = ps_put_list_begin(&e);
+    params_begin(s, encoder);
     u->n++;
     *ret = s;
     return true;
@@ -334,14 +348,23 @@ static void props_put(struct ps_encoder *e, const struct shape *shape, const str
         zoned_list_put(e, value_of(props, shape->zoned_lists[i]));
 }
 
+static void row_count(struct eng_unit *u, struct eng_unit_statement *s, size_t before)
+{
+    if (s->rows == s->rows_cap) {
+        s->rows_cap = s->rows_cap ? s->rows_cap * 2 : ROWS_MIN;
+        s->row_at = nb_xreallocarray(s->row_at, s->rows_cap, sizeof(*s->row_at));
+    }
+    s->row_at[s->rows++] = before;
+    u->rows++;
+    u->bytes += s->params.len - before;
+}
+
 static bool row_end(struct eng_unit *u, struct eng_unit_statement *s, struct ps_encoder *e,
                     size_t before, struct nb_error *err)
 {
     if (!ps_encoder_check(e, err))
         return false;
-    s->rows++;
-    u->rows++;
-    u->bytes += s->params.len - before;
+    row_count(u, s, before);
     return true;
 }
 
@@ -442,4 +465,59 @@ void eng_unit_close(struct eng_unit *u)
 
         ps_put_list_end(&e, s->mark, s->rows);
     }
+}
+
+/* --- a part ----------------------------------------------------------------------------------- */
+
+static struct nb_str row_get(const struct eng_unit_statement *s, unsigned i)
+{
+    size_t end = i + 1 < s->rows ? s->row_at[i + 1] : s->params.len;
+
+    return (struct nb_str){ s->params.data + s->row_at[i], end - s->row_at[i] };
+}
+
+/* The part has no ids of shapes: nothing is added to it any more. */
+static bool row_copy(struct eng_unit *part, bool new_statement, const struct ps_encoder *encoder,
+                     const struct eng_unit_statement *from, unsigned i, struct nb_error *err)
+{
+    struct nb_str row = row_get(from, i);
+    struct eng_unit_statement *s;
+    size_t before;
+
+    if (new_statement) {
+        s = statement_space(part);
+        s->query = nb_xstrdup(from->query);
+        params_begin(s, encoder);
+        part->n++;
+    }
+    s = &part->statements[part->n - 1];
+    before = s->params.len;
+    nb_buf_append(&s->params, row.p, row.n);
+    row_count(part, s, before);
+    return nb_buf_check(&s->params, err);
+}
+
+bool eng_unit_cut(const struct eng_unit *u, const struct eng_unit_opts *opts, unsigned first,
+                  unsigned max_rows, size_t max_bytes, struct eng_unit **ret, struct nb_error *err)
+{
+    nb_auto(eng_unit_free) struct eng_unit *part = eng_unit_new(u->kind);
+    size_t k = 0, last = SIZE_MAX;
+    unsigned before = 0; /* rows of the statements before k */
+
+    for (unsigned at = first; at < u->rows; at++) {
+        const struct eng_unit_statement *s;
+
+        while (at - before >= u->statements[k].rows)
+            before += u->statements[k++].rows;
+        s = &u->statements[k];
+        if (part->rows > 0 &&
+            (part->rows >= max_rows || part->bytes + row_get(s, at - before).n > max_bytes))
+            break;
+        if (!row_copy(part, k != last, &opts->encoder, s, at - before, err))
+            return false;
+        last = k;
+    }
+    eng_unit_close(part);
+    *ret = nb_steal(part);
+    return true;
 }

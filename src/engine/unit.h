@@ -15,8 +15,9 @@ struct eng_unit_statement {
     struct nb_buf id; /* of the shape: equal bytes, equal shape */
     char *query;
     struct nb_buf params;
-    size_t mark; /* of the list in params */
-    unsigned rows;
+    size_t mark;    /* of the list in params */
+    size_t *row_at; /* where each row begins there */
+    unsigned rows, rows_cap;
 };
 
 struct eng_unit {
@@ -62,5 +63,10 @@ NB_NODISCARD bool eng_unit_add_delete(struct eng_unit *u, const struct eng_unit_
                                       int64_t id, struct nb_error *err);
 /* No more rows: the parameters are whole. */
 void eng_unit_close(struct eng_unit *u);
+/* Of a closed unit: its rows from `first` as a closed unit of its own, one at least, and as many as
+ * there are within max_rows and max_bytes. */
+NB_NODISCARD bool eng_unit_cut(const struct eng_unit *u, const struct eng_unit_opts *opts,
+                               unsigned first, unsigned max_rows, size_t max_bytes,
+                               struct eng_unit **ret, struct nb_error *err);
 
 #endif

@@ -3,8 +3,8 @@
 
 /*
  * eng_wipe: everything out of a database: constraints and indexes (but token look-up indexes, which
- * every new database has), then relationships, then nodes, in transactions of bounded size. Can be
- * repeated. One thread at a time.
+ * every new database has), then relationships, then nodes, in transactions of bounded size, which becomes smaller where
+ * the server has no memory for it. Can be repeated. One thread at a time.
  */
 
 #include "engine/dest.h"
