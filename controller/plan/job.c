@@ -605,18 +605,17 @@ static void write_meta(struct writer *j)
 
 /* --- the Job --------------------------------------------------------------------------------- */
 
-static void write_failure_policy(struct writer *j)
+/* What a second pod would do to the target: merge once more what the first has merged. */
+static bool must_not_run_twice(const struct plan_job_spec *s)
 {
-    /* What another try cannot mend; 10 and 22 too where the worker has waited already. */
-    static const int codes[] = { 2, 3, 10, 11, 12, 20, 21, 22, 31, 40, 50, 51 };
-    bool waited = j->spec->job->retry_window_seconds > 0;
+    return s->kind == API_JOB_RESTORE && s->r && nb_streq(s->r->overwrite_policy, "Merge");
+}
 
-    nb_jw_key(j->w, "podFailurePolicy");
+/* A drained node does not count as a try. */
+static void write_disruption_rule(struct writer *j)
+{
     nb_jw_object(j->w);
-    nb_jw_key(j->w, "rules");
-    nb_jw_array(j->w);
-    nb_jw_object(j->w);
-    nb_jw_kv_str(j->w, "action", "Ignore"); /* a drained node does not count as a try */
+    nb_jw_kv_str(j->w, "action", "Ignore");
     nb_jw_key(j->w, "onPodConditions");
     nb_jw_array(j->w);
     nb_jw_object(j->w);
@@ -625,6 +624,14 @@ static void write_failure_policy(struct writer *j)
     nb_jw_object_end(j->w);
     nb_jw_array_end(j->w);
     nb_jw_object_end(j->w);
+}
+
+static void write_exit_rule(struct writer *j)
+{
+    /* What another try cannot mend; 10 and 22 too where the worker has waited already. */
+    static const int codes[] = { 2, 3, 10, 11, 12, 20, 21, 22, 31, 40, 50, 51 };
+    bool waited = j->spec->job->retry_window_seconds > 0;
+
     nb_jw_object(j->w);
     nb_jw_kv_str(j->w, "action", "FailJob");
     nb_jw_key(j->w, "onExitCodes");
@@ -639,6 +646,17 @@ static void write_failure_policy(struct writer *j)
     nb_jw_array_end(j->w);
     nb_jw_object_end(j->w);
     nb_jw_object_end(j->w);
+}
+
+static void write_failure_policy(struct writer *j)
+{
+    nb_jw_key(j->w, "podFailurePolicy");
+    nb_jw_object(j->w);
+    nb_jw_key(j->w, "rules");
+    nb_jw_array(j->w);
+    if (!must_not_run_twice(j->spec))
+        write_disruption_rule(j);
+    write_exit_rule(j);
     nb_jw_array_end(j->w);
     nb_jw_object_end(j->w);
 }
@@ -649,7 +667,7 @@ static void write_spec(struct writer *j)
 
     nb_jw_key(j->w, "spec");
     nb_jw_object(j->w);
-    nb_jw_kv_i64(j->w, "backoffLimit", o->backoff_limit);
+    nb_jw_kv_i64(j->w, "backoffLimit", must_not_run_twice(j->spec) ? 0 : o->backoff_limit);
     nb_jw_kv_i64(j->w, "completions", 1);
     nb_jw_kv_i64(j->w, "parallelism", 1);
     nb_jw_kv_str(j->w, "podReplacementPolicy", "Failed");

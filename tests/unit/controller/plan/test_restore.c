@@ -61,6 +61,22 @@ static void restore_says_what_it_waits_for(void **state)
                         "False/WaitingForNeo4j");
 }
 
+/* Its pod may have merged everything when its node is drained. */
+static void merge_has_one_try_whatever_the_spec_says(void **state)
+{
+    static const char disruption[] = "\"type\":\"DisruptionTarget\"";
+
+    (void)state;
+    start(RESTORE(KEY, ",\"overwritePolicy\":\"Merge\",\"job\":{\"backoffLimit\":3}"));
+    assert_true(job_has("\"backoffLimit\":0"));
+    assert_false(job_has(disruption));
+    assert_true(job_has("\"action\":\"FailJob\""));
+    world_done(w);
+    start(RESTORE(KEY, ",\"overwritePolicy\":\"Fail\",\"job\":{\"backoffLimit\":3}"));
+    assert_true(job_has("\"backoffLimit\":3"));
+    assert_true(job_has(disruption));
+}
+
 static void restore_of_a_key_runs_and_ends(void **state)
 {
     static const char source[] =
@@ -262,6 +278,7 @@ int main(void)
         cmocka_unit_test_teardown(restore_failure_is_told, teardown),
         cmocka_unit_test_teardown(restore_that_ends_before_its_pod_is_seen_is_looked_at, teardown),
         cmocka_unit_test_teardown(restore_never_starts_twice, teardown),
+        cmocka_unit_test_teardown(merge_has_one_try_whatever_the_spec_says, teardown),
         cmocka_unit_test_teardown(restore_of_a_backup_names_owner_and_time, teardown),
         cmocka_unit_test_teardown(restores_into_one_server_go_one_after_the_other, teardown),
     };
