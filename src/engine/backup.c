@@ -10,6 +10,7 @@
 #include "engine/apoc.h"
 #include "engine/chain.h"
 #include "engine/cut.h"
+#include "engine/stamp.h"
 #include "engine/target.h"
 
 enum { EXPORTS_DEFAULT = 3, MANIFEST_FILE_MODE = 0600, RUN_ID_BYTES = 8 };
@@ -176,6 +177,25 @@ static bool run_engine(struct backup *b, const struct eng_export_opts *opts,
                                                : eng_export_run(opts, m, err);
 }
 
+/* Before and after the export: a restore may begin or end meanwhile. */
+static bool look_for_restore(struct backup *b, bool *ret, struct nb_error *err)
+{
+    uint64_t stamps = 0;
+
+    if (!*ret && !eng_stamp_count(b->source, NULL, &stamps, err))
+        return false;
+    *ret = *ret || stamps > 0;
+    return true;
+}
+
+static void warn_of_restore(struct repo_manifest *m)
+{
+    repo_strings_add(&m->warnings,
+                     "a restore into this database was interrupted, or is under way: "
+                     "it holds nodes of label '" ENG_STAMP "'. This backup is of what "
+                     "was there then, and restores them too");
+}
+
 /* One reading of the database into one target. */
 static bool export_once(struct backup *b, struct repo_manifest *m, struct nb_error *err)
 {
@@ -194,7 +214,7 @@ static bool export_once(struct backup *b, struct repo_manifest *m, struct nb_err
     struct eng_target_about about = { .server = eng_source_server(b->source),
                                       .created_unix_seconds = b->start_unix_seconds,
                                       .chain = b->chain.length > 0 ? &b->chain : NULL };
-    bool ok;
+    bool ok, restoring = false;
 
     if (!choose_engine(b, &survey, err))
         return false;
@@ -213,7 +233,10 @@ static bool export_once(struct backup *b, struct repo_manifest *m, struct nb_err
         opts.cut_ctx = target;
         eng_chain_describe(&b->chain, m);
     }
-    ok = run_engine(b, &opts, &survey, m, err);
+    ok = look_for_restore(b, &restoring, err) && run_engine(b, &opts, &survey, m, err) &&
+         look_for_restore(b, &restoring, err);
+    if (ok && restoring)
+        warn_of_restore(m);
     if (ok) {
         eng_meter_stage(b->meter, ENG_UPLOADING);
         ok = eng_target_finish(target, m, err);

@@ -6,13 +6,16 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "engine/idmap.h"
+#include "engine/portion.h"
+#include "engine/stamp.h"
 #include "engine/unit.h"
 
 enum {
     CONNECTIONS_DEFAULT = 2,
     UNIT_ROWS_DEFAULT = 5000,
     UNIT_BYTES_DEFAULT = 2 << 20,
-    ALONE_AFTER = 3, /* tries among others */
+    ALONE_AFTER = 3,   /* tries among others */
+    ONE_ROW_TRIES = 6, /* where not even that fits into the server's memory */
     MARK_PARAMS_MAX = 256,
 };
 
@@ -44,7 +47,8 @@ struct eng_load {
     bool failed;
     struct nb_error error;
     struct eng_load_counts counts;
-    struct eng_idmap *ids; /* by the caller's thread while no nodes are under way */
+    struct eng_portion portion; /* of one transaction */
+    struct eng_idmap *ids;      /* by the caller's thread while no nodes are under way */
 };
 
 /* --- the connection's own node ---------------------------------------------------------------- */
@@ -64,11 +68,19 @@ static void mark_params(struct bolt_conn *conn, const struct worker *w, int64_t 
 /* Two of them, if the first answer was lost, do no harm. */
 static bool mark_make(struct worker *w, struct nb_error *err)
 {
+    nb_auto_done(nb_buf_done) struct nb_buf params = NB_BUF_INIT(MARK_PARAMS_MAX);
+    struct ps_encoder e = w->load->unit_opts.encoder;
+
     if (w->mark >= 0)
         return true;
+    e.out = &params;
+    ps_put_map(&e, 1);
+    ps_put_cstr(&e, "of");
+    ps_put_cstr(&e, w->load->opts.stamp);
     if (!eng_dest_get_int(w->dest,
-                          "CREATE (m:`" ENG_LOAD_MARK "` {`" ENG_LOAD_MARK "`:0}) RETURN id(m)",
-                          (struct nb_str){ NULL, 0 }, &w->mark, err))
+                          "CREATE (m:`" ENG_STAMP "` {`" ENG_STAMP "`:0,`" ENG_STAMP_OF
+                          "`:$of}) RETURN id(m)",
+                          nb_buf_str(&params), &w->mark, err))
         return false;
     return w->mark >= 0 ||
            nb_fail(err, NB_E_PROTOCOL, "Neo4jProtocolError", "a node was made and its id not told");
@@ -77,7 +89,7 @@ static bool mark_make(struct worker *w, struct nb_error *err)
 static bool fail_mark(struct nb_error *err)
 {
     return nb_fail(err, NB_E_CONFLICT, "RestoreDisturbed",
-                   "a node of label '" ENG_LOAD_MARK "' has gone: somebody else writes to the "
+                   "a node of label '" ENG_STAMP "' has gone: somebody else writes to the "
                    "database");
 }
 
@@ -86,8 +98,8 @@ static bool mark_set(struct worker *w, struct bolt_conn *conn, struct nb_error *
     nb_auto_done(nb_buf_done) struct nb_buf params = NB_BUF_INIT(MARK_PARAMS_MAX);
 
     mark_params(conn, w, w->seq + 1, &params);
-    if (!bolt_exec(conn, "MATCH (m) WHERE id(m)=$m SET m.`" ENG_LOAD_MARK "`=$s",
-                   nb_buf_str(&params), NULL, err))
+    if (!bolt_exec(conn, "MATCH (m) WHERE id(m)=$m SET m.`" ENG_STAMP "`=$s", nb_buf_str(&params),
+                   NULL, err))
         return false;
     return bolt_conn_last_stats(conn)->properties_set == 1 || fail_mark(err);
 }
@@ -100,8 +112,8 @@ static bool mark_lock(struct worker *w, struct bolt_conn *conn, struct nb_error 
 
     mark_params(conn, w, -1, &params);
     return bolt_begin(conn, &opts, err) &&
-           bolt_exec(conn, "MATCH (m) WHERE id(m)=$m SET m.`" ENG_LOAD_MARK "`=$s",
-                     nb_buf_str(&params), NULL, err) &&
+           bolt_exec(conn, "MATCH (m) WHERE id(m)=$m SET m.`" ENG_STAMP "`=$s", nb_buf_str(&params),
+                     NULL, err) &&
            bolt_rollback(conn, err);
 }
 
@@ -122,7 +134,7 @@ static bool mark_ask(struct worker *w, struct eng_patience *patience, bool *ret_
             return false;
     }
     mark_params(conn, w, -1, &params);
-    if (!eng_dest_get_int(w->dest, "MATCH (m) WHERE id(m)=$m RETURN m.`" ENG_LOAD_MARK "`",
+    if (!eng_dest_get_int(w->dest, "MATCH (m) WHERE id(m)=$m RETURN m.`" ENG_STAMP "`",
                           nb_buf_str(&params), &seq, err))
         return false;
     *ret_in = seq == w->seq + 1;
@@ -189,14 +201,19 @@ static bool statement_run(struct bolt_conn *conn, struct eng_unit *u,
     return rows_check(u, s, stats, u->ids_n - answered, matched, err);
 }
 
+static void unit_reset(struct eng_unit *u)
+{
+    u->ids_n = 0;
+    u->made = u->deleted_nodes = u->deleted_rels = 0;
+}
+
 /* All but the commit. */
 static bool unit_try(struct worker *w, struct bolt_conn *conn, struct eng_unit *u,
                      struct nb_error *err)
 {
     struct bolt_run_opts opts = eng_dest_run_opts(w->dest);
 
-    u->ids_n = 0;
-    u->made = u->deleted_nodes = u->deleted_rels = 0;
+    unit_reset(u);
     if (!bolt_begin(conn, &opts, err))
         return false;
     for (size_t i = 0; i < u->n; i++) {
@@ -206,25 +223,45 @@ static bool unit_try(struct worker *w, struct bolt_conn *conn, struct eng_unit *
     return mark_set(w, conn, err);
 }
 
-/* True: run, or not; *ret_in says which. False: no use trying again. */
+enum outcome {
+    OUT, /* not in: to be tried again */
+    IN,
+    TOO_LARGE, /* not in, and there is no use trying it again as it is */
+};
+
+/* A failure before COMMIT. False: no use trying again. */
+static bool unit_failed(struct worker *w, struct eng_patience *patience, const struct eng_unit *u,
+                        unsigned tries, enum outcome *ret, struct nb_error *err)
+{
+    if (!eng_dest_is_too_large(w->dest))
+        return eng_dest_again(w->dest, patience, err);
+    if (u->rows == 1) /* others may have the memory that it needs */
+        return tries < ONE_ROW_TRIES && eng_dest_again(w->dest, patience, err);
+    nb_error_clear(err);
+    *ret = TOO_LARGE;
+    return true;
+}
+
 static bool unit_once(struct worker *w, struct eng_patience *patience, struct eng_unit *u,
-                      bool *ret_in, struct nb_error *err)
+                      unsigned tries, enum outcome *ret, struct nb_error *err)
 {
     struct bolt_conn *conn;
+    bool in, too_large;
 
-    *ret_in = false;
+    *ret = OUT;
     if (!eng_dest_conn(w->dest, patience, &conn, err))
         return false;
     if (!unit_try(w, conn, u, err))
-        return eng_dest_again(w->dest, patience, err);
-    if (bolt_commit(conn, err)) {
-        *ret_in = true;
+        return unit_failed(w, patience, u, tries, ret, err);
+    *ret = IN;
+    if (bolt_commit(conn, err))
         return true;
-    }
     /* Whatever is told of it: the number knows. */
-    if (!eng_dest_again(w->dest, patience, err))
+    too_large = eng_dest_is_too_large(w->dest);
+    if (!eng_dest_again(w->dest, patience, err) || !mark_ask(w, patience, &in, err))
         return false;
-    return mark_ask(w, patience, ret_in, err);
+    *ret = in ? IN : too_large && u->rows > 1 ? TOO_LARGE : OUT;
+    return true;
 }
 
 static void turn_take(struct eng_load *l, unsigned tries)
@@ -235,24 +272,116 @@ static void turn_take(struct eng_load *l, unsigned tries)
         pthread_rwlock_rdlock(&l->turn);
 }
 
-static bool unit_run(struct worker *w, struct eng_unit *u, unsigned *ret_again,
+static bool fail_row(const struct eng_unit *u, struct nb_error *err)
+{
+    err->code = NB_E_LIMIT; /* waiting does not help */
+    nb_wrap(err, "a row of %zu bytes alone does not fit into the memory that the server has for it",
+            u->bytes);
+    return nb_hint(err, "give the server more: db.memory.transaction.max, "
+                        "dbms.memory.transaction.total.max, or its heap");
+}
+
+/* Until it is in, or too large. */
+static bool part_run(struct worker *w, struct eng_unit *u, enum outcome *ret, unsigned *again,
                      struct nb_error *err)
 {
     struct eng_patience patience = eng_dest_patience(w->dest);
-    bool in = false, ok = true;
+    bool ok = true;
 
-    if (u->kind == ENG_UNIT_NODES)
-        u->ids = nb_xreallocarray(NULL, u->rows, sizeof(*u->ids));
-    *ret_again = 0;
-    for (unsigned tries = 0; ok && !in; tries++) {
+    *ret = OUT;
+    for (unsigned tries = 0; ok && *ret == OUT; tries++) {
+        if (tries > 0)
+            ++*again;
         turn_take(w->load, tries);
-        ok = mark_make(w, err) && unit_once(w, &patience, u, &in, err);
+        ok = mark_make(w, err) && unit_once(w, &patience, u, tries, ret, err);
         pthread_rwlock_unlock(&w->load->turn);
-        *ret_again = tries;
     }
-    if (in)
+    if (*ret == IN)
         w->seq++;
+    if (!ok && u->rows == 1 && eng_dest_is_too_large(w->dest) && err->code != NB_E_CANCELLED)
+        return fail_row(u, err);
     return ok;
+}
+
+/* What is next of the unit; *ret is NULL where that is all of it. A quarter more than what was found
+ * to fit: units are made to that size, and the last row goes over it. */
+static bool part_cut(struct worker *w, const struct eng_unit *u, unsigned first,
+                     struct eng_unit **ret, struct nb_error *err)
+{
+    struct eng_load *l = w->load;
+    struct eng_portion portion;
+    size_t bytes;
+
+    pthread_mutex_lock(&l->lock);
+    portion = l->portion;
+    pthread_mutex_unlock(&l->lock);
+    bytes = eng_portion_bytes(&portion) + eng_portion_bytes(&portion) / 4;
+    *ret = NULL;
+    if (first == 0 &&
+        (portion.halvings == 0 || (u->rows <= eng_portion_rows(&portion) && u->bytes <= bytes)))
+        return true;
+    return eng_unit_cut(u, &l->unit_opts, first, eng_portion_rows(&portion), bytes, ret, err);
+}
+
+static void part_told(struct worker *w, const struct eng_unit *part, enum outcome outcome)
+{
+    struct eng_load *l = w->load;
+
+    pthread_mutex_lock(&l->lock);
+    if (outcome == TOO_LARGE)
+        eng_portion_too_large(&l->portion, part->rows, part->bytes);
+    else
+        eng_portion_went_well(&l->portion);
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* What came of a part is what came of the whole. */
+static void part_add(struct eng_unit *u, const struct eng_unit *part)
+{
+    if (part->ids_n > 0)
+        memcpy(u->ids + u->ids_n, part->ids, part->ids_n * sizeof(*u->ids));
+    u->ids_n += part->ids_n;
+    u->made += part->made;
+    u->deleted_nodes += part->deleted_nodes;
+    u->deleted_rels += part->deleted_rels;
+}
+
+static void ids_make(struct eng_unit *u)
+{
+    if (u->kind == ENG_UNIT_NODES && !u->ids)
+        u->ids = nb_xreallocarray(NULL, u->rows, sizeof(*u->ids));
+}
+
+/* In one transaction, or in several where one has been found too large for the server. */
+static bool unit_run(struct worker *w, struct eng_unit *u, unsigned *ret_again,
+                     struct nb_error *err)
+{
+    enum outcome outcome;
+
+    *ret_again = 0;
+    ids_make(u);
+    for (unsigned at = 0; at < u->rows;) {
+        nb_auto(eng_unit_free) struct eng_unit *part = NULL;
+        struct eng_unit *now;
+
+        if (!part_cut(w, u, at, &part, err))
+            return false;
+        now = part ? part : u;
+        ids_make(now);
+        if (!part_run(w, now, &outcome, ret_again, err))
+            return false;
+        part_told(w, now, outcome);
+        if (outcome == TOO_LARGE) {
+            if (!part)
+                unit_reset(u);
+            ++*ret_again;
+            continue;
+        }
+        at += now->rows;
+        if (part)
+            part_add(u, part);
+    }
+    return true;
 }
 
 /* --- threads ---------------------------------------------------------------------------------- */
@@ -365,6 +494,17 @@ bool eng_load_drain(struct eng_load *l, struct nb_error *err)
     return flush(l, err) && wait_all(l, err);
 }
 
+static bool unit_is_full(struct eng_load *l)
+{
+    bool full;
+
+    pthread_mutex_lock(&l->lock);
+    full = l->unit->rows >= eng_portion_rows(&l->portion) ||
+           l->unit->bytes >= eng_portion_bytes(&l->portion);
+    pthread_mutex_unlock(&l->lock);
+    return full;
+}
+
 /* A unit of that kind with room for a row. */
 static bool unit_get(struct eng_load *l, enum eng_unit_kind kind, struct nb_error *err)
 {
@@ -376,8 +516,7 @@ static bool unit_get(struct eng_load *l, enum eng_unit_kind kind, struct nb_erro
             l->in_order = true;
         l->kind = kind;
     }
-    if (l->unit && (l->unit->rows >= l->opts.unit_rows || l->unit->bytes >= l->opts.unit_bytes) &&
-        !flush(l, err))
+    if (l->unit && unit_is_full(l) && !flush(l, err))
         return false;
     if (!l->unit)
         l->unit = eng_unit_new(kind);
@@ -455,8 +594,6 @@ static bool connect_first(struct eng_load *l, struct nb_error *err)
 
 static bool start(struct eng_load *l, struct nb_error *err)
 {
-    if (!connect_first(l, err))
-        return false;
     for (unsigned i = 0; i < l->nworkers; i++) {
         char name[16];
 
@@ -472,10 +609,8 @@ bool eng_load_open(const struct eng_load_opts *opts, struct eng_load **ret, stru
     nb_auto(eng_load_free) struct eng_load *l = NB_NEW(struct eng_load);
 
     l->opts = *opts;
-    if (!l->opts.unit_rows)
-        l->opts.unit_rows = UNIT_ROWS_DEFAULT;
-    if (!l->opts.unit_bytes)
-        l->opts.unit_bytes = UNIT_BYTES_DEFAULT;
+    l->portion.max_rows = opts->unit_rows ? opts->unit_rows : UNIT_ROWS_DEFAULT;
+    l->portion.max_bytes = opts->unit_bytes ? opts->unit_bytes : UNIT_BYTES_DEFAULT;
     l->nworkers = opts->connections ? opts->connections : CONNECTIONS_DEFAULT;
     if (l->nworkers > ENG_LOAD_CONNECTIONS_MAX)
         l->nworkers = ENG_LOAD_CONNECTIONS_MAX;
@@ -487,7 +622,8 @@ bool eng_load_open(const struct eng_load_opts *opts, struct eng_load **ret, stru
     nb_mutex_init(&l->lock);
     nb_cond_init(&l->done);
     turn_init(l);
-    if (!start(l, err))
+    if (!connect_first(l, err) || (opts->stamp_first && !mark_make(&l->workers[0], err)) ||
+        !start(l, err))
         return false;
     *ret = nb_steal(l);
     return true;
@@ -533,9 +669,7 @@ bool eng_load_finish(struct eng_load *l, struct nb_error *err)
     if (!eng_load_drain(l, err))
         return false;
     threads_end(l);
-    return eng_dest_exec(l->workers[0].dest, "MATCH (m:`" ENG_LOAD_MARK "`) DELETE m",
-                         (struct nb_str){ NULL, 0 }, NULL, err) ||
-           nb_wrap(err, "delete the nodes of label '" ENG_LOAD_MARK "'");
+    return true;
 }
 
 void eng_load_counts(const struct eng_load *l, struct eng_load_counts *ret)

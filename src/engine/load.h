@@ -11,12 +11,15 @@
  * in any order; a change of kind waits for all before. Once something was changed or deleted
  * (fix-ups), units run one after the other.
  *
- * No unit is done twice. Each connection has a node of its own (label and property `_nb_restore`,
- * deleted at the end) that bears the number of its last unit, written in the same transaction. A
+ * No unit is done twice. Each connection has a node of its own (engine/stamp.h; who calls deletes
+ * them when all is done) that bears the number of its last unit, written in the same transaction. A
  * failure before COMMIT is sent has rolled the unit back: it is run again, for transient failures a
  * bounded number of times, for lost connections within the retry window. When COMMIT itself fails,
  * whatever is said of it, the number tells whether the unit is in: it is read after a write to the
  * node (which is rolled back) has got the node's lock, which an unfinished commit still holds.
+ *
+ * A unit that does not fit into the server's memory for transactions is cut, each part with a number
+ * of its own, and units after it are made smaller, until it has gone well for some time.
  *
  * Deadlocks: the server ends one of the transactions, which is tried again; after a few times alone.
  *
@@ -30,8 +33,6 @@
 
 struct eng_load;
 
-#define ENG_LOAD_MARK "_nb_restore"
-
 enum { ENG_LOAD_CONNECTIONS_MAX = 32 };
 
 struct eng_load_opts {
@@ -39,6 +40,8 @@ struct eng_load_opts {
     unsigned connections;      /* 0: 2 */
     unsigned unit_rows;        /* 0: 5,000 */
     size_t unit_bytes;         /* 0: 2 MiB; one row alone may be more */
+    const char *stamp;         /* of this restore: see engine/stamp.h. Must outlive the load */
+    bool stamp_first;          /* even where no unit comes after it */
     bool vector_procedures;    /* the server has db.create.setNodeVectorProperty */
     struct eng_meter *meter;
 };
@@ -62,7 +65,7 @@ NB_NODISCARD bool eng_load_set_node(struct eng_load *l, const struct cyp_node_ro
 NB_NODISCARD bool eng_load_delete_node(struct eng_load *l, int64_t id, struct nb_error *err);
 /* Everything so far is in the database. */
 NB_NODISCARD bool eng_load_drain(struct eng_load *l, struct nb_error *err);
-/* Drains, ends the threads, deletes the connections' nodes. */
+/* Drains, and ends the threads. The connections' nodes stay. */
 NB_NODISCARD bool eng_load_finish(struct eng_load *l, struct nb_error *err);
 
 struct eng_load_counts {

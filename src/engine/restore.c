@@ -7,9 +7,11 @@
 #include "base/mem.h"
 #include "cypher/reader.h"
 #include "engine/apoc_script.h"
+#include "engine/clash.h"
 #include "engine/idset.h"
 #include "engine/load.h"
 #include "engine/needs.h"
+#include "engine/stamp.h"
 #include "engine/statements.h"
 #include "engine/verify.h"
 #include "engine/wipe.h"
@@ -29,6 +31,7 @@ struct restore {
     char database[sizeof(((struct eng_server *)0)->database)];
     uint64_t base_nodes, base_rels; /* before the first write */
     struct eng_needs needs;
+    struct eng_clash clash;   /* merging */
     struct eng_idset *ids;    /* of nodes, while the dump is checked */
     struct cyp_counts counts; /* of the dump */
     bool foreign;             /* no dump of ours */
@@ -50,6 +53,12 @@ struct schema_item {
 static bool is_merge(const struct restore *r)
 {
     return r->opts->overwrite == ENG_OVERWRITE_MERGE;
+}
+
+/* It holds no nodes. */
+static bool is_system(const struct restore *r)
+{
+    return nb_streq(r->database, "system");
 }
 
 static void on_wait(void *ctx, const struct nb_error *why)
@@ -98,14 +107,28 @@ static bool count_schema(void *ctx, const struct eng_schema_item *item, struct n
     return true;
 }
 
+static bool fail_interrupted(const struct restore *r, struct nb_error *err)
+{
+    nb_fail(
+        err, NB_E_CONFLICT, "TargetNotEmpty",
+        "an earlier restore into database '%s' was interrupted, or is under way: %llu nodes and "
+        "%llu relationships are there (some of label '" ENG_STAMP "'); this try wrote nothing",
+        r->database, (unsigned long long)r->base_nodes, (unsigned long long)r->base_rels);
+    return nb_hint(err, "restore again with the overwrite policy Wipe");
+}
+
 static bool check_empty(struct restore *r, struct eng_source *source, struct nb_error *err)
 {
     unsigned schema = 0;
+    uint64_t stamps;
 
-    if (!eng_source_schema(source, count_schema, &schema, err))
+    if (!eng_source_schema(source, count_schema, &schema, err) ||
+        !eng_stamp_count(source, NULL, &stamps, err))
         return false;
     if (r->base_nodes == 0 && schema == 0)
         return true;
+    if (stamps > 0)
+        return fail_interrupted(r, err);
     nb_fail(err, NB_E_CONFLICT, "TargetNotEmpty",
             "database '%s' is not empty: %llu nodes, %llu relationships, %u constraints and "
             "indexes; nothing was written",
@@ -140,22 +163,20 @@ static bool check_confirm(const struct restore *r, struct nb_error *err)
                    r->database, r->opts->confirm ? r->opts->confirm : "");
 }
 
-/* What an earlier merge has left tells that it did not come to its end. */
-static bool check_merge(struct restore *r, struct nb_error *err)
+/* What an earlier restore has left tells that it did not come to its end. The second time what the
+ * dump has is known. */
+static bool check_merge(struct restore *r, struct eng_source *source, struct nb_error *err)
 {
-    nb_auto(eng_dest_free) struct eng_dest *dest = NULL;
-    struct eng_dest_opts opts = dest_opts(r);
-    int64_t n;
+    uint64_t stamps;
 
-    dest = eng_dest_new(&opts);
-    if (!eng_dest_get_int(dest, "MATCH (m:`" ENG_LOAD_MARK "`) RETURN count(m)",
-                          (struct nb_str){ NULL, 0 }, &n, err))
+    if (!eng_stamp_count(source, NULL, &stamps, err))
         return false;
-    if (n <= 0)
-        return true;
+    if (stamps == 0)
+        return eng_clash_check(&r->clash, source, err);
     nb_fail(err, NB_E_CONFLICT, "TargetNotEmpty",
-            "a restore into database '%s' did not come to its end, or is under way: there are "
-            "nodes of label '" ENG_LOAD_MARK "'; merging again would add things twice",
+            "an earlier restore has added a part of a backup, or all of it, to database '%s' and "
+            "was interrupted, or is under way: nodes of label '" ENG_STAMP "' tell; merging again "
+            "would add things twice; this try wrote nothing",
             r->database);
     return nb_hint(err, "take out what it has added, and these nodes; then merge again");
 }
@@ -173,7 +194,7 @@ static bool check_target(struct restore *r, struct eng_source *source, struct nb
     case ENG_OVERWRITE_MERGE:
         break;
     }
-    return check_merge(r, err);
+    return check_merge(r, source, err);
 }
 
 static bool look_at_target(struct restore *r, struct nb_error *err)
@@ -251,8 +272,12 @@ static bool check_delete(void *ctx, int64_t id, struct nb_error *err)
 
 static bool check_schema(void *ctx, const struct cyp_schema *item, struct nb_error *err)
 {
+    struct restore *r = ctx;
+
     (void)err;
-    eng_needs_schema(&((struct restore *)ctx)->needs, item);
+    eng_needs_schema(&r->needs, item);
+    if (is_merge(r))
+        eng_clash_note(&r->clash, item);
     return true;
 }
 
@@ -452,6 +477,10 @@ static bool load_data(struct restore *r, struct nb_error *err)
         .dest = dest_opts(r),
         .connections = r->opts->connections,
         .unit_rows = r->opts->unit_rows,
+        .unit_bytes = r->opts->unit_bytes,
+        .stamp = r->result->stamp,
+        /* Statements may be all that there is, and must not be run twice either. */
+        .stamp_first = is_merge(r) && !is_system(r),
         .vector_procedures = r->server.vector_procedures,
         .meter = r->meter,
     };
@@ -472,6 +501,9 @@ static bool load_data(struct restore *r, struct nb_error *err)
     if (opts.digest_content)
         opts.digest_ends_max_bytes = ENDS_MAX_BYTES;
     reader = cyp_reader_new(&opts, &ops, r);
+    if (!is_system(r))
+        eng_stamp_make(r->result->stamp);
+    r->result->wrote = r->result->wrote || load_opts.stamp_first;
     if (!eng_load_open(&load_opts, &r->load, err))
         return false;
     r->result->wrote = true;
@@ -488,12 +520,15 @@ static bool load_data(struct restore *r, struct nb_error *err)
 
 /* --- schema ----------------------------------------------------------------------------------- */
 
-/* There already: made by an earlier try whose answer was lost, or, merging, by somebody else. */
-static bool is_there(const char *text)
+/* There already: made by an earlier try whose answer was lost, or, merging, by somebody else. An
+ * index where a constraint should be is no constraint. */
+static bool is_there(const struct restore *r, const struct schema_item *item, const char *text)
 {
-    return strstr(text, "Schema.EquivalentSchemaRuleAlreadyExists") ||
-           strstr(text, "Schema.IndexAlreadyExists") ||
-           strstr(text, "Schema.ConstraintAlreadyExists");
+    if (strstr(text, "Schema.EquivalentSchemaRuleAlreadyExists"))
+        return true;
+    /* A try whose answer was lost has made the very thing; an empty target had none before. */
+    return is_merge(r) && (strstr(text, "Schema.ConstraintAlreadyExists") ||
+                           (item->kind == CYP_INDEX && strstr(text, "Schema.IndexAlreadyExists")));
 }
 
 static bool schema_exec(struct restore *r, struct eng_dest *dest, const struct schema_item *item,
@@ -501,13 +536,14 @@ static bool schema_exec(struct restore *r, struct eng_dest *dest, const struct s
 {
     if (eng_dest_exec(dest, item->statement, (struct nb_str){ NULL, 0 }, NULL, err))
         return true;
-    /* A try whose answer was lost has made the very thing; an empty target had none before. */
-    if (is_there(err->text) && (is_merge(r) || strstr(err->text, "Equivalent"))) {
+    if (is_there(r, item, err->text)) {
         nb_error_clear(err);
         return true;
     }
-    return nb_wrap(err, "%s '%s'", item->kind == CYP_CONSTRAINT ? "constraint" : "index",
-                   item->name);
+    nb_wrap(err, "%s '%s'", item->kind == CYP_CONSTRAINT ? "constraint" : "index", item->name);
+    if (item->kind == CYP_CONSTRAINT && strstr(err->text, "Schema.IndexAlreadyExists"))
+        return nb_hint(err, "drop that index, for the constraint brings one itself, and create it");
+    return false;
 }
 
 static bool index_is_bad(void *ctx, const struct eng_schema_item *item, struct nb_error *err)
@@ -583,12 +619,14 @@ static void take_apoc_counts(struct restore *r)
 
 static bool compare_counts(struct restore *r, struct eng_source *source, struct nb_error *err)
 {
-    uint64_t nodes, rels;
+    uint64_t nodes, rels, stamps;
 
     if (!r->foreign && r->result->nodes != r->counts.nodes)
         return fail_count(err, "new nodes", r->result->nodes, r->counts.nodes);
-    if (!eng_source_counts(source, &nodes, &rels, err))
+    if (!eng_source_counts(source, &nodes, &rels, err) ||
+        !eng_stamp_count(source, r->result->stamp, &stamps, err))
         return false;
+    nodes -= stamps < nodes ? stamps : nodes;
     if (r->result->statements > 0 && r->apoc && r->foreign)
         take_apoc_counts(r);
     else if (r->result->statements > 0) { /* what they do is their own affair */
@@ -603,6 +641,7 @@ static bool compare_counts(struct restore *r, struct eng_source *source, struct 
 }
 
 struct digesting {
+    const char *stamp;
     struct cyp_digester *digester;
     struct eng_idset *nodes, *rels; /* a reading that starts over brings them again */
 };
@@ -612,6 +651,8 @@ static bool digest_node(void *ctx, const struct ps_node *n, struct nb_error *err
     struct digesting *d = ctx;
     bool is_new;
 
+    if (eng_stamp_is_on(n, d->stamp))
+        return true;
     return eng_idset_add(d->nodes, n->id, &is_new, err) &&
            (!is_new ||
             cyp_digester_node(d->digester, n->id, n->labels, n->nlabels, &n->props, err));
@@ -632,7 +673,7 @@ static bool compare_digests(struct restore *r, struct eng_source *source, struct
     nb_auto(cyp_digester_free) struct cyp_digester *digester = cyp_digester_new(ENDS_MAX_BYTES);
     nb_auto(eng_idset_free) struct eng_idset *nodes = eng_idset_new(0);
     nb_auto(eng_idset_free) struct eng_idset *rels = eng_idset_new(0);
-    struct digesting d = { digester, nodes, rels };
+    struct digesting d = { r->result->stamp, digester, nodes, rels };
     const struct repo_manifest *m = eng_input_manifest(r->opts->input);
     struct cyp_digest got;
 
@@ -706,7 +747,9 @@ static bool run(struct restore *r, struct nb_error *err)
     if (!r->opts->no_precheck &&
         (!check_dump(r, err) || !check_manifest(r, err) || !check_needs(r, err)))
         return false;
-    return make_room(r, err) && load_data(r, err) && restore_schema(r, err) && compare(r, err);
+    return make_room(r, err) && load_data(r, err) && restore_schema(r, err) && compare(r, err) &&
+           (r->opts->keep_stamp || !r->result->stamp[0] ||
+            eng_stamp_remove(r->dest, r->result->stamp, err));
 }
 
 static void free_schema(struct nb_vec *v)
@@ -747,6 +790,7 @@ static bool restore(const struct eng_restore_opts *opts,
     eng_load_free(r.load);
     eng_dest_free(r.dest);
     free_schema(&r.schema);
+    eng_clash_done(&r.clash);
     return ok;
 }
 
@@ -761,4 +805,20 @@ bool eng_restore_run(const struct eng_restore_opts *opts, struct eng_restore_res
                      struct nb_error *err)
 {
     return restore(opts, run, ret, err);
+}
+
+bool eng_restore_release(const struct eng_restore_opts *opts, const char *stamp,
+                         struct nb_error *err)
+{
+    struct eng_dest_opts dest_opts = {
+        .bolt = opts->neo4j,
+        .database = opts->database,
+        .retry_window_ms = opts->retry_window_ms,
+        .cancel = opts->cancel,
+        .on_wait = opts->waiting,
+        .ctx = opts->ctx,
+    };
+    nb_auto(eng_dest_free) struct eng_dest *dest = eng_dest_new(&dest_opts);
+
+    return eng_stamp_remove(dest, stamp, err);
 }

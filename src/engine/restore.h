@@ -13,6 +13,9 @@
  *
  * Constraints and indexes come last: an index is built faster than it is kept.
  *
+ * From the first write until all of that is done the target holds nodes that tell of it
+ * (engine/stamp.h). A restore that finds such nodes does not merge: a part would be there twice.
+ *
  * eng_restore_run() may be called by any thread, one at a time for one set of opts; callbacks come
  * from other threads. Memory: eng_load's, and where digests are compared 16 bytes a node.
  */
@@ -20,6 +23,7 @@
 #include "bolt/bolt.h"
 #include "engine/input.h"
 #include "engine/pulse.h"
+#include "engine/stamp.h"
 
 enum eng_overwrite {
     ENG_OVERWRITE_FAIL,  /* the target must be empty */
@@ -40,6 +44,10 @@ struct eng_restore_opts { /* all borrowed for the call */
     bool allow_statements; /* statements that no dump has are run as they stand */
     unsigned connections;  /* 0: 2 */
     unsigned unit_rows;    /* 0: eng_load's */
+    size_t unit_bytes;     /* 0: eng_load's */
+    /* The target keeps the nodes that tell of the restore (engine/stamp.h) until
+     * eng_restore_release(): where it is one of several, none is to be merged twice. */
+    bool keep_stamp;
 
     const struct nb_cancel *cancel;
     struct eng_meter *meter;
@@ -57,10 +65,12 @@ struct eng_restore_result {   /* also filled, as far as it came, by a failure */
     uint64_t nodes, relationships, constraints, indexes;
     uint64_t statements; /* run as they stand */
     char server_version[64];
+    char stamp[ENG_STAMP_MAX]; /* "": nothing was written, or into the system database */
 };
 
 /*
  * Reasons beyond those of bolt, s3 and repo. Before the first write: NB_E_CONFLICT "TargetNotEmpty",
+ * "SchemaConflict" (merging; eng_clash),
  * NB_E_INVALID "ConfirmMismatch", "TargetLacksFeature", "UnsupportedStatement", "NotADump",
  * "NewerFormat"; NB_E_CORRUPT "VerificationFailed" for a dump that is not as it was written.
  * Later: NB_E_CORRUPT "VerificationFailed" where the target is not what the dump says, NB_E_CONFLICT
@@ -71,5 +81,8 @@ struct eng_restore_result {   /* also filled, as far as it came, by a failure */
 NB_NODISCARD bool eng_restore_check(const struct eng_restore_opts *opts, struct nb_error *err);
 NB_NODISCARD bool eng_restore_run(const struct eng_restore_opts *opts,
                                   struct eng_restore_result *ret, struct nb_error *err);
+/* After a run with keep_stamp. */
+NB_NODISCARD bool eng_restore_release(const struct eng_restore_opts *opts, const char *stamp,
+                                      struct nb_error *err);
 
 #endif

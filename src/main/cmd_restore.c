@@ -20,6 +20,8 @@ struct source {
     char *key, *manifest_key; /* NULL: a file; a dump without a manifest */
     struct repo_manifest *manifest;
     struct eng_input *input;
+    char stamp
+        [ENG_STAMP_MAX]; /* what the target holds as long as others are not done; "": nothing */
 };
 
 struct restore {
@@ -370,6 +372,12 @@ static enum eng_overwrite overwrite_policy(const struct options *o)
                                      : ENG_OVERWRITE_FAIL;
 }
 
+/* A second try would merge once more what is done: its target is told apart until all are done. */
+static bool keeps_stamps(const struct restore *r)
+{
+    return overwrite_policy(r->c->options) == ENG_OVERWRITE_MERGE && r->sources.count > 1;
+}
+
 static struct eng_restore_opts restore_opts(struct restore *r, const struct source *s)
 {
     const struct options *o = r->c->options;
@@ -385,6 +393,9 @@ static struct eng_restore_opts restore_opts(struct restore *r, const struct sour
         .no_precheck = opt_bool(o, OPT_RESTORE_NO_PRECHECK),
         .allow_statements = opt_bool(o, OPT_RESTORE_ALLOW_STATEMENTS),
         .connections = (unsigned)opt_int(o, OPT_RESTORE_PARALLELISM, 0),
+        .unit_rows = (unsigned)opt_int(o, OPT_RESTORE_BATCH_ROWS, 0),
+        .unit_bytes = (size_t)opt_int(o, OPT_RESTORE_BATCH_BYTES, 0),
+        .keep_stamp = keeps_stamps(r),
         .cancel = r->c->cancel,
         .meter = &r->meter,
         .report = on_report,
@@ -400,7 +411,8 @@ static void explain_part(enum eng_overwrite policy, struct nb_error *err)
     bool again = policy == ENG_OVERWRITE_WIPE && nb_error_is_transient(err);
 
     nb_hint(err, policy == ENG_OVERWRITE_MERGE
-                     ? "the target holds a part of the backup: take out what was added"
+                     ? "the target holds a part of the backup: take out what was added, and the "
+                       "nodes of label '" ENG_STAMP "'"
                      : "the target holds a part of the backup: restore again with the overwrite "
                        "policy Wipe");
     if (err->code == NB_E_CANCELLED || err->code == NB_E_CORRUPT || again)
@@ -426,7 +438,7 @@ static void tell_verified(struct restore *r, const struct eng_restore_result *re
         nb_log(NB_LOG_WARN, result->not_compared, NB_F_END);
 }
 
-static bool restore_one(struct restore *r, const struct source *s, struct nb_error *err)
+static bool restore_one(struct restore *r, struct source *s, struct nb_error *err)
 {
     struct eng_restore_opts opts = restore_opts(r, s);
     struct eng_restore_result result;
@@ -436,6 +448,8 @@ static bool restore_one(struct restore *r, const struct source *s, struct nb_err
     memset(&r->meter, 0, sizeof(r->meter));
     on_resolved(r, s->target ? s->target : "");
     ok = eng_restore_run(&opts, &result, err);
+    if (ok && opts.keep_stamp)
+        memcpy(s->stamp, result.stamp, sizeof(s->stamp));
     seconds = (nb_clock_mono_ms() - start) / 1000;
     if (!ok) {
         if (result.wrote)
@@ -460,11 +474,11 @@ static bool restore_one(struct restore *r, const struct source *s, struct nb_err
     return ok;
 }
 
-/* Before the first is wiped: what is missing, or not confirmed, would else be found when others are
- * gone. */
+/* Before the first is wiped or merged into: what is missing, not confirmed, or merged already, would
+ * else be found when others are gone, or have it twice. */
 static bool check_targets(struct restore *r, struct nb_error *err)
 {
-    if (overwrite_policy(r->c->options) != ENG_OVERWRITE_WIPE || r->sources.count < 2)
+    if (overwrite_policy(r->c->options) == ENG_OVERWRITE_FAIL || r->sources.count < 2)
         return true;
     for (size_t i = 0; i < r->sources.count; i++) {
         const struct source *s = r->sources.items[i];
@@ -473,6 +487,19 @@ static bool check_targets(struct restore *r, struct nb_error *err)
         on_resolved(r, s->target ? s->target : "");
         if (!eng_restore_check(&opts, err))
             return nb_wrap(err, "nothing was written");
+    }
+    return true;
+}
+
+/* All are done. */
+static bool release_all(struct restore *r, struct nb_error *err)
+{
+    for (size_t i = 0; i < r->sources.count; i++) {
+        const struct source *s = r->sources.items[i];
+        struct eng_restore_opts opts = restore_opts(r, s);
+
+        if (s->stamp[0] && !eng_restore_release(&opts, s->stamp, err))
+            return false;
     }
     return true;
 }
@@ -491,7 +518,10 @@ static bool restore_all(struct restore *r, struct nb_error *err)
             break;
     }
     if (r->done == r->sources.count)
-        return true;
+        return release_all(r, err);
+    if (r->done > 0 && keeps_stamps(r))
+        nb_wrap(&r->last_error, "what is merged keeps its nodes of label '" ENG_STAMP "', so that "
+                                "nothing is merged twice");
     if (r->done == 0 || r->last_error.code == NB_E_CANCELLED) {
         *err = r->last_error;
         return false;

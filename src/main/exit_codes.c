@@ -71,6 +71,7 @@ static const struct {
     { "NoBackup", EXIT_CONFIGURATION, true },
     { "InvalidInput", EXIT_CONFIGURATION, false },
     { "TargetNotEmpty", EXIT_CONFIGURATION, true },
+    { "SchemaConflict", EXIT_CONFIGURATION, true },
     { "ConfirmMismatch", EXIT_CONFIGURATION, true },
     { "TargetLacksFeature", EXIT_CONFIGURATION, true },
     { "UnsupportedStatement", EXIT_CONFIGURATION, true },

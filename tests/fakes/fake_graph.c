@@ -38,7 +38,7 @@ struct fake_graph {
     const char *password;
     fake_graph_route_hook *route;
     void *route_ctx;
-    int64_t start_unix_ms;
+    int64_t start_unix_ms, stamps;
     struct fake_graph_mass mass;
     char *text; /* of the mass's nodes */
     atomic_uint routes;
@@ -672,6 +672,11 @@ static bool put_small_row(struct fake_graph *g, struct ps_encoder *e)
         ps_put_int(e, 1);
         return row < 1;
     }
+    if (is_query(g, "MATCH (m:`_nb_restore`) RETURN count(m)")) {
+        ps_put_list(e, 1);
+        ps_put_int(e, g->stamps);
+        return row < 1;
+    }
     if (is_query(g, "CALL dbms.components()")) {
         put_texts(e, 3, component);
         return row < 1;
@@ -1119,6 +1124,11 @@ void fake_graph_set_apoc(struct fake_graph *g, enum fake_graph_apoc apoc)
 void fake_graph_set_order(struct fake_graph *g, enum fake_graph_order order)
 {
     g->order = order;
+}
+
+void fake_graph_set_stamps(struct fake_graph *g, int64_t n)
+{
+    g->stamps = n;
 }
 
 void fake_graph_set_old(struct fake_graph *g, bool old)

@@ -115,6 +115,8 @@ enum fake_graph_order {
     FAKE_GRAPH_BY_NODE_UNTOLD,
 };
 void fake_graph_set_order(struct fake_graph *g, enum fake_graph_order order);
+/* So many nodes that a restore has left; they are in no other answer. */
+void fake_graph_set_stamps(struct fake_graph *g, int64_t n);
 /* Refuses the column type, as Neo4j 4.4 does. */
 void fake_graph_set_old(struct fake_graph *g, bool old);
 

@@ -116,6 +116,22 @@ static void assert_bucket_empty(struct bench *b)
     nb_buf_done(&text);
 }
 
+static void backup_of_what_a_restore_has_left_says_so(void **state)
+{
+    struct bench b;
+    bool told = false;
+
+    (void)state;
+    open_bench(&b, NULL, NULL);
+    fake_graph_set_stamps(b.graph, 1);
+    if (!run(&b, NULL, ENG_CONSISTENCY_CLOSED))
+        fail_msg("%s", b.err.text);
+    for (size_t i = 0; i < b.result.manifest->warnings.n; i++)
+        told = told || strstr(b.result.manifest->warnings.items[i], "interrupted, or is under way");
+    assert_true(told);
+    close_bench(&b);
+}
+
 static void backup_ends_with_dump_and_manifest(void **state)
 {
     struct bench b;
@@ -580,6 +596,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(backup_ends_with_dump_and_manifest),
+        cmocka_unit_test(backup_of_what_a_restore_has_left_says_so),
         cmocka_unit_test(readback_finds_one_changed_byte),
         cmocka_unit_test(copy_of_the_bucket_is_verified_by_its_bytes),
         cmocka_unit_test(encrypted_backup_is_read_by_its_recipients_only),

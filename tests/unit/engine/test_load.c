@@ -33,8 +33,19 @@
 #define NODE_ROWS                                                                                  \
     RUN_PULL, FAKE_SUCCESS("{'fields':['o','i']}"), FAKE_RECORD("[7,55]"),                         \
         FAKE_SUCCESS("{'stats':{'nodes-created':1}}")
-#define DROP_MARKS RUN_DISCARD, FAKE_SUCCESS("{'fields':[]}"), FAKE_SUCCESS("{}")
-#define BYE        FAKE_EXPECT(BOLT_GOODBYE), FAKE_END
+#define NODE_ROWS_8                                                                                \
+    RUN_PULL, FAKE_SUCCESS("{'fields':['o','i']}"), FAKE_RECORD("[8,56]"),                         \
+        FAKE_SUCCESS("{'stats':{'nodes-created':1}}")
+#define BOTH_ROWS                                                                                  \
+    RUN_PULL, FAKE_SUCCESS("{'fields':['o','i']}"), FAKE_RECORD("[7,55]"), FAKE_RECORD("[8,56]"),  \
+        FAKE_SUCCESS("{'stats':{'nodes-created':2}}")
+#define TOO_LARGE_FAILURE                                                                          \
+    FAKE_FAILURE("{'code':'Neo.TransientError.General.MemoryPoolOutOfMemoryError','message':'m'}")
+/* ... of the rows of a unit; what follows is a BEGIN on the same connection. */
+#define ROWS_TOO_LARGE                                                                             \
+    RUN_PULL, FAKE_SUCCESS("{'fields':['o','i']}"), TOO_LARGE_FAILURE, FAKE_EXPECT(BOLT_RESET)
+#define BEGIN_AFTER_RESET FAKE_EXPECT(BOLT_BEGIN), FAKE_SUCCESS("{}"), FAKE_SUCCESS("{}")
+#define BYE               FAKE_EXPECT(BOLT_GOODBYE), FAKE_END
 
 struct bench {
     struct fake_bolt_opts fake_opts;
@@ -46,7 +57,7 @@ struct bench {
 
 static void open_bench(struct bench *b, const struct fake_bolt_step *steps, int64_t window_ms)
 {
-    struct eng_load_opts opts = { .connections = 1, .meter = &b->meter };
+    struct eng_load_opts opts = { .connections = 1, .stamp = "5ca1ab1e", .meter = &b->meter };
 
     memset(b, 0, sizeof(*b));
     b->err = (struct nb_error)NB_ERROR_INIT;
@@ -89,8 +100,8 @@ static void finish_with_one_node(struct bench *b)
 
 static void unit_is_one_transaction_with_its_number(void **state)
 {
-    static const struct fake_bolt_step steps[] = { HELLO,    MAKE_MARK, BEGIN,      NODE_ROWS,
-                                                   SET_MARK, COMMIT,    DROP_MARKS, BYE };
+    static const struct fake_bolt_step steps[] = { HELLO,    MAKE_MARK, BEGIN, NODE_ROWS,
+                                                   SET_MARK, COMMIT,    BYE };
     struct bench b;
 
     (void)state;
@@ -104,7 +115,7 @@ static void lost_commit_that_is_in_is_not_run_again(void **state)
     static const struct fake_bolt_step steps[] = { HELLO,      MAKE_MARK, BEGIN,
                                                    NODE_ROWS,  SET_MARK,  FAKE_EXPECT(BOLT_COMMIT),
                                                    FAKE_AGAIN, HELLO,     ASK_MARK("[1]"),
-                                                   DROP_MARKS, BYE };
+                                                   BYE };
     struct bench b;
 
     (void)state;
@@ -115,11 +126,11 @@ static void lost_commit_that_is_in_is_not_run_again(void **state)
 
 static void lost_commit_that_is_not_in_is_run_again(void **state)
 {
-    static const struct fake_bolt_step steps[] = { HELLO,      MAKE_MARK,  BEGIN,
-                                                   NODE_ROWS,  SET_MARK,   FAKE_EXPECT(BOLT_COMMIT),
-                                                   FAKE_AGAIN, HELLO,      ASK_MARK("[0]"),
-                                                   BEGIN,      NODE_ROWS,  SET_MARK,
-                                                   COMMIT,     DROP_MARKS, BYE };
+    static const struct fake_bolt_step steps[] = { HELLO,      MAKE_MARK, BEGIN,
+                                                   NODE_ROWS,  SET_MARK,  FAKE_EXPECT(BOLT_COMMIT),
+                                                   FAKE_AGAIN, HELLO,     ASK_MARK("[0]"),
+                                                   BEGIN,      NODE_ROWS, SET_MARK,
+                                                   COMMIT,     BYE };
     struct eng_load_counts counts;
     struct bench b;
 
@@ -173,9 +184,9 @@ static void target_that_dies_at_any_message_ends_the_load(void **state)
 
 static void connection_lost_before_commit_is_run_again(void **state)
 {
-    static const struct fake_bolt_step steps[] = { HELLO,      MAKE_MARK, BEGIN,      RUN_PULL,
-                                                   FAKE_AGAIN, HELLO,     BEGIN,      NODE_ROWS,
-                                                   SET_MARK,   COMMIT,    DROP_MARKS, BYE };
+    static const struct fake_bolt_step steps[] = { HELLO,      MAKE_MARK, BEGIN, RUN_PULL,
+                                                   FAKE_AGAIN, HELLO,     BEGIN, NODE_ROWS,
+                                                   SET_MARK,   COMMIT,    BYE };
     struct bench b;
 
     (void)state;
@@ -200,7 +211,6 @@ static void deadlock_is_run_again_without_a_retry_window(void **state)
         NODE_ROWS,
         SET_MARK,
         COMMIT,
-        DROP_MARKS,
         BYE
     };
     struct bench b;
@@ -208,6 +218,119 @@ static void deadlock_is_run_again_without_a_retry_window(void **state)
     (void)state;
     open_bench(&b, steps, 0);
     finish_with_one_node(&b);
+    close_bench(&b);
+}
+
+/* Whether the client has sent a message with this in it. */
+static bool has_sent(struct bench *b, const char *text)
+{
+    (void)fake_bolt_wait(b->fake);
+    for (size_t i = 0; i < fake_bolt_nrequests(b->fake); i++) {
+        struct nb_str request = fake_bolt_request(b->fake, i);
+
+        if (memmem(request.p, request.n, text, strlen(text)))
+            return true;
+    }
+    return false;
+}
+
+static void finish_with_two_nodes(struct bench *b)
+{
+    struct eng_load_counts counts;
+
+    add_node(b, 7);
+    add_node(b, 8);
+    if (!eng_load_finish(b->load, &b->err))
+        fail_msg("%s", b->err.text);
+    eng_load_counts(b->load, &counts);
+    assert_int_equal(counts.nodes, 2);
+    assert_int_equal(counts.units, 1);
+    assert_int_equal(counts.again, 1);
+}
+
+/* Each half is a transaction with a number of its own. */
+static void unit_that_is_too_large_is_halved(void **state)
+{
+    static const struct fake_bolt_step steps[] = {
+        HELLO,     MAKE_MARK, BEGIN,  ROWS_TOO_LARGE, BEGIN_AFTER_RESET,
+        NODE_ROWS, SET_MARK,  COMMIT, BEGIN,          NODE_ROWS_8,
+        SET_MARK,  COMMIT,    BYE
+    };
+    struct cyp_rel_row row = { .start_id = 7, .end_id = 8, .type = NB_STR("T") };
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, steps, 0);
+    finish_with_two_nodes(&b);
+    /* Both are known by now. */
+    assert_true(eng_load_rel(b.load, &row, &b.err));
+    eng_load_free(nb_steal(b.load));
+    assert_true(has_sent(&b, "5ca1ab1e"));
+    assert_true(has_sent(&b, "\x81s\x02")); /* the second number */
+    close_bench(&b);
+}
+
+static void commit_that_is_too_large_is_halved_when_it_is_not_in(void **state)
+{
+    static const struct fake_bolt_step steps[] = { HELLO,
+                                                   MAKE_MARK,
+                                                   BEGIN,
+                                                   BOTH_ROWS,
+                                                   SET_MARK,
+                                                   FAKE_EXPECT(BOLT_COMMIT),
+                                                   TOO_LARGE_FAILURE,
+                                                   FAKE_EXPECT(BOLT_RESET),
+                                                   BEGIN_AFTER_RESET,
+                                                   SET_MARK,
+                                                   FAKE_EXPECT(BOLT_ROLLBACK),
+                                                   FAKE_SUCCESS("{}"),
+                                                   RUN_PULL,
+                                                   FAKE_SUCCESS("{'fields':['s']}"),
+                                                   FAKE_RECORD("[0]"),
+                                                   FAKE_SUCCESS("{}"),
+                                                   BEGIN,
+                                                   NODE_ROWS,
+                                                   SET_MARK,
+                                                   COMMIT,
+                                                   BEGIN,
+                                                   NODE_ROWS_8,
+                                                   SET_MARK,
+                                                   COMMIT,
+                                                   BYE };
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, steps, 0);
+    finish_with_two_nodes(&b);
+    close_bench(&b);
+}
+
+#define ONE_ROW_AGAIN ROWS_TOO_LARGE, BEGIN_AFTER_RESET
+
+static void row_that_is_too_large_ends_the_load_with_its_size(void **state)
+{
+    static const struct fake_bolt_step steps[] = { HELLO,
+                                                   MAKE_MARK,
+                                                   BEGIN,
+                                                   ONE_ROW_AGAIN,
+                                                   ONE_ROW_AGAIN,
+                                                   ONE_ROW_AGAIN,
+                                                   ONE_ROW_AGAIN,
+                                                   ONE_ROW_AGAIN,
+                                                   ONE_ROW_AGAIN,
+                                                   RUN_PULL,
+                                                   FAKE_SUCCESS("{'fields':['o','i']}"),
+                                                   TOO_LARGE_FAILURE,
+                                                   BYE };
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, steps, 0);
+    add_node(&b, 7);
+    assert_false(eng_load_drain(b.load, &b.err));
+    assert_int_equal(b.err.code, NB_E_LIMIT);
+    assert_non_null(strstr(b.err.text, "bytes alone does not fit"));
+    assert_non_null(strstr(b.err.text, "db.memory.transaction.max"));
     close_bench(&b);
 }
 
@@ -276,6 +399,9 @@ int main(void)
         cmocka_unit_test(target_that_dies_at_any_message_ends_the_load),
         cmocka_unit_test(connection_lost_before_commit_is_run_again),
         cmocka_unit_test(deadlock_is_run_again_without_a_retry_window),
+        cmocka_unit_test(unit_that_is_too_large_is_halved),
+        cmocka_unit_test(commit_that_is_too_large_is_halved_when_it_is_not_in),
+        cmocka_unit_test(row_that_is_too_large_ends_the_load_with_its_size),
         cmocka_unit_test(failure_that_is_not_transient_ends_the_load),
         cmocka_unit_test(fewer_nodes_than_rows_is_not_committed),
         cmocka_unit_test(relationship_of_an_unknown_node_is_refused),

@@ -159,12 +159,44 @@ static void newer_backup_that_is_passed_over_is_told(void **state)
     teardown(&w);
 }
 
+/* The targets of a restore that came as far as the first write. */
+static void restore_interrupted_fails(const char *policy, const char *with_hint)
+{
+    struct world w;
+
+    setup(&w);
+    w.env_n--; /* the policy is the last */
+    free(w.env[w.env_n]);
+    w.env[w.env_n] = NULL;
+    set(&w, "RESTORE_OVERWRITE_POLICY", policy);
+    fake_graph_set_stamps(w.g, 2);
+    restore_fails(&w, "TargetNotEmpty");
+    if (!strstr(w.err.text, "interrupted") || !strstr(w.err.text, with_hint))
+        fail_msg("%s: '%s'", policy, w.err.text);
+    teardown(&w);
+}
+
+static void fail_into_what_was_interrupted_says_so(void **state)
+{
+    (void)state;
+    restore_interrupted_fails("Fail", "restore again with the overwrite policy Wipe");
+}
+
+static void merge_into_what_was_interrupted_is_refused_for_all(void **state)
+{
+    (void)state;
+    restore_interrupted_fails("Merge", "nothing was written");
+    restore_interrupted_fails("Merge", "'films'");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wipe_is_confirmed_for_all_before_the_first),
         cmocka_unit_test(wipe_finds_a_missing_target_before_the_first),
         cmocka_unit_test(newer_backup_that_is_passed_over_is_told),
+        cmocka_unit_test(fail_into_what_was_interrupted_says_so),
+        cmocka_unit_test(merge_into_what_was_interrupted_is_refused_for_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
