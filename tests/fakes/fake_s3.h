@@ -65,7 +65,7 @@ void fake_s3_lock_prefix(struct fake_s3 *f,
                          const char *prefix); /* 403 on overwrite and delete; NULL: none */
 void fake_s3_expire_tokens(struct fake_s3 *f,
                            unsigned count); /* the next so many continuation tokens are refused */
-void fake_s3_set_odd_etags(struct fake_s3 *f, bool on);   /* ETags that are no MD5 */
+void fake_s3_set_odd_etags(struct fake_s3 *f, bool on); /* ETags that are no MD5 */
 /* Of a dump one bit is stored as another; the ETag is that of what came. */
 void fake_s3_set_damaging(struct fake_s3 *f, bool on);
 void fake_s3_drop_conditions(struct fake_s3 *f, bool on); /* If-Match is 501 */
