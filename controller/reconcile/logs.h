@@ -2,9 +2,15 @@
 #define NB_RECONCILE_LOGS_H
 
 /*
- * rec_logs: what the worker pods say. One thread reads the logs of the pods that it was told to
+ * rec_logs: what the worker pods say. Four threads read the logs of the pods that they were told to
  * follow, from the start, each at most every 10 s and once more when its container has ended, and
- * feeds an api_log per Job. When one has changed, the key of its backup is queued.
+ * feed an api_log per Job. When one has changed, the key of its backup is queued.
+ *
+ * A node that does not answer takes nobody else's turn: a read from which nothing comes for 5 s is
+ * ended; its pod waits longer after each failure (a minute at most), goes behind all others that
+ * are due, and no
+ * more than two threads are at such pods. Before progress goes what has ended, since a run waits
+ * for it.
  *
  * A log that cannot be read for 30 s after its container ended, or whose pod is gone, is given up
  * ("failed"). Two minutes after it was read as far as it can be a log is forgotten, or those of all
@@ -25,6 +31,7 @@ struct rec_logs_opts {
     int64_t poll_ms;    /* 0: 10 s */
     int64_t give_up_ms; /* 0: 30 s */
     int64_t forget_ms;  /* 0: 2 minutes */
+    int64_t idle_ms;    /* 0: 5 s */
 };
 NB_NODISCARD bool rec_logs_start(const struct rec_logs_opts *opts, struct rec_logs **ret,
                                  struct nb_error *err);

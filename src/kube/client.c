@@ -368,6 +368,7 @@ bool kube_pod_log(struct kube_client *c, const char *ns, const char *pod,
     call.on_body = log_bytes;
     call.on_body_ctx = out;
     call.timeout_ms = c->timeout_ms;
+    call.idle_timeout_ms = opts->idle_timeout_ms;
     ok = nb_buf_check(&call.query, err) && perform(c, &call, cancel, &resp, err);
     nb_buf_done(&call.query);
     return ok;

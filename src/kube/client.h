@@ -79,6 +79,7 @@ struct kube_log_opts {
     const char *since_time; /* RFC 3339, whole seconds count; NULL: no such bound */
     bool timestamps;        /* each line begins with one (fixed width, nanoseconds) and a blank */
     bool previous;
+    int64_t idle_timeout_ms; /* nothing heard for so long: NB_E_TIMEOUT; 0: a minute */
 };
 /* The text of a pod's log so far, appended to out; the server is asked for no more than out's room,
  * so a full buffer means that there may be more. */

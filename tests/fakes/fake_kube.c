@@ -48,6 +48,7 @@ struct fake_kube {
     unsigned ended, bookmarks;
     bool cut, expire_inside, held, stop;
     const char *held_plural; /* or NULL */
+    const char *hung_logs;   /* or NULL */
     char *token;
     unsigned uids;
     uint64_t ticks; /* moves with every change or request */
@@ -568,6 +569,11 @@ static bool pod_log(struct fake_kube *k, const struct path *p, struct fake_http_
 {
     const char *text = nb_map_get(k->logs, p->name, strlen(p->name));
 
+    if (k->hung_logs && nb_starts_with(p->name, k->hung_logs)) {
+        reply->cut_after_bytes = 0;
+        reply->hang = true;
+        return true;
+    }
     if (!text)
         return refuse(reply, 404, "NotFound");
     fake_http_reply_text(reply, 200, text);
@@ -832,6 +838,13 @@ char *fake_kube_name(struct fake_kube *k, const char *path, size_t i)
     }
     pthread_mutex_unlock(&k->lock);
     return name;
+}
+
+void fake_kube_hang_logs(struct fake_kube *k, const char *prefix)
+{
+    pthread_mutex_lock(&k->lock);
+    k->hung_logs = prefix;
+    pthread_mutex_unlock(&k->lock);
 }
 
 void fake_kube_set_log(struct fake_kube *k, const char *pod, const char *text)

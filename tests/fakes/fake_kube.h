@@ -37,6 +37,9 @@ size_t fake_kube_count(struct fake_kube *k, const char *path);
 char *fake_kube_name(struct fake_kube *k, const char *path, size_t i);
 /* The log that GET .../pods/NAME/log answers; NULL: 404. Copied. */
 void fake_kube_set_log(struct fake_kube *k, const char *pod, const char *text);
+/* Logs of pods whose names begin so are never answered, as of a node that is gone; NULL: of all they
+ * are. Static text. */
+void fake_kube_hang_logs(struct fake_kube *k, const char *prefix);
 
 /* --- what was asked --- */
 /* Requests whose "METHOD target" contains the text. */

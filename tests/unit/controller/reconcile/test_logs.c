@@ -54,6 +54,11 @@ static int setup_forgetful(void **state)
                       (struct rec_logs_opts){ .poll_ms = 20, .give_up_ms = 60, .forget_ms = 1 });
 }
 
+static int setup_impatient(void **state)
+{
+    return setup_opts(state, (struct rec_logs_opts){ .poll_ms = 20, .idle_ms = 100 });
+}
+
 static int teardown(void **state)
 {
     struct fixture *f = *state;
@@ -67,20 +72,25 @@ static int teardown(void **state)
     return 0;
 }
 
-static void set_pod(struct fixture *f, int version, const char *state)
+static void set_pod_named(struct fixture *f, const char *name, int version, const char *state)
 {
     nb_auto(nb_free) char *text =
-        nb_xasprintf("{\"metadata\":{\"name\":\"p\",\"namespace\":\"a\",\"uid\":\"u\","
+        nb_xasprintf("{\"metadata\":{\"name\":\"%s\",\"namespace\":\"a\",\"uid\":\"u\","
                      "\"resourceVersion\":\"%d\","
                      "\"labels\":{\"neo4jbackup.dev/backup-name\":\"x\",\"job-name\":\"j\"}},"
                      "\"status\":{\"phase\":\"Running\",\"containerStatuses\":[{\"name\":"
                      "\"worker\",\"state\":{%s}}]}}",
-                     version, state);
+                     name, version, state);
     nb_auto(nb_json_free) struct nb_json *json = NULL;
     struct nb_error err = NB_ERROR_INIT;
 
     assert_true(nb_json_parse(text, strlen(text), 65536, &json, &err));
     ctl_store_apply(f->pods, json);
+}
+
+static void set_pod(struct fixture *f, int version, const char *state)
+{
+    set_pod_named(f, "p", version, state);
 }
 
 #define RUNNING "\"running\":{}"
@@ -179,6 +189,64 @@ static void new_pod_of_the_job_begins_anew(void **state)
     assert_int_not_equal(second->progress.percent, 90);
 }
 
+/* Pods on a node that is gone: each was tried, and failed, before the others are looked at. */
+static void follow_dead_pods(struct fixture *f, unsigned count)
+{
+    fake_kube_hang_logs(f->kube, "dead-");
+    for (unsigned i = 0; i < count; i++) {
+        nb_auto(nb_free) char *pod = nb_xasprintf("dead-%u", i);
+
+        set_pod_named(f, pod, 1, RUNNING);
+        rec_logs_follow(f->logs, "a", pod, pod, "a/dead");
+    }
+    while (fake_kube_requests(f->kube, "dead-") < count)
+        assert_true(fake_kube_wait(f->kube, 10000));
+}
+
+static void node_that_is_gone_holds_nobody_else_up(void **state)
+{
+    enum { DEAD = 40, ROUNDS = 5 };
+    struct fixture *f = *state;
+    int64_t begun = nb_clock_mono_ms();
+
+    follow_dead_pods(f, DEAD);
+    set_pod(f, 1, RUNNING);
+    for (int i = 0; i < ROUNDS; i++) {
+        nb_auto(nb_free) char *text = nb_xasprintf(
+            "2025-10-08T02:00:0%d.000000000Z {\"event\":\"progress\",\"stage\":\"Indexes\","
+            "\"percent\":%d}\n",
+            i, 10 + i);
+        nb_auto(api_log_free) struct api_log *log = NULL;
+
+        fake_kube_set_log(f->kube, "p", text);
+        rec_logs_follow(f->logs, "a", "j", "p", "a/x");
+        log = woken(f);
+        assert_int_equal(log->progress.percent, 10 + i);
+    }
+    set_pod(f, 2, ENDED);
+    api_log_free(woken(f));
+    /* One after the other, each given its 100 ms again and again, would need far longer; each waits
+     * longer after each failure. */
+    assert_true(nb_clock_mono_ms() - begun < 10000);
+    assert_true(fake_kube_requests(f->kube, "dead-") < DEAD * 12);
+}
+
+static void pod_that_answers_again_is_read(void **state)
+{
+    struct fixture *f = *state;
+    nb_auto(api_log_free) struct api_log *log = NULL;
+
+    fake_kube_hang_logs(f->kube, "p");
+    fake_kube_set_log(f->kube, "p", STAMP(1) PROGRESS(10));
+    set_pod(f, 1, RUNNING);
+    rec_logs_follow(f->logs, "a", "j", "p", "a/x");
+    while (fake_kube_requests(f->kube, "/pods/p/log") < 2)
+        assert_true(fake_kube_wait(f->kube, 10000));
+    fake_kube_hang_logs(f->kube, NULL);
+    log = woken(f);
+    assert_int_equal(log->progress.percent, 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +257,9 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(pod_that_is_gone_is_given_up_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(new_pod_of_the_job_begins_anew, setup, teardown),
+        cmocka_unit_test_setup_teardown(node_that_is_gone_holds_nobody_else_up, setup_impatient,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(pod_that_answers_again_is_read, setup_impatient, teardown),
     };
 
     http_global_init();
