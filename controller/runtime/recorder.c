@@ -6,12 +6,19 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "base/retry.h"
 #include "base/thread.h"
 #include "controller/runtime/event_limit.h"
 #include "kube/status.h"
 
 enum { WAITING_MAX = 1000, TEXT_MAX_BYTES = 1024, STOP_MS = 2000, TRIES = 3, CALL_MS = 10000 };
+
+static struct nb_metric dropped_total =
+    NB_METRIC(NB_COUNTER, "neo4jbackup_controller_events_dropped_total",
+              "Events that were not written: too many waited (queue_full), too many of one object "
+              "(rate_limited), or the API server refused (failed).",
+              "cause");
 
 struct event {
     struct event *next;
@@ -31,6 +38,7 @@ struct ctl_recorder {
     struct event *first, **last;
     size_t waiting;
     bool stop, ended;
+    bool full; /* and that was said */
 };
 
 static void event_free(struct event *e)
@@ -58,10 +66,48 @@ static char *cut(const char *s, size_t max)
     return nb_xstrndup(s, n);
 }
 
-void ctl_recorder_event(struct ctl_recorder *r, const struct ctl_reference *about, bool warning,
-                        const char *reason, const char *text)
+/* Lock held. Takes out the one that waits longest and is no warning; NULL: all are. */
+static struct event *give_way(struct ctl_recorder *r)
 {
-    nb_auto(event_free) struct event *e = NB_NEW(struct event);
+    for (struct event **at = &r->first; *at; at = &(*at)->next) {
+        struct event *e = *at;
+
+        if (e->warning)
+            continue;
+        *at = e->next;
+        if (!e->next)
+            r->last = at;
+        r->waiting--;
+        return e;
+    }
+    return NULL;
+}
+
+/* Lock held. What is dropped for it, perhaps itself: the caller's. */
+static struct event *push(struct ctl_recorder *r, struct event *e, bool *ret_news)
+{
+    struct event *dropped = NULL;
+
+    *ret_news = false;
+    if (r->waiting >= WAITING_MAX) {
+        *ret_news = !r->full;
+        r->full = true;
+        dropped = e->warning ? give_way(r) : e;
+        dropped = dropped ? dropped : e;
+    }
+    if (dropped == e)
+        return e;
+    r->waiting++;
+    *r->last = e;
+    r->last = &e->next;
+    pthread_cond_signal(&r->changed);
+    return dropped;
+}
+
+static struct event *event_new(const struct ctl_reference *about, bool warning, const char *reason,
+                               const char *text)
+{
+    struct event *e = NB_NEW(struct event);
 
     e->api_version = nb_xstrdup(about->api_version);
     e->kind = nb_xstrdup(about->kind);
@@ -72,15 +118,35 @@ void ctl_recorder_event(struct ctl_recorder *r, const struct ctl_reference *abou
     e->text = cut(text, TEXT_MAX_BYTES);
     e->warning = warning;
     e->at_unix_seconds = nb_clock_unix_seconds();
+    return e;
+}
+
+void ctl_recorder_event(struct ctl_recorder *r, const struct ctl_reference *about, bool warning,
+                        const char *reason, const char *text)
+{
+    struct event *e = event_new(about, warning, reason, text);
+    nb_auto(event_free) struct event *dropped = NULL;
+    bool news = false, stopping;
+
     pthread_mutex_lock(&r->lock);
-    if (r->waiting < WAITING_MAX && !r->stop) {
-        r->waiting++;
-        *r->last = e;
-        r->last = &e->next;
-        e = NULL;
-        pthread_cond_signal(&r->changed);
-    }
+    stopping = r->stop;
+    dropped = stopping ? e : push(r, e, &news);
     pthread_mutex_unlock(&r->lock);
+    if (dropped && !stopping)
+        nb_metric_add(&dropped_total, 1, "queue_full");
+    if (news)
+        nb_log(NB_LOG_WARN, "events are dropped: too many wait to be written",
+               NB_F_INT("waiting", WAITING_MAX), NB_F_END);
+}
+
+static void write_message(struct nb_jw *w, const struct event *e,
+                          const struct ctl_event_record *record)
+{
+    nb_auto(nb_free) char *whole =
+        nb_xasprintf("%s%s", record->combined ? "(combined from similar events): " : "", e->text);
+    nb_auto(nb_free) char *text = cut(whole, TEXT_MAX_BYTES);
+
+    nb_jw_kv_str(w, "message", text);
 }
 
 static void write_create(const struct ctl_recorder *r, const struct event *e,
@@ -108,7 +174,7 @@ static void write_create(const struct ctl_recorder *r, const struct event *e,
     nb_jw_object_end(&w);
     nb_jw_kv_str(&w, "type", e->warning ? "Warning" : "Normal");
     nb_jw_kv_str(&w, "reason", e->reason);
-    nb_jw_kv_str(&w, "message", e->text);
+    write_message(&w, e, record);
     nb_jw_kv_str(&w, "firstTimestamp", at);
     nb_jw_kv_str(&w, "lastTimestamp", at);
     nb_jw_kv_i64(&w, "count", 1);
@@ -119,7 +185,8 @@ static void write_create(const struct ctl_recorder *r, const struct event *e,
     nb_jw_object_end(&w);
 }
 
-static void write_count(const struct ctl_event_record *record, struct nb_buf *out)
+static void write_count(const struct event *e, const struct ctl_event_record *record,
+                        struct nb_buf *out)
 {
     struct nb_jw w = NB_JW_INIT(out);
     char at[NB_TIME_TEXT_MAX];
@@ -127,6 +194,8 @@ static void write_count(const struct ctl_event_record *record, struct nb_buf *ou
     nb_jw_object(&w);
     nb_jw_kv_i64(&w, "count", record->count);
     nb_jw_kv_str(&w, "lastTimestamp", nb_time_format(record->last_unix_seconds, at));
+    if (record->combined)
+        write_message(&w, e, record);
     nb_jw_object_end(&w);
 }
 
@@ -159,9 +228,9 @@ static bool create(struct ctl_recorder *r, const struct event *e, struct ctl_eve
 static bool count_up(struct ctl_recorder *r, const struct event *e,
                      const struct ctl_event_record *record, struct nb_error *err)
 {
-    nb_auto_done(nb_buf_done) struct nb_buf body = NB_BUF_INIT(1024);
+    nb_auto_done(nb_buf_done) struct nb_buf body = NB_BUF_INIT(16 << 10);
 
-    write_count(record, &body);
+    write_count(e, record, &body);
     return kube_patch(r->client, &KUBE_EVENTS, e->ns, record->name, NULL, KUBE_PATCH_MERGE,
                       nb_buf_str(&body), r->cancel, NULL, err);
 }
@@ -169,13 +238,15 @@ static bool count_up(struct ctl_recorder *r, const struct event *e,
 static bool put(struct ctl_recorder *r, const struct event *e, struct nb_error *err)
 {
     struct nb_retry retry = NB_RETRY_INIT(500, 5000, TRIES, INT64_MAX);
+    const struct ctl_event_said said = { e->uid, e->warning, e->reason, e->text };
     struct ctl_event_record *record;
-    enum ctl_event_step step =
-        ctl_event_limit_ask(r->limit, e->uid, e->reason, e->text, e->at_unix_seconds, &record);
+    enum ctl_event_step step = ctl_event_limit_ask(r->limit, &said, e->at_unix_seconds, &record);
     bool ok;
 
-    if (step == CTL_EVENT_DROP)
+    if (step == CTL_EVENT_DROP) {
+        nb_metric_add(&dropped_total, 1, "rate_limited");
         return true;
+    }
     do {
         if (step == CTL_EVENT_COUNT) {
             ok = count_up(r, e, record, err);
@@ -208,6 +279,8 @@ static struct event *next(struct ctl_recorder *r)
         if (!r->first)
             r->last = &r->first;
         r->waiting--;
+        if (r->waiting < WAITING_MAX / 2)
+            r->full = false; /* the next time is said again */
     }
     pthread_mutex_unlock(&r->lock);
     return e;
@@ -221,8 +294,10 @@ static void *recorder_main(void *arg)
     while ((e = next(r))) {
         struct nb_error err = NB_ERROR_INIT;
 
-        if (!nb_cancel_is_set(r->cancel) && !put(r, e, &err))
+        if (!nb_cancel_is_set(r->cancel) && !put(r, e, &err)) {
+            nb_metric_add(&dropped_total, 1, "failed");
             nb_log_error(NB_LOG_DEBUG, "event not written", &err);
+        }
         event_free(e);
     }
     pthread_mutex_lock(&r->lock);

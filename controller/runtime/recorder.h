@@ -3,9 +3,10 @@
 
 /*
  * ctl_recorder: Events (core/v1), written by a thread of its own, so that nobody waits for them.
- * The same thing said again raises the count of the Event that is there; one object may have 25
- * Events at once and then one every five minutes; at most 1,000 wait, and more are dropped (an
- * Event is news, not a record). Any thread. Model: client-go tools/record (events_cache.go).
+ * The same thing said again raises the count of the Event that is there, as do many like it
+ * (event_limit.h); one object may have 25 Events at once and then one every five minutes; at most
+ * 1,000 wait, and more are dropped, warnings last (an Event is news, not a record). That is
+ * counted, and said once in the log. Any thread. Model: client-go tools/record (events_cache.go).
  */
 
 #include "kube/client.h"

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "controller/runtime/event_limit.h"
 #include "tests/unit/cmocka.h"
 
 static enum ctl_lease_step see(struct ctl_lease *l, const char *text, int64_t now)
@@ -85,27 +84,6 @@ static void bodies_are_as_the_api_wants_them(void **state)
     assert_non_null(strstr(nb_buf_cstr(&out), "\"holderIdentity\":\"\""));
 }
 
-static void same_event_is_counted_and_too_many_are_dropped(void **state)
-{
-    nb_auto(ctl_event_limit_free) struct ctl_event_limit *l = ctl_event_limit_new();
-    struct ctl_event_record *r;
-
-    (void)state;
-    assert_int_equal(ctl_event_limit_ask(l, "u", "R", "t", 100, &r), CTL_EVENT_CREATE);
-    r->name[0] = 'e';
-    assert_int_equal(ctl_event_limit_ask(l, "u", "R", "t", 105, &r), CTL_EVENT_COUNT);
-    assert_int_equal(r->count, 2);
-    assert_int_equal(r->first_unix_seconds, 100);
-    assert_int_equal(ctl_event_limit_ask(l, "u", "R", "other", 105, &r), CTL_EVENT_CREATE);
-    assert_int_equal(ctl_event_limit_ask(l, "u", "R", "t", 100000, &r), CTL_EVENT_CREATE);
-    for (int i = 0; i < 24; i++)
-        assert_int_not_equal(ctl_event_limit_ask(l, "u", "R", "more", 100000, &r), CTL_EVENT_DROP);
-    assert_int_equal(ctl_event_limit_ask(l, "u", "R", "more", 100000, &r), CTL_EVENT_DROP);
-    assert_int_equal(ctl_event_limit_ask(l, "other", "R", "more", 100000, &r), CTL_EVENT_CREATE);
-    assert_int_not_equal(ctl_event_limit_ask(l, "u", "R", "more", 100300, &r), CTL_EVENT_DROP);
-    assert_int_equal(ctl_event_limit_ask(l, "u", "R", "more", 100300, &r), CTL_EVENT_DROP);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,7 +91,6 @@ int main(void)
         cmocka_unit_test(holder_is_gone_when_nothing_changed_for_its_duration),
         cmocka_unit_test(senseless_duration_is_replaced_by_ours),
         cmocka_unit_test(bodies_are_as_the_api_wants_them),
-        cmocka_unit_test(same_event_is_counted_and_too_many_are_dropped),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

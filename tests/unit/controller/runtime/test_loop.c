@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "base/thread.h"
 #include "controller/runtime/recorder.h"
 #include "net/http.h"
@@ -270,6 +271,56 @@ static void recorder_writes_counts_and_survives_expired_events(void **state)
     ctl_recorder_stop(r);
 }
 
+static void recorder_tells_many_similar_events_as_one(void **state)
+{
+    struct ctl_reference about = { "neo4jbackup.dev/v1", "Neo4jBackup", "a", "x", "u1" };
+    struct fixture *f = *state;
+    struct ctl_recorder *r;
+    struct nb_error err = NB_ERROR_INIT;
+    nb_auto(nb_free) char *name = NULL;
+    nb_auto(nb_free) char *event = NULL;
+
+    assert_true(ctl_recorder_start(f->auth, "test", &r, &err));
+    for (int i = 0; i < 12; i++) {
+        nb_auto(nb_free) char *text = nb_xasprintf("run 'x-%d' failed", i);
+
+        ctl_recorder_event(r, &about, true, "BackupFailed", text);
+    }
+    while (fake_kube_requests(f->kube, "PATCH") < 1)
+        assert_true(fake_kube_wait(f->kube, 10000));
+    assert_int_equal(fake_kube_count(f->kube, EVENTS), 11);
+    name = fake_kube_name(f->kube, EVENTS, 10);
+    event = fake_kube_get(f->kube, EVENTS, name);
+    assert_non_null(strstr(event, "\"count\":2"));
+    assert_non_null(strstr(event, "\"(combined from similar events): run 'x-11' failed\""));
+    ctl_recorder_stop(r);
+}
+
+static void recorder_that_is_full_drops_news_before_warnings(void **state)
+{
+    struct ctl_reference busy = { "neo4jbackup.dev/v1", "Neo4jBackup", "a", "x", "u1" };
+    struct ctl_reference late = { "neo4jbackup.dev/v1", "Neo4jBackup", "a", "late", "u2" };
+    const struct fake_kube_fault fault = { .method = "POST", .times = 2, .status = 503 };
+    nb_auto_done(nb_buf_done) struct nb_buf page = NB_BUF_INIT(1 << 20);
+    struct fixture *f = *state;
+    struct ctl_recorder *r;
+    struct nb_error err = NB_ERROR_INIT;
+
+    fake_kube_fail(f->kube, &fault);
+    assert_true(ctl_recorder_start(f->auth, "test", &r, &err));
+    for (int i = 0; i < 1010; i++) /* while the first is tried again */
+        ctl_recorder_event(r, &busy, false, "RunCreated", "the same");
+    ctl_recorder_event(r, &late, true, "Overdue", "a backup is overdue");
+    while (fake_kube_count(f->kube, EVENTS) < 2)
+        assert_true(fake_kube_wait(f->kube, 20000));
+    nb_metrics_format(&page);
+    assert_non_null(strstr(nb_buf_cstr(&page),
+                           "neo4jbackup_controller_events_dropped_total{cause=\"queue_full\"} "));
+    assert_non_null(strstr(nb_buf_cstr(&page),
+                           "neo4jbackup_controller_events_dropped_total{cause=\"rate_limited\"} "));
+    ctl_recorder_stop(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,6 +332,9 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(each_worker_can_write, setup, teardown),
         cmocka_unit_test_setup_teardown(recorder_writes_counts_and_survives_expired_events, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(recorder_tells_many_similar_events_as_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(recorder_that_is_full_drops_news_before_warnings, setup,
                                         teardown),
     };
 
