@@ -4,6 +4,7 @@
 #include <libwebsockets.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -14,7 +15,25 @@ enum {
     HEAD_MAX = 2048,
     CONNECTIONS_MAX = 32,
     REQUEST_SECONDS = 10,
-    KEEPALIVE_SECONDS = 30
+    KEEPALIVE_SECONDS = 30,
+    KEPT_MAX = 4 /* answers of one route in memory, where they are kept */
+};
+
+/* An answer, for all connections that get it. Counted; only the server's thread has to do with it. */
+struct page {
+    unsigned refs;
+    unsigned *alive; /* of its route; NULL: not kept */
+    int status;
+    const char *content_type;
+    char *body;
+    size_t length;
+    int64_t made_mono_ms;
+};
+
+/* Of each route. */
+struct kept {
+    struct page *newest;
+    unsigned alive;
 };
 
 struct web_server {
@@ -23,18 +42,29 @@ struct web_server {
     struct lws_context *context;
     struct lws_vhost *vhost;
     struct nb_thread *thread;
-    int stop; /* atomic */
+    struct kept *kept; /* as many as routes */
+    int stop;          /* atomic */
 };
 
 /* libwebsockets' memory for one connection, zeroed by it. */
 struct session {
-    char *body;
-    size_t length, sent;
+    struct page *page;
+    size_t sent;
 };
+
+static void page_unref(struct page *p)
+{
+    if (!p || --p->refs > 0)
+        return;
+    if (p->alive)
+        --*p->alive;
+    free(p->body);
+    free(p);
+}
 
 static void session_done(struct session *s)
 {
-    free(s->body);
+    page_unref(s->page);
     *s = (struct session){ 0 };
 }
 
@@ -47,14 +77,14 @@ static const struct web_route *find_route(const struct web_server *s, const char
 }
 
 /* 0: go on; else what the callback returns: the connection is closed. */
-static int send_head(struct lws *wsi, const struct web_reply *reply, size_t length)
+static int send_head(struct lws *wsi, const struct page *page)
 {
     static const char no_store[] = "no-store";
     unsigned char buffer[LWS_PRE + HEAD_MAX], *start = buffer + LWS_PRE, *p = start,
                                               *end = buffer + sizeof(buffer) - 1;
 
-    if (lws_add_http_common_headers(wsi, (unsigned)reply->status, reply->content_type,
-                                    (lws_filepos_t)length, &p, end) ||
+    if (lws_add_http_common_headers(wsi, (unsigned)page->status, page->content_type,
+                                    (lws_filepos_t)page->length, &p, end) ||
         lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_CACHE_CONTROL,
                                      (const unsigned char *)no_store, (int)sizeof(no_store) - 1, &p,
                                      end) ||
@@ -69,19 +99,15 @@ static int complete(struct lws *wsi, struct session *session)
     return lws_http_transaction_completed(wsi) ? -1 : 0;
 }
 
-static int answer(struct web_server *s, struct lws *wsi, struct session *session, const char *path)
+/* route NULL: none of that path. refused: 0, or the status. */
+static struct page *page_new(const struct web_route *route, int refused)
 {
-    bool is_head = lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) > 0;
-    bool is_get = lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) > 0;
-    const struct web_route *route = find_route(s, path);
     struct web_reply reply = { .status = 200, .content_type = "text/plain; charset=utf-8" };
+    struct page *page = NB_NEW(struct page);
 
     nb_buf_init(&reply.body, BODY_MAX);
-    session_done(session);
-    if (!is_get && !is_head)
-        reply.status = 405;
-    else if (!route)
-        reply.status = 404;
+    if (refused)
+        reply.status = refused;
     else
         route->handler(route->ctx, &reply);
     if (reply.body.overflow) {
@@ -90,12 +116,53 @@ static int answer(struct web_server *s, struct lws *wsi, struct session *session
     }
     if (reply.body.len == 0 && reply.status >= 400)
         nb_buf_printf(&reply.body, "%d\n", reply.status);
-    session->length = reply.body.len;
-    session->body = nb_buf_take(&reply.body);
+    page->refs = 1;
+    page->status = reply.status;
+    page->content_type = reply.content_type;
+    page->length = reply.body.len;
+    page->body = nb_buf_take(&reply.body);
+    page->made_mono_ms = nb_clock_mono_ms();
     nb_buf_done(&reply.body);
-    if (send_head(wsi, &reply, session->length))
+    return page;
+}
+
+/* The newest answer of a route that keeps them, or a newer one. */
+static struct page *page_kept(const struct web_route *route, struct kept *kept)
+{
+    struct page *newest = kept->newest;
+    bool stale = !newest || nb_clock_mono_ms() - newest->made_mono_ms >= route->keep_ms;
+
+    /* One that nobody else reads makes room for the new one. */
+    if (stale && (!newest || newest->refs == 1 || kept->alive < KEPT_MAX)) {
+        page_unref(newest);
+        kept->newest = newest = page_new(route, 0);
+        newest->alive = &kept->alive;
+        kept->alive++;
+    }
+    newest->refs++;
+    return newest;
+}
+
+static struct page *page_for(struct web_server *s, const char *path, bool allowed)
+{
+    const struct web_route *route = find_route(s, path);
+
+    if (!allowed || !route)
+        return page_new(NULL, allowed ? 404 : 405);
+    return route->keep_ms > 0 ? page_kept(route, &s->kept[route - s->opts.routes])
+                              : page_new(route, 0);
+}
+
+static int answer(struct web_server *s, struct lws *wsi, struct session *session, const char *path)
+{
+    bool is_head = lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) > 0;
+    bool is_get = lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) > 0;
+
+    session_done(session);
+    session->page = page_for(s, path, is_get || is_head);
+    if (send_head(wsi, session->page))
         return -1;
-    if (is_head || session->length == 0)
+    if (is_head || session->page->length == 0)
         return complete(wsi, session);
     lws_callback_on_writable(wsi);
     return 0;
@@ -104,11 +171,14 @@ static int answer(struct web_server *s, struct lws *wsi, struct session *session
 static int send_piece(struct lws *wsi, struct session *session)
 {
     unsigned char buffer[LWS_PRE + PIECE];
-    size_t left = session->length - session->sent, n = left < PIECE ? left : PIECE;
+    const struct page *page = session->page;
+    size_t left, n;
 
-    if (!session->body)
+    if (!page)
         return 0;
-    memcpy(buffer + LWS_PRE, session->body + session->sent, n);
+    left = page->length - session->sent;
+    n = left < PIECE ? left : PIECE;
+    memcpy(buffer + LWS_PRE, page->body + session->sent, n);
     if (lws_write(wsi, buffer + LWS_PRE, n, n == left ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) <
         (int)n)
         return -1;
@@ -215,6 +285,7 @@ bool web_server_start(const struct web_server_opts *opts, struct web_server **re
     nb_auto(web_server_stop) struct web_server *s = NB_NEW(struct web_server);
 
     s->opts = *opts;
+    s->kept = nb_xcalloc(opts->route_count + 1, sizeof(struct kept));
     if (!web_address_parse(opts->listen, &s->address, err))
         return false;
     lws_set_log_level(LLL_ERR | LLL_WARN, on_log);
@@ -235,6 +306,9 @@ void web_server_stop(struct web_server *s)
     }
     if (s->context)
         lws_context_destroy(s->context);
+    for (size_t i = 0; i < s->opts.route_count; i++)
+        page_unref(s->kept[i].newest);
+    free(s->kept);
     free(s);
 }
 

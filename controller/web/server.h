@@ -20,6 +20,10 @@ struct web_route {
     const char *path; /* exact */
     web_handler *handler;
     void *ctx;
+    /* So long an answer is given again, to whoever asks; 0: each gets its own. Of one that takes
+     * long to make or is large, at most 4 are in memory, however slowly they are read: while all
+     * are, the newest is given again whatever its age. */
+    int64_t keep_ms;
 };
 
 struct web_server_opts {

@@ -14,9 +14,10 @@ struct fixture {
     struct web_server *server;
     struct http_client *client;
     struct web_health health;
-    struct web_route routes[4];
+    struct web_route routes[6];
     bool ready;
     size_t big;
+    unsigned made; /* atomic; of what is kept */
 };
 
 static bool is_ready(void *ctx)
@@ -32,20 +33,33 @@ static void big(void *ctx, struct web_reply *reply)
         nb_buf_putc(&reply->body, (char)('a' + i % 26));
 }
 
+/* A page that no socket's buffers hold: a reader who does not read holds it. */
+static void kept(void *ctx, struct web_reply *reply)
+{
+    struct fixture *f = ctx;
+
+    nb_buf_printf(&reply->body, "%u\n", __atomic_add_fetch(&f->made, 1, __ATOMIC_SEQ_CST));
+    big(ctx, reply);
+}
+
 static int setup(void **state)
 {
     struct fixture *f = NB_NEW(struct fixture);
     struct web_server_opts opts = { .listen = "127.0.0.1:0",
                                     .routes = f->routes,
-                                    .route_count = 4 };
+                                    .route_count = 6 };
     struct http_client_opts http = { 0 };
     struct nb_error err = NB_ERROR_INIT;
 
     f->health = (struct web_health){ .ready = is_ready, .ready_ctx = f };
-    f->routes[0] = (struct web_route){ "/healthz", web_healthz, NULL };
-    f->routes[1] = (struct web_route){ "/readyz", web_readyz, &f->health };
-    f->routes[2] = (struct web_route){ "/metrics", web_metrics, NULL };
-    f->routes[3] = (struct web_route){ "/big", big, f };
+    f->routes[0] = (struct web_route){ .path = "/healthz", .handler = web_healthz };
+    f->routes[1] =
+        (struct web_route){ .path = "/readyz", .handler = web_readyz, .ctx = &f->health };
+    f->routes[2] = (struct web_route){ .path = "/metrics", .handler = web_metrics };
+    f->routes[3] = (struct web_route){ .path = "/big", .handler = big, .ctx = f };
+    f->routes[4] =
+        (struct web_route){ .path = "/kept", .handler = kept, .ctx = f, .keep_ms = 3600000 };
+    f->routes[5] = (struct web_route){ .path = "/short", .handler = kept, .ctx = f, .keep_ms = 1 };
     assert_true(web_server_start(&opts, &f->server, &err));
     assert_true(http_client_new(&http, &f->client, &err));
     *state = f;
@@ -180,6 +194,46 @@ static void big_answers_arrive_whole(void **state)
     }
 }
 
+static void answer_that_is_kept_is_made_once(void **state)
+{
+    nb_auto_done(http_response_done) struct http_response resp = HTTP_RESPONSE_INIT;
+    struct fixture *f = *state;
+
+    f->big = 100000;
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(ask(f, "GET", "/kept", &resp), 200);
+        assert_int_equal(resp.body.len, 2 + f->big);
+        assert_memory_equal(resp.body.data, "1\n", 2);
+    }
+    assert_int_equal(ask(f, "HEAD", "/kept", &resp), 200);
+    assert_int_equal(f->made, 1);
+}
+
+static void slow_readers_share_few_answers(void **state)
+{
+    enum { SLOW = 12 };
+    static const char get[] = "GET /short HTTP/1.1\r\nHost: x\r\n\r\n";
+    nb_auto_done(http_response_done) struct http_response resp = HTTP_RESPONSE_INIT;
+    struct net_stream *slow[SLOW];
+    struct fixture *f = *state;
+    struct nb_error err = NB_ERROR_INIT;
+    char piece[64];
+    size_t n;
+
+    f->big = 20 << 20;
+    for (int i = 0; i < SLOW; i++) { /* each has the first bytes and then takes no more */
+        assert_true(net_tcp_connect("127.0.0.1", (uint16_t)web_server_port(f->server), 5000, NULL,
+                                    &slow[i], &err));
+        assert_true(net_stream_write(slow[i], get, sizeof(get) - 1, 5000, NULL, &err));
+        assert_true(net_stream_read(slow[i], piece, sizeof(piece), 30000, NULL, &n, &err));
+        assert_true(nb_cancel_sleep(NULL, 2, &err)); /* longer than it is kept */
+    }
+    assert_true(f->made <= 4);
+    assert_int_equal(ask(f, "GET", "/healthz", &resp), 200);
+    for (int i = 0; i < SLOW; i++)
+        net_stream_free(slow[i]);
+}
+
 static void address_is(const char *text, const char *host, unsigned port, bool ipv6)
 {
     struct web_address a;
@@ -229,6 +283,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(anything_else_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_requests_do_no_harm, setup, teardown),
         cmocka_unit_test_setup_teardown(big_answers_arrive_whole, setup, teardown),
+        cmocka_unit_test_setup_teardown(answer_that_is_kept_is_made_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(slow_readers_share_few_answers, setup, teardown),
         cmocka_unit_test(addresses_are_parsed),
         cmocka_unit_test_setup_teardown(port_in_use_is_an_error, setup, teardown),
     };
