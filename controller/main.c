@@ -3,7 +3,7 @@
  * became of them.
  *
  * Threads: main (signals, terms of leadership), one reflector a resource, the leader, the
- * recorder, the log reader, the web server, two that tell notification channels, and while we lead
+ * recorder, four log readers, the web server, two that tell notification channels, and while we lead
  * the reconcile workers.
  */
 
@@ -28,12 +28,13 @@
 #include "controller/web/health.h"
 #include "net/http.h"
 
-enum { EXIT_USAGE = 2, GRACE_MS = 10000, SYNC_POLL_MS = 50, REFLECTORS = 5 };
+enum { EXIT_USAGE = 2, GRACE_MS = 10000, SYNC_POLL_MS = 50, REFLECTORS = 5, PAGE_KEEP_MS = 1000 };
 
 struct program {
     struct ctl_options options;
     struct kube_auth *auth;
     struct rec rec;
+    struct rec_metrics *metrics;
     struct notify *notify;
     struct rec_zones *zones;
     struct ctl_reflector *reflectors[REFLECTORS];
@@ -92,6 +93,8 @@ static bool make_parts(struct program *p, struct nb_error *err)
     if (!rec_init(&p->rec, p->auth, &plan, &logs, err) || !notify_start(&notify, &p->notify, err))
         return false;
     rec_use_notify(&p->rec, p->notify);
+    p->metrics = rec_metrics_new();
+    ctl_store_on_change(p->rec.backups, rec_metrics_changed, p->metrics);
     return true;
 }
 
@@ -123,7 +126,7 @@ static void more_metrics(void *ctx, struct nb_buf *out)
     struct program *p = ctx;
 
     if (__atomic_load_n(&p->leading, __ATOMIC_RELAXED))
-        rec_metrics_write(p->rec.backups, out);
+        rec_metrics_write(p->metrics, out);
 }
 
 static bool start_web(struct program *p, struct nb_error *err)
@@ -135,9 +138,12 @@ static bool start_web(struct program *p, struct nb_error *err)
     if (nb_streq(p->options.metrics_addr, "0"))
         return true;
     p->health = (struct web_health){ is_ready, &p->rec, more_metrics, p };
-    p->routes[0] = (struct web_route){ "/healthz", web_healthz, NULL };
-    p->routes[1] = (struct web_route){ "/readyz", web_readyz, &p->health };
-    p->routes[2] = (struct web_route){ "/metrics", web_metrics, &p->health };
+    p->routes[0] = (struct web_route){ .path = "/healthz", .handler = web_healthz };
+    p->routes[1] =
+        (struct web_route){ .path = "/readyz", .handler = web_readyz, .ctx = &p->health };
+    p->routes[2] = (struct web_route){
+        .path = "/metrics", .handler = web_metrics, .ctx = &p->health, .keep_ms = PAGE_KEEP_MS
+    };
     return web_server_start(&opts, &p->web, err);
 }
 
@@ -248,6 +254,7 @@ static void program_done(struct program *p)
     web_server_stop(p->web);
     notify_stop(p->notify);
     rec_done(&p->rec);
+    rec_metrics_free(p->metrics);
     rec_zones_free(p->zones);
     kube_auth_free(p->auth);
     ctl_options_done(&p->options);

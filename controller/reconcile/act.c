@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "controller/reconcile/kinds.h"
+#include "controller/reconcile/run_metrics.h"
 #include "kube/status.h"
 
 static struct nb_metric actions_total =
@@ -161,6 +162,8 @@ static bool create(struct rec_act *act, const struct plan_action *a, enum rec_ou
                      nb_str_from(a->body), act->work->cancel, &made, err))
         return kube_error_is_already_exists(err) && adopt(act, a, ret, err);
     note_written(act, a->object, made);
+    if (a->object == PLAN_OBJ_RUN)
+        rec_run_metrics_created(act->view->backup, made, nb_clock_unix_ms());
     nb_log(NB_LOG_INFO, "created", NB_F_STR("kind", resource_of(a->object)->kind),
            NB_F_STR("name", a->name), NB_F_END);
     return true;
@@ -181,6 +184,18 @@ static bool delete (struct rec_act *act, const struct plan_action *a, struct nb_
     return true;
 }
 
+/* As it was when the plan was made; NULL: it is not known. */
+static const struct api_run *view_run(const struct rec_act *act, const char *name)
+{
+    for (size_t i = 0; i < act->view->runs.count; i++) {
+        const struct api_run *run = act->view->runs.items[i];
+
+        if (nb_streq(run->meta.name, name))
+            return run;
+    }
+    return NULL;
+}
+
 static bool patch(struct rec_act *act, const struct plan_action *a, struct nb_error *err)
 {
     nb_auto(nb_json_free) struct nb_json *now = NULL;
@@ -189,6 +204,8 @@ static bool patch(struct rec_act *act, const struct plan_action *a, struct nb_er
                    a->kind == PLAN_PATCH_STATUS ? "status" : NULL, KUBE_PATCH_MERGE,
                    nb_str_from(a->body), act->work->cancel, &now, err)) {
         note_written(act, a->object, now);
+        if (a->object == PLAN_OBJ_RUN)
+            rec_run_metrics_written(view_run(act, a->name), now);
         return true;
     }
     /* Deleted since the store saw it: that is being overtaken, not a fault. */
@@ -197,8 +214,29 @@ static bool patch(struct rec_act *act, const struct plan_action *a, struct nb_er
     return false;
 }
 
+/* The run that an Event about a Neo4jBackup speaks of first, as "run 'NAME'" with a name that is one of
+ * its runs'; "": none. */
+static void event_run(const struct plan_action *a, char *out, size_t size)
+{
+    static const char before[] = "run '";
+    size_t n = strlen(a->name), length;
+    const char *at = a->object == PLAN_OBJ_BACKUP ? strstr(a->text, before) : NULL;
+
+    out[0] = '\0';
+    if (!at)
+        return;
+    at += sizeof(before) - 1;
+    length = strcspn(at, "'");
+    if (length < size && at[length] == '\'' && length > n + 1 && strncmp(at, a->name, n) == 0 &&
+        at[n] == '-') {
+        memcpy(out, at, length);
+        out[length] = '\0';
+    }
+}
+
 static void event(struct rec_act *act, const struct plan_action *a)
 {
+    char run[254];
     const struct kube_resource *res = resource_of(a->object);
     nb_auto_done(nb_buf_done) struct nb_buf version = NB_BUF_INIT(256);
     struct ctl_reference about = {
@@ -207,9 +245,11 @@ static void event(struct rec_act *act, const struct plan_action *a)
 
     kube_api_version(res, &version);
     about.api_version = nb_buf_cstr(&version);
+    event_run(a, run, sizeof(run));
     ctl_recorder_event(act->rec->recorder, &about, a->event_warning, a->reason, a->text);
     nb_log(a->event_warning ? NB_LOG_WARN : NB_LOG_INFO, a->text, NB_F_STR("reason", a->reason),
-           NB_F_STR("kind", res->kind), NB_F_STR("name", a->name), NB_F_END);
+           NB_F_STR("kind", res->kind), NB_F_STR("name", a->name),
+           run[0] ? NB_F_STR("run", run) : NB_F_END, NB_F_END);
 }
 
 static void follow(struct rec_act *act, const struct plan_action *a)

@@ -7,10 +7,9 @@
  * feed an api_log per Job. When one has changed, the key of its backup is queued.
  *
  * A node that does not answer takes nobody else's turn: a read from which nothing comes for 5 s is
- * ended; its pod waits longer after each failure (a minute at most), goes behind all others that
- * are due, and no
- * more than two threads are at such pods. Before progress goes what has ended, since a run waits
- * for it.
+ * ended; its pod waits longer after each failure (a minute at most) and goes behind all others that
+ * are due, and no more than two threads are at such pods. Before progress goes what has ended,
+ * since a run waits for it.
  *
  * A log that cannot be read for 30 s after its container ended, or whose pod is gone, is given up
  * ("failed"). Two minutes after it was read as far as it can be a log is forgotten, or those of all
