@@ -75,6 +75,20 @@ static void parse_worker(struct nb_arena *a, const struct nb_json *status, struc
     p->terminated_message = api_str(a, ended, "message", "");
 }
 
+/* A worker that waits for an init container says no more than that; this one says why (the scratch
+ * Neo4j's image, and what others put into pods). */
+static void parse_init(struct nb_arena *a, const struct nb_json *status, struct api_pod *p)
+{
+    const char *reason = api_str(a, status, "state.waiting.reason", "");
+    const char *message = api_str(a, status, "state.waiting.message", "");
+
+    if (!*reason || nb_streq(reason, "PodInitializing"))
+        return;
+    p->waiting_reason = reason;
+    p->waiting_message = api_printf(a, "container '%s'%s%s", api_str(a, status, "name", ""),
+                                    *message ? ": " : "", message);
+}
+
 bool api_pod_parse(const struct nb_json *object, struct api_pod **ret, struct nb_error *err)
 {
     struct api_pod *p;
@@ -96,6 +110,10 @@ bool api_pod_parse(const struct nb_json *object, struct api_pod **ret, struct nb
          c = nb_json_next(c))
         if (nb_streq(nb_json_str(nb_json_get(c, "name"), ""), API_WORKER_CONTAINER))
             parse_worker(a, c, p);
+    for (const struct nb_json *c =
+             nb_json_first(nb_json_at(object, "status.initContainerStatuses"));
+         c && !p->running && !p->terminated; c = nb_json_next(c))
+        parse_init(a, c, p);
     *ret = p;
     return true;
 }

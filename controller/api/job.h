@@ -44,8 +44,8 @@ struct api_pod {
     const char *job;                      /* name of the Job that owns it */
     const char *phase, *reason, *message; /* status.… */
     struct api_conditions conditions;
-    bool has_worker; /* the worker container's status is there */
-    const char *waiting_reason, *waiting_message;
+    bool has_worker;                              /* the worker container's status is there */
+    const char *waiting_reason, *waiting_message; /* or of the init container that it waits for */
     bool running;
     bool terminated;
     int64_t exit_code, signal, started, finished;

@@ -40,6 +40,8 @@ static const char *const pod_fields[] = { META,
                                           "status.conditions.lastTransitionTime",
                                           "status.containerStatuses.name",
                                           "status.containerStatuses.state",
+                                          "status.initContainerStatuses.name",
+                                          "status.initContainerStatuses.state",
                                           NULL };
 
 static const char *own_key(const struct nb_json *object, const char *prefix, const char *name,
