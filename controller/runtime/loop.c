@@ -8,7 +8,12 @@
 #include "base/metrics.h"
 #include "base/thread.h"
 
-enum { WORKERS_MAX = 32, SLOW_RETRY_MS = 30000 };
+enum {
+    WORKERS_MAX = 32,
+    SLOW_RETRY_MS = 30000,     /* what a person must mend outside of the object */
+    INVALID_RETRY_MS = 300000, /* what the API server refuses as it is */
+    FAILED_WAKE_MIN_MS = 5000, /* a wake that is due already is no way around the back-off */
+};
 
 struct worker {
     struct ctl_loop *loop;
@@ -34,7 +39,7 @@ static struct nb_metric errors = NB_METRIC(NB_COUNTER, "controller_runtime_recon
                                            "Reconciliations that failed.", "controller");
 static struct nb_metric terminal =
     NB_METRIC(NB_COUNTER, "controller_runtime_terminal_reconcile_errors_total",
-              "Failures that are not tried again.", "controller");
+              "Failures that only a change can mend; tried again every 5 minutes.", "controller");
 static struct nb_metric seconds =
     NB_METRIC_HISTOGRAM("controller_runtime_reconcile_time_seconds",
                         "How long one reconciliation took.", time_bounds, "controller");
@@ -64,6 +69,11 @@ static void ended_well(struct ctl_loop *l, const struct ctl_work *work)
                   work->requeue_after_ms >= 0 ? "requeue_after" : "success");
 }
 
+static int64_t longer(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 static void ended_badly(struct ctl_loop *l, const struct ctl_work *work, const struct nb_error *err)
 {
     int64_t min_delay = err->retry_after_ms > 0 ? err->retry_after_ms : 0;
@@ -80,13 +90,12 @@ static void ended_badly(struct ctl_loop *l, const struct ctl_work *work, const s
     case NB_E_INVALID:
         nb_log_error(NB_LOG_ERROR, "reconciliation failed, waiting for a change", err);
         nb_metric_add(&terminal, 1, l->opts.name);
-        ctl_queue_forget(l->opts.queue, work->key);
+        ctl_queue_fail(l->opts.queue, work->key, longer(min_delay, INVALID_RETRY_MS));
         break;
     case NB_E_DENIED:
     case NB_E_NOT_FOUND:
         nb_log_error(NB_LOG_ERROR, "reconciliation failed", err);
-        ctl_queue_fail(l->opts.queue, work->key,
-                       min_delay > SLOW_RETRY_MS ? min_delay : SLOW_RETRY_MS);
+        ctl_queue_fail(l->opts.queue, work->key, longer(min_delay, SLOW_RETRY_MS));
         break;
     default:
         nb_log_error(nb_error_is_transient(err) ? NB_LOG_WARN : NB_LOG_ERROR,
@@ -94,6 +103,9 @@ static void ended_badly(struct ctl_loop *l, const struct ctl_work *work, const s
         ctl_queue_fail(l->opts.queue, work->key, min_delay);
         break;
     }
+    if (work->requeue_after_ms >= 0)
+        ctl_queue_add_after(l->opts.queue, work->key,
+                            longer(work->requeue_after_ms, longer(min_delay, FAILED_WAKE_MIN_MS)));
     nb_metric_add(&total, 1, l->opts.name, "error");
     nb_metric_add(&errors, 1, l->opts.name);
 }

@@ -5,10 +5,12 @@
  * ctl_loop: N workers that take keys from a queue and call a reconciler. What becomes of the key:
  *   true                   the back-off is forgotten; again after requeue_after_ms if that is >= 0
  *   false, CONFLICT        somebody wrote first: again soon, no failure
- *   false, INVALID         no retry: only a change of the object can help
+ *   false, INVALID         a change must help: again after 5 min or more
  *   false, CANCELLED       silent; the key stays queued for whoever leads next
  *   false, DENIED, NOT_FOUND  a person must help: again after 30 s or more
  *   false, else            back-off
+ * A failure does not undo requeue_after_ms: the key is back by then too, if not within 5 s or sooner
+ * than the server asked for.
  * Metrics are named as controller-runtime's.
  */
 

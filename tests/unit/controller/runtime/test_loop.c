@@ -130,7 +130,7 @@ static bool invalid_first(void *ctx, struct ctl_work *work, struct nb_error *err
     return strcmp(work->key, "a/bad") != 0 || nb_fail(err, NB_E_INVALID, "Test", "bad");
 }
 
-static void terminal_failure_is_not_tried_again(void **state)
+static void invalid_object_is_not_tried_again_soon(void **state)
 {
     struct fixture *f = *state;
 
@@ -141,7 +141,7 @@ static void terminal_failure_is_not_tried_again(void **state)
         ctl_queue_add(f->queue, "a/good");
         wait_calls(f, 2 + i);
     }
-    ctl_queue_add(f->queue, "a/bad"); /* only a change brings it back */
+    ctl_queue_add(f->queue, "a/bad"); /* a change brings it back at once */
     wait_calls(f, 7);
     assert_int_equal(f->calls, 7);
 }
@@ -326,7 +326,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(failures_are_tried_again, setup, teardown),
         cmocka_unit_test_setup_teardown(requeue_after_brings_the_key_back, setup, teardown),
-        cmocka_unit_test_setup_teardown(terminal_failure_is_not_tried_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(invalid_object_is_not_tried_again_soon, setup, teardown),
         cmocka_unit_test_setup_teardown(workers_share_keys_but_never_one_key, setup, teardown),
         cmocka_unit_test_setup_teardown(stop_breaks_off_what_takes_too_long_and_keeps_the_key,
                                         setup, teardown),
