@@ -15,7 +15,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "controller/notify/notify.h"
 #include "controller/options.h"
@@ -23,6 +25,7 @@
 #include "controller/reconcile/metrics.h"
 #include "controller/reconcile/rec.h"
 #include "controller/reconcile/zones.h"
+#include "controller/runtime/clock_watch.h"
 #include "controller/runtime/leader.h"
 #include "controller/runtime/reflector.h"
 #include "controller/web/health.h"
@@ -184,6 +187,26 @@ static bool wait_for_caches(struct program *p, struct nb_error *err)
     return true;
 }
 
+/* True when the term is over, false when we are told to stop. Meanwhile everything is planned again
+ * whenever the wall clock jumps, since what waits for a moment waits for the moment that was. */
+static bool wait_for_end(struct program *p, struct nb_cancel *term, struct ctl_clock_watch *clock)
+{
+    for (;;) {
+        struct nb_error err = NB_ERROR_INIT;
+        int64_t jump;
+
+        if (nb_cancel_poll(stop, nb_cancel_fd(term), POLLIN, CTL_CLOCK_LOOK_MS, &err))
+            return true;
+        if (err.code != NB_E_TIMEOUT)
+            return false;
+        if (!ctl_clock_watch_take(clock, nb_clock_unix_ms(), nb_clock_mono_ms(), &jump))
+            continue;
+        nb_log(NB_LOG_WARN, "the clock has jumped, looking at everything again",
+               NB_F_INT("by_ms", jump), NB_F_END);
+        rec_enqueue_all(&p->rec);
+    }
+}
+
 /* Reconciles until the term is over or we are told to stop. */
 static bool serve_term(struct program *p, struct nb_cancel *term, struct nb_error *err)
 {
@@ -198,9 +221,10 @@ static bool serve_term(struct program *p, struct nb_cancel *term, struct nb_erro
         .ctx = &p->rec,
         .cancel = term,
     };
-    struct nb_error ended = NB_ERROR_INIT;
+    struct ctl_clock_watch clock;
     struct ctl_loop *loop;
 
+    ctl_clock_watch_init(&clock, nb_clock_unix_ms(), nb_clock_mono_ms());
     rec_enqueue_all(&p->rec);
     notify_begin(p->notify, opts.fence,
                  p->leader); /* before the first plan has something to tell */
@@ -209,10 +233,7 @@ static bool serve_term(struct program *p, struct nb_cancel *term, struct nb_erro
         return false;
     }
     __atomic_store_n(&p->leading, 1, __ATOMIC_RELAXED);
-    if (nb_cancel_poll(stop, nb_cancel_fd(term), POLLIN, -1, &ended))
-        ctl_loop_stop(loop, 0);
-    else
-        ctl_loop_stop(loop, GRACE_MS);
+    ctl_loop_stop(loop, wait_for_end(p, term, &clock) ? 0 : GRACE_MS);
     notify_end(p->notify);
     __atomic_store_n(&p->leading, 0, __ATOMIC_RELAXED);
     return true;
