@@ -12,7 +12,7 @@ Job controller and the garbage collector are Kubernetes' own. The end is looked 
 
   kube_faults.py DIR FIRST COUNT [PARALLEL]       DIR: of apiserver.sh
 
-CONTROLLER: the program (build/release/neo4j-backup-controller). Prints a line a failed case and, last, how many there were,
+CONTROLLER: the program (build/release/neo4j-backup-controller). MACHINE_LOAD_ALLOWANCE_SECONDS is added to the 60 s. Prints a line a failed case and, last, how many there were,
 as tests/campaigns/run.sh wants it.
 """
 
@@ -37,7 +37,9 @@ from kube_api import GROUP, Api, Made, Node, Refused, batch, policy, worker_log,
 from kube_proxy import CLASSES, Fault, Proxy  # noqa: E402
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-LIMIT = 60  # seconds from the last fault to a stable state, on a machine that has nothing else to do
+LIMIT = 60  # seconds from the last fault to a stable state
+# What a machine that is busy with other things may take longer. Only who knows of its load sets that; the remarks say so.
+ALLOWANCE = int(os.environ.get("MACHINE_LOAD_ALLOWANCE_SECONDS", "0"))
 NO_POD = 45  # seconds after which a Job without a pod is looked at
 QUIET = 1.5  # seconds without a write: stable
 DAY = 86400
@@ -353,7 +355,6 @@ class Scenarios:
         await self.case.ended(1)
         await self.case.quiet()
         self.case.shift_clock(DAY)
-        await self.case.annotate(self.case.backup(), "poke", "1")  # a clock that jumps wakes nobody
         await self.case.ended(2)
 
     async def delete(self):
@@ -434,7 +435,7 @@ class World:
         self.started = int(time.time())
         self.program = os.environ.get("CONTROLLER", str(TOP / "build/release/neo4j-backup-controller"))
         self.cases, self.references = {}, {}
-        self.limit = LIMIT
+        self.limit = LIMIT + ALLOWANCE
         self.shim = self.dir / "clock_shift.so"
         subprocess.run(["gcc", "-shared", "-fPIC", "-O2", "-D_GNU_SOURCE", "-o", self.shim,
                         TOP / "tests/e2e/clock_shift.c"], check=True)  # fmt: skip
@@ -515,10 +516,7 @@ async def main(directory, first, count, parallel):
         world = World(directory, work)
         watching = asyncio.ensure_future(world.watch())
         await asyncio.sleep(0.2)
-        started = time.monotonic()
         await asyncio.gather(*(world.reference(s) for s in SCENARIOS))
-        # On a machine that is busy with other things all is slow, faults or not. What was needed is in the remarks.
-        world.limit = LIMIT + 4 * (time.monotonic() - started)
         numbers, failed, hit, elsewhere, late, slowest = iter(range(first, first + count)), 0, 0, 0, 0, 0.0
         by_class = collections.Counter()
 
@@ -539,6 +537,8 @@ async def main(directory, first, count, parallel):
         await asyncio.gather(*(worker() for _ in range(parallel)))
         watching.cancel()
         remarks = "%d struck, stable after at most %.0f s" % (hit, slowest)
+        if ALLOWANCE:
+            remarks += " (%d s allowed for the machine's load)" % ALLOWANCE
         if elsewhere:
             remarks += "; %d held up by the Job controller" % elsewhere
         if late:
