@@ -308,6 +308,8 @@ static void parse_status(struct nb_arena *a, const struct nb_json *v, struct api
         .destination = api_str(a, v, "destination", ""),
         .last_verification = api_time(v, "lastVerificationTime"),
         .last_verification_schedule = api_time(v, "lastVerificationScheduleTime"),
+        .verification_schedule_change = api_time(v, "verificationScheduleChangeTime"),
+        .observed_verification_schedule = api_str(a, v, "observedVerificationSchedule", ""),
         .next_verification = api_time(v, "nextVerificationTime"),
     };
     api_conditions_parse(a, nb_json_get(v, "conditions"), &ret->conditions);
@@ -390,6 +392,8 @@ void api_backup_status_write(const struct api_backup_status *s, struct nb_jw *w)
     api_write_text(w, "destination", s->destination);
     api_write_time(w, "lastVerificationTime", s->last_verification);
     api_write_time(w, "lastVerificationScheduleTime", s->last_verification_schedule);
+    api_write_time(w, "verificationScheduleChangeTime", s->verification_schedule_change);
+    api_write_text(w, "observedVerificationSchedule", s->observed_verification_schedule);
     api_write_time(w, "nextVerificationTime", s->next_verification);
     api_stored_write(&s->stored, "stored", w);
     write_points(s, w);

@@ -129,7 +129,9 @@ struct api_backup_status {
     const char *last_size; /* the printer column's "1.2 GiB" */
     int64_t last_size_bytes /* -1: unknown */, last_duration_seconds /* -1: unknown */;
     const char *destination; /* the printer column's "r2://bucket/prefix" */
-    int64_t last_verification, last_verification_schedule, next_verification;
+    int64_t last_verification, last_verification_schedule, next_verification,
+        verification_schedule_change;
+    const char *observed_verification_schedule; /* that verification_schedule_change speaks of */
     struct api_stored stored;
     struct api_restore_point *restore_points; /* newest first */
     size_t restore_point_count;

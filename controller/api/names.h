@@ -74,6 +74,12 @@ enum { API_NAME_MAX = 52 };
 #define API_EVENT_RESTORE_WAITING     "RestoreWaiting"
 #define API_EVENT_INVALID_SPEC        "InvalidSpec"
 #define API_EVENT_UNKNOWN_CHANNEL     "UnknownChannel"
+#define API_EVENT_RUN_REFUSED         "RunRefused"
+
+/* Reasons of what the API server does not let be made. */
+#define API_REASON_JOB_REFUSED "JobRefused" /* as it is, it never will be */
+#define API_REASON_JOB_DENIED  "JobDenied"  /* it may be later: a right, a quota, a policy */
+#define API_REASON_RUN_DENIED  "RunDenied"
 
 /* Condition types. */
 #define API_COND_READY          "Ready"

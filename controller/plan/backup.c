@@ -198,10 +198,10 @@ void plan_backup(const struct plan_backup_input *in, struct plan_actions *out)
 {
     struct bk k;
 
-    if (in->backup->reconcile_disabled)
-        return;
     begin(&k, in, out);
-    if (k.b->meta.deleted) {
+    if (k.b->reconcile_disabled && !bk_must_release(&k)) {
+        bk_watch_release(&k);
+    } else if (k.b->meta.deleted) {
         if (bk_deletion(&k))
             patch_backup(&k);
     } else if (!bk_finalizer(&k)) {

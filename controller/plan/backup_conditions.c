@@ -114,6 +114,23 @@ static void set_invalid(struct bk *k, const char *why)
     bk_condition(k, API_COND_READY, API_FALSE, API_EVENT_INVALID_SPEC, why);
 }
 
+/* What the API server said of the last run that was to be made: until another one is made, or it is
+ * known that none can be. */
+static struct plan_wait run_fault(const struct bk *k)
+{
+    const struct api_condition *was = api_condition_get(&k->b->status.conditions, API_COND_READY);
+    const struct api_backup_status *s = &k->status;
+    bool tries = *k->created && was && strcmp(was->reason, API_REASON_RUN_DENIED) == 0;
+    bool stands = was && strcmp(was->reason, API_EVENT_RUN_REFUSED) == 0 &&
+                  strcmp(s->last_skipped_reason, API_EVENT_RUN_REFUSED) == 0 &&
+                  s->active.count == 0 && s->last_skipped >= s->last_schedule &&
+                  s->last_skipped >= s->last_successful && s->last_skipped >= s->last_failure;
+
+    if (k->no_run.reason || (!tries && !stands))
+        return k->no_run;
+    return (struct plan_wait){ was->reason, was->message };
+}
+
 /* One word that sums it up: the printer column "Status". */
 static void set_ready(struct bk *k)
 {
@@ -123,6 +140,7 @@ static void set_ready(struct bk *k)
         api_condition_get(&k->status.conditions, API_COND_SCHEDULE_VALID);
     bool partial = strcmp(last->reason, "PartiallySucceeded") == 0;
     const struct bk_run *waiting = first_waiting(k);
+    const struct plan_wait no_run = run_fault(k);
     const char *fault = spec_fault(k);
     enum api_status good = last->status == API_FALSE && !partial ? API_FALSE : API_TRUE;
 
@@ -134,6 +152,8 @@ static void set_ready(struct bk *k)
         bk_condition(k, API_COND_READY, API_FALSE, waiting->wait.reason,
                      api_printf(k->out->arena, "run '%s': %s", waiting->run->meta.name,
                                 waiting->wait.message));
+    else if (no_run.reason)
+        bk_condition(k, API_COND_READY, API_FALSE, no_run.reason, no_run.message);
     else if (k->status.active.count > 0)
         bk_condition(k, API_COND_READY, good, "Running",
                      api_printf(k->out->arena, "run '%s' is active%s%s", k->status.active.items[0],

@@ -14,6 +14,8 @@
 
 enum {
     WAIT_MS = 5000,             /* look again at what is being deleted */
+    DENIED_MS = 30000,          /* what the API server does not allow is tried again after this */
+    REFUSED_MS = 300000,        /* and what it refuses, where it is still wanted, after this */
     PRUNE_SECONDS = 3600,       /* all tries of the Job that empties the bucket together */
     RELEASE_SECONDS = 2 * 3600, /* the finalizer goes at the latest this long after the deletion */
     NOTICE_SECONDS = 24 * 3600, /* what could not be told for so long is given up */
@@ -46,7 +48,8 @@ struct bk {
     size_t active;       /* runs that have not ended, or are being created by this plan */
     const char *created; /* the last run that this plan creates; "" */
     const char *owner;
-    const char *waiting; /* why a requested run does not start; "" */
+    const char *waiting;     /* why a requested run does not start; "" */
+    struct plan_wait no_run; /* why the API server let a run not be made; reason NULL: it did */
     struct plan_schedule schedule;
     struct plan_schedule_input schedule_input;
     bool has_schedule;
@@ -72,14 +75,16 @@ const char *bk_hash_name(struct bk *k, char letter, const char *text);
 /* A token as it is remembered: itself, or a hash of one that is too long. */
 const char *bk_token(struct bk *k, const char *token);
 
-void bk_runs(struct bk *k);       /* Jobs of runs: create, follow, finish */
-void bk_record(struct bk *k);     /* what ended: history, times, events, notifications */
-void bk_start(struct bk *k);      /* which runs are to be made */
-void bk_extra(struct bk *k);      /* verify, pin and list Jobs */
-bool bk_deletion(struct bk *k);   /* the finalizer; true: the status says how far that is */
-void bk_notices(struct bk *k);    /* what is to be told, was told, or cannot be */
-bool bk_finalizer(struct bk *k);  /* true: a patch of the finalizers is on its way */
-void bk_conditions(struct bk *k); /* Ready, Overdue, LastBackupSucceeded */
+void bk_runs(struct bk *k);               /* Jobs of runs: create, follow, finish */
+void bk_record(struct bk *k);             /* what ended: history, times, events, notifications */
+void bk_start(struct bk *k);              /* which runs are to be made */
+void bk_extra(struct bk *k);              /* verify, pin and list Jobs */
+bool bk_deletion(struct bk *k);           /* the finalizer; true: the status says how far that is */
+void bk_notices(struct bk *k);            /* what is to be told, was told, or cannot be */
+bool bk_must_release(const struct bk *k); /* the finalizer, though all else is left alone */
+void bk_watch_release(struct bk *k);      /* when that is to be looked at */
+bool bk_finalizer(struct bk *k);          /* true: a patch of the finalizers is on its way */
+void bk_conditions(struct bk *k);         /* Ready, Overdue, LastBackupSucceeded */
 void bk_patch_run(struct bk *k, struct bk_run *r);
 void bk_inventory(struct bk *k, const struct api_log *log);
 

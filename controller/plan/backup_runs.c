@@ -191,6 +191,17 @@ static void create_job(struct bk *k, struct bk_run *r)
     condition(k, r, API_COND_PROGRESSING, API_TRUE, "Starting", "the Job is being created");
 }
 
+/* The API server does not let it be made. */
+static void step_refused(struct bk *k, struct bk_run *r, const struct plan_fact *fact)
+{
+    if (plan_follow_refusal(fact, &r->status.conditions, k->now, &r->wait, k->out)) {
+        set_times(k, r, k->now);
+        set_failure(k, r, r->wait.reason, r->wait.message, -1, false);
+        return;
+    }
+    condition(k, r, API_COND_PROGRESSING, API_TRUE, r->wait.reason, r->wait.message);
+}
+
 /* No Job is known. */
 static void step_without_job(struct bk *k, struct bk_run *r)
 {
@@ -206,6 +217,8 @@ static void step_without_job(struct bk *k, struct bk_run *r)
                  r->run->meta.name, r->run->meta.name);
     } else if (fact && fact->kind == PLAN_FACT_WAIT) {
         plan_wake(k->out, k->in->now_ms + WAIT_MS);
+    } else if (plan_fact_is_refusal(fact)) {
+        step_refused(k, r, fact);
     } else if (!*r->status.job) {
         create_job(k, r);
     } else if (fact) {

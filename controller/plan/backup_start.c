@@ -26,13 +26,11 @@ static const char *first_active(const struct bk *k)
     return "";
 }
 
-/* A name that somebody else has: this time is given up, the next one is tried again. */
-static void give_up(struct bk *k, const struct wish *w)
+/* This time is given up, the next one is tried again. */
+static void give_up(struct bk *k, const struct wish *w, const char *reason)
 {
-    bk_event(k, true, API_EVENT_NAME_COLLISION,
-             "Neo4jBackupRun '%s' exists and is not of this Neo4jBackup", w->name);
     k->status.last_skipped = w->scheduled;
-    k->status.last_skipped_reason = "NameCollision";
+    k->status.last_skipped_reason = reason;
     if (w->trigger == API_TRIGGER_MANUAL)
         k->status.last_handled_request = w->token;
     else if (w->trigger == API_TRIGGER_IMMEDIATE)
@@ -41,20 +39,67 @@ static void give_up(struct bk *k, const struct wish *w)
         k->status.last_schedule = w->scheduled;
 }
 
+/* The API server takes no such run: it would not at any later moment. */
+static void note_refused(struct bk *k, const struct wish *w, const struct plan_fact *fact)
+{
+    const char *text = api_printf(k->out->arena, "run '%s': %s", w->name, fact->text);
+
+    give_up(k, w, API_EVENT_RUN_REFUSED);
+    k->no_run = (struct plan_wait){ API_EVENT_RUN_REFUSED, text };
+    bk_event(k, true, API_EVENT_RUN_REFUSED, "%s", text);
+    bk_notify(k, API_NOTIFY_FAILED, API_EVENT_RUN_REFUSED, w->name, text);
+}
+
+/* It stays wanted until it may be made, a later time takes its place, or it is too late. */
+static void note_denied(struct bk *k, const struct wish *w, const struct plan_fact *fact)
+{
+    const struct api_condition *was = api_condition_get(&k->b->status.conditions, API_COND_READY);
+    const char *text = api_printf(k->out->arena, "run '%s': %s", w->name, fact->text);
+
+    plan_wake(k->out, k->in->now_ms + DENIED_MS);
+    k->no_run = (struct plan_wait){ API_REASON_RUN_DENIED, text };
+    if (was && strcmp(was->reason, API_REASON_RUN_DENIED) == 0)
+        k->no_run.message = plan_follow_words(was->message, text);
+    else
+        bk_event(k, true, API_EVENT_WAITING, "%s: %s", API_REASON_RUN_DENIED, text);
+}
+
+/* What the last try has met. False: nothing, so it may be tried. */
+static bool is_held_up(struct bk *k, const struct wish *w)
+{
+    const struct plan_fact *fact = bk_fact(k, PLAN_OBJ_RUN, w->name);
+
+    if (!fact)
+        return false;
+    switch (fact->kind) {
+    case PLAN_FACT_FOREIGN:
+        give_up(k, w, "NameCollision");
+        bk_event(k, true, API_EVENT_NAME_COLLISION,
+                 "Neo4jBackupRun '%s' exists and is not of this Neo4jBackup", w->name);
+        return true;
+    case PLAN_FACT_REFUSED:
+        note_refused(k, w, fact);
+        return true;
+    case PLAN_FACT_DENIED:
+        note_denied(k, w, fact);
+        return true;
+    case PLAN_FACT_WAIT:
+        plan_wake(k->out, k->in->now_ms + WAIT_MS);
+        return true;
+    case PLAN_FACT_GONE:
+    case PLAN_FACT_LOOKED:
+        break;
+    }
+    return false;
+}
+
 static void create(struct bk *k, const struct wish *w)
 {
     nb_auto_done(nb_buf_done) struct nb_buf body = NB_BUF_INIT(8 << 20);
-    const struct plan_fact *fact = bk_fact(k, PLAN_OBJ_RUN, w->name);
     struct plan_action *a;
 
-    if (fact && fact->kind == PLAN_FACT_FOREIGN) {
-        give_up(k, w);
+    if (is_held_up(k, w))
         return;
-    }
-    if (fact && fact->kind == PLAN_FACT_WAIT) {
-        plan_wake(k->out, k->in->now_ms + WAIT_MS);
-        return;
-    }
     api_run_write(k->b, w->name, w->scheduled, w->trigger, w->token, &body);
     a = plan_create(&k->later, PLAN_OBJ_RUN, w->name, &body, PLAN_OBJ_BACKUP, &k->b->meta);
     a->stop_on_failure = true;

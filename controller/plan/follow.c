@@ -7,6 +7,7 @@ enum {
     LOG_WAIT_SECONDS = 60,     /* how long a finished Job waits for its log to be read */
     STUCK_LOOK_SECONDS = 125,  /* a pod that waits is looked at again after this */
     STUCK_FAIL_SECONDS = 3600, /* and is given up after this, where a person must mend it */
+    DENIED_SECONDS = 30,       /* a Job that may not be made is tried again after this */
 };
 
 /* True: nothing more comes of it. */
@@ -104,6 +105,39 @@ struct plan_wait plan_follow_wait(const struct plan_result *res, const struct ap
         return (struct plan_wait){ .reason = log->waiting.reason,
                                    .message = api_dup(a, log->waiting.message) };
     return (struct plan_wait){ .reason = NULL };
+}
+
+static const char *skip_number(const char *s)
+{
+    return s + strspn(s, "0123456789abcdefABCDEF-.:");
+}
+
+const char *plan_follow_words(const char *before, const char *now)
+{
+    const char *a = skip_number(before), *b = skip_number(now);
+
+    while (*a && *a == *b) {
+        a = skip_number(a + 1);
+        b = skip_number(b + 1);
+    }
+    return *a || *b || !*before ? now : before;
+}
+
+bool plan_follow_refusal(const struct plan_fact *fact, const struct api_conditions *c, int64_t now,
+                         struct plan_wait *ret, struct plan_actions *out)
+{
+    const struct api_condition *was = api_condition_get(c, API_COND_WAITING);
+
+    *ret = (struct plan_wait){ .reason = API_REASON_JOB_REFUSED,
+                               .message = api_dup(out->arena, fact->text) };
+    if (fact->kind == PLAN_FACT_REFUSED)
+        return true;
+    ret->reason = API_REASON_JOB_DENIED;
+    plan_wake(out, (now + DENIED_SECONDS) * 1000);
+    if (!was || was->status != API_TRUE || strcmp(was->reason, ret->reason) != 0)
+        return false;
+    ret->message = plan_follow_words(was->message, ret->message);
+    return now - was->transition >= STUCK_FAIL_SECONDS;
 }
 
 bool plan_follow_note(struct api_conditions *c, const struct plan_wait *wait, int64_t generation,

@@ -32,6 +32,17 @@ struct plan_wait {
 /* A pod that does not start for a fault that a person must mend, or what its worker says. */
 struct plan_wait plan_follow_wait(const struct plan_result *res, const struct api_log *log,
                                   struct nb_arena *a);
+/*
+ * Of a Job that the API server did not let be made: fact is REFUSED or DENIED. True: it is given up,
+ * at once what was refused, and after an hour what was denied; c (where Waiting is kept) says since
+ * when that is. False: it is tried again. *ret: why; its message is the one of before where that
+ * says the same.
+ */
+bool plan_follow_refusal(const struct plan_fact *fact, const struct api_conditions *c, int64_t now,
+                         struct plan_wait *ret, struct plan_actions *out);
+/* The API server's words as they are to be kept: those of before, when only numbers have changed. A
+ * message that is another one with each try would be written, and so tried again, for ever. */
+const char *plan_follow_words(const char *before, const char *now);
 /* Keeps the condition Waiting, which only those have that had to wait. True: it is to be told; once
  * for each reason, however often it comes and goes. */
 bool plan_follow_note(struct api_conditions *c, const struct plan_wait *wait, int64_t generation,

@@ -140,6 +140,11 @@ const struct plan_fact *plan_fact_find(const struct plan_fact *facts, size_t n,
     return NULL;
 }
 
+bool plan_fact_is_refusal(const struct plan_fact *fact)
+{
+    return fact && (fact->kind == PLAN_FACT_REFUSED || fact->kind == PLAN_FACT_DENIED);
+}
+
 const struct api_log *plan_log_find(const struct plan_job_log *logs, size_t n, const char *job)
 {
     for (size_t i = 0; i < n; i++)

@@ -19,6 +19,9 @@
  *       PLAN_CREATE: GET the owner first; gone, or of another uid: that is a 409. When the POST
  *       meets AlreadyExists: GET the object and ask plan_adopt(). ADOPT means
  *       success (the store will bring it); WAIT and FOREIGN: add a plan_fact and go to again.
+ *       When the API server refuses it (REFUSED) or does not allow it (DENIED): the same. Jobs are
+ *       created before all else is done, all of them, so that a plan that is made again because of
+ *       one was not half carried out.
  *       PLAN_LOOK: GET. Found: add it to runs/jobs/pods by hand, else add a fact
  *       PLAN_FACT_GONE; go to again. Of a pod, `name` is its Job's: list that Job's pods, append
  *       what is found to pods, add a fact PLAN_FACT_LOOKED in either case.
@@ -85,11 +88,14 @@ enum plan_fact_kind {
     PLAN_FACT_LOOKED,  /* the pods of Job `name` were listed: there are no others, nor newer ones */
     PLAN_FACT_WAIT,    /* the name is taken by one that is being deleted, or whose owner is gone */
     PLAN_FACT_FOREIGN, /* the name is taken by one that is not ours */
+    PLAN_FACT_REFUSED, /* a creation: the API server does not take such an object */
+    PLAN_FACT_DENIED,  /* a creation: rights, a quota or an admission policy do not allow it now */
 };
 struct plan_fact {
     enum plan_fact_kind kind;
     enum plan_object object;
     const char *name;
+    const char *text; /* of the last two: the API server's words; else "" */
 };
 
 /* What was heard of a Job's pod; at most one a Job, that of its newest pod. */
@@ -171,6 +177,8 @@ enum plan_adopt plan_adopt(const struct nb_json *existing, const char *wanted_bo
 /* The first fact about that object; NULL: none. */
 const struct plan_fact *plan_fact_find(const struct plan_fact *facts, size_t n,
                                        enum plan_object object, const char *name);
+/* REFUSED or DENIED; false for NULL. */
+bool plan_fact_is_refusal(const struct plan_fact *fact);
 /* What was heard of that Job's pod; NULL: nothing. */
 const struct api_log *plan_log_find(const struct plan_job_log *logs, size_t n, const char *job);
 /* The Job of that name owned by that UID; NULL: none known. */

@@ -328,6 +328,19 @@ static void create(struct rs *k)
     condition(k, API_COND_PROGRESSING, API_TRUE, "Starting", "the Job is being created");
 }
 
+/* The API server does not let it be made. */
+static void step_refused(struct rs *k, const struct plan_fact *fact)
+{
+    struct plan_wait why;
+
+    if (plan_follow_refusal(fact, &k->status.conditions, k->now, &why, k->out)) {
+        end(k, API_RESULT_FAILED, why.reason, why.message, -1, false, k->now);
+        return;
+    }
+    k->wait = why;
+    wait_for(k, why.reason, why.message);
+}
+
 static void step_without_job(struct rs *k)
 {
     const struct plan_fact *fact = fact_of(k, PLAN_OBJ_JOB, k->job);
@@ -338,6 +351,8 @@ static void step_without_job(struct rs *k)
             false, k->now);
     } else if (fact && fact->kind == PLAN_FACT_WAIT) {
         plan_wake(k->out, k->in->now_ms + WAIT_MS);
+    } else if (plan_fact_is_refusal(fact)) {
+        step_refused(k, fact);
     } else if (!*k->status.job) {
         create(k);
     } else if (fact) {

@@ -65,7 +65,7 @@ static void note_written(struct rec_act *act, enum plan_object object, const str
 static bool note_look(struct rec_act *act, enum plan_fact_kind kind, const struct plan_action *a,
                       struct nb_error *err)
 {
-    return rec_view_add_fact(act->view, kind, a->object, a->name) ||
+    return rec_view_add_fact(act->view, kind, a->object, a->name, "") ||
            nb_fail(err, NB_E_LIMIT, "TooManyFacts", "too many look-ups in one plan");
 }
 
@@ -130,7 +130,7 @@ static bool adopt(struct rec_act *act, const struct plan_action *a, enum rec_out
         break;
     }
     *ret = REC_AGAIN;
-    return rec_view_add_fact(act->view, fact, a->object, a->name) ||
+    return rec_view_add_fact(act->view, fact, a->object, a->name, "") ||
            nb_fail(err, NB_E_LIMIT, "TooManyFacts", "too many name collisions in one plan");
 }
 
@@ -164,6 +164,8 @@ static bool create(struct rec_act *act, const struct plan_action *a, enum rec_ou
     note_written(act, a->object, made);
     if (a->object == PLAN_OBJ_RUN)
         rec_run_metrics_created(act->view->backup, made, nb_clock_unix_ms());
+    if (a->object == PLAN_OBJ_JOB) /* should this plan be made again */
+        rec_view_add(act->view, PLAN_OBJ_JOB, made);
     nb_log(NB_LOG_INFO, "created", NB_F_STR("kind", resource_of(a->object)->kind),
            NB_F_STR("name", a->name), NB_F_END);
     return true;
@@ -322,22 +324,46 @@ static bool run_looks(struct rec_act *act, const struct plan_actions *actions,
     return true;
 }
 
-bool rec_act_run(struct rec_act *act, const struct plan_actions *actions, enum rec_outcome *ret,
-                 struct nb_error *err)
+/* The server's answer is about this very object: not about who asks (401), nor about the server. */
+static bool note_refusal(struct rec_act *act, const struct plan_action *a, struct nb_error *err)
+{
+    bool denied = err->code == NB_E_DENIED && !nb_streq(err->reason, "Unauthorized");
+
+    if (a->kind != PLAN_CREATE || (err->code != NB_E_INVALID && !denied) ||
+        !rec_view_add_fact(act->view, denied ? PLAN_FACT_DENIED : PLAN_FACT_REFUSED, a->object,
+                           a->name, err->text))
+        return false;
+    nb_log_error(NB_LOG_WARN,
+                 denied ? "not allowed by the API server" : "refused by the API server", err);
+    return true;
+}
+
+static bool run_one(struct rec_act *act, const struct plan_action *a, enum rec_outcome *ret,
+                    struct nb_error *err)
+{
+    bool done = carry_out(act, a, ret, err);
+
+    nb_metric_add(&actions_total, 1, plan_kind_names[a->kind],
+                  done ? "success" : nb_code_name(err->code));
+    if (done || !note_refusal(act, a, err))
+        return done;
+    nb_error_clear(err);
+    *ret = REC_AGAIN;
+    return true;
+}
+
+/* Either the Jobs to be made, each whatever becomes of the others, or all else. */
+static bool run_some(struct rec_act *act, const struct plan_actions *actions, bool jobs,
+                     enum rec_outcome *ret, struct nb_error *err)
 {
     bool ok = true;
 
-    *ret = REC_DONE;
-    if (!run_looks(act, actions, ret, err))
-        return false;
-    for (size_t i = 0; i < actions->count && *ret == REC_DONE; i++) {
+    for (size_t i = 0; i < actions->count && (jobs || *ret == REC_DONE); i++) {
         const struct plan_action *a = &actions->items[i];
         struct nb_error failure = NB_ERROR_INIT;
-        bool done = carry_out(act, a, ret, &failure);
 
-        nb_metric_add(&actions_total, 1, plan_kind_names[a->kind],
-                      done ? "success" : nb_code_name(failure.code));
-        if (done)
+        if ((a->kind == PLAN_CREATE && a->object == PLAN_OBJ_JOB) != jobs ||
+            run_one(act, a, ret, &failure))
             continue;
         if (ok)
             *err = failure;
@@ -348,6 +374,29 @@ bool rec_act_run(struct rec_act *act, const struct plan_actions *actions, enum r
     return ok;
 }
 
+bool rec_act_run(struct rec_act *act, const struct plan_actions *actions, enum rec_outcome *ret,
+                 struct nb_error *err)
+{
+    struct nb_error other = NB_ERROR_INIT;
+    bool ok;
+
+    *ret = REC_DONE;
+    if (!run_looks(act, actions, ret, err))
+        return false;
+    if (*ret == REC_AGAIN)
+        return true;
+    ok = run_some(act, actions, true, ret, err);
+    if (!ok && err->code == NB_E_CANCELLED)
+        return false;
+    if (*ret == REC_AGAIN) {
+        nb_error_clear(err); /* the next plan has that Job again, and the failure */
+        return true;
+    }
+    if (run_some(act, actions, false, ret, ok ? err : &other))
+        return ok;
+    return false;
+}
+
 static bool settle_once(struct rec_act *act, rec_plan_fn *plan, enum rec_outcome *ret,
                         struct nb_error *err)
 {
@@ -356,13 +405,12 @@ static bool settle_once(struct rec_act *act, rec_plan_fn *plan, enum rec_outcome
 
     plan_actions_init(&actions);
     plan(act->rec, act->view, &actions);
-    if (!rec_act_run(act, &actions, ret, err))
-        return false;
-    if (actions.requeue_at_ms > 0) {
+    act->work->requeue_after_ms = -1;
+    if (actions.requeue_at_ms > 0) { /* whatever becomes of the actions: its time comes */
         delay = actions.requeue_at_ms - nb_clock_unix_ms();
         act->work->requeue_after_ms = delay > 0 ? delay : 0;
     }
-    return true;
+    return rec_act_run(act, &actions, ret, err);
 }
 
 bool rec_act_settle(struct rec_act *act, rec_plan_fn *plan, struct nb_error *err)

@@ -19,8 +19,9 @@ enum rec_outcome {
     REC_DONE, /* every action was carried out */
     REC_AGAIN /* the view knows more than it did: plan again */
 };
-/* Looks first: what is seen may change everything else. False: the first failure; actions after
- * it were carried out unless they were not to be. */
+/* Looks first: what is seen may change everything else. Then Jobs: one that the API server does not
+ * let be made is a fact, and a new plan's matter. False: the first failure; actions after it were
+ * carried out unless they were not to be. */
 NB_NODISCARD bool rec_act_run(struct rec_act *act, const struct plan_actions *actions,
                               enum rec_outcome *ret, struct nb_error *err);
 

@@ -191,15 +191,17 @@ bool rec_view_fill_restore(struct rec *rec, const char *key, struct rec_view *re
 }
 
 bool rec_view_add_fact(struct rec_view *v, enum plan_fact_kind kind, enum plan_object object,
-                       const char *name)
+                       const char *name, const char *text)
 {
-    char *copy;
+    char *name_copy, *text_copy;
 
     if (v->fact_count == REC_FACTS_MAX)
         return false;
-    copy = nb_xstrdup(name);
-    nb_vec_push(&v->texts, copy);
-    v->facts[v->fact_count++] = (struct plan_fact){ kind, object, copy };
+    name_copy = nb_xstrdup(name);
+    text_copy = nb_xstrdup(text);
+    nb_vec_push(&v->texts, name_copy);
+    nb_vec_push(&v->texts, text_copy);
+    v->facts[v->fact_count++] = (struct plan_fact){ kind, object, name_copy, text_copy };
     return true;
 }
 

@@ -9,7 +9,7 @@
 #include "base/map.h"
 #include "controller/reconcile/rec.h"
 
-enum { REC_FACTS_MAX = 32 };
+enum { REC_FACTS_MAX = 256 };
 
 struct rec_view {
     struct api_backup *backup;   /* the one that it is about, or NULL */
@@ -23,7 +23,7 @@ struct rec_view {
     size_t job_log_count;
     struct plan_fact facts[REC_FACTS_MAX];
     size_t fact_count;
-    struct nb_vec texts; /* names of the facts */
+    struct nb_vec texts; /* names and words of the facts */
     struct notify_outcomes outcomes;
     struct plan_delivery *deliveries; /* the same, as a plan wants them */
     size_t delivery_count;
@@ -40,6 +40,6 @@ NB_AUTO_DONE_DEFINE(struct rec_view, rec_view_done)
 bool rec_view_add(struct rec_view *v, enum plan_object object, const struct nb_json *json);
 /* False: too many. */
 bool rec_view_add_fact(struct rec_view *v, enum plan_fact_kind kind, enum plan_object object,
-                       const char *name);
+                       const char *name, const char *text);
 
 #endif

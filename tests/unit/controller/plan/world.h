@@ -50,6 +50,9 @@ struct world {
     int writes, stop_after; /* stop_after: -1 never */
     bool namespace_terminating;
     bool pods_are_hidden; /* until a look: the store of pods is behind */
+    const char *refusal;  /* what is said to each creation of a `refused`; NULL: they are made */
+    enum plan_object refused;
+    enum plan_fact_kind refused_as;
 };
 
 static inline const struct cron_zone *world_zone(void *ctx, const char *name, struct nb_error *err)
@@ -404,6 +407,11 @@ static inline bool world_act(struct world *w, const struct plan_action *a)
     case PLAN_CREATE:
         snprintf(what, sizeof(what), "create-%s", kinds[a->object]);
         world_note(w, what, a->name);
+        if (w->refusal && w->refused == a->object) {
+            w->facts[w->fact_count++] =
+                (struct plan_fact){ w->refused_as, a->object, nb_xstrdup(a->name), w->refusal };
+            return false;
+        }
         if (o) {
             nb_auto(nb_json_free) struct nb_json *v = world_parse(o->json);
             enum plan_adopt adopt = plan_adopt(v, a->body);
@@ -412,7 +420,7 @@ static inline bool world_act(struct world *w, const struct plan_action *a)
                 return true;
             w->facts[w->fact_count++] =
                 (struct plan_fact){ adopt == PLAN_ADOPT_WAIT ? PLAN_FACT_WAIT : PLAN_FACT_FOREIGN,
-                                    a->object, o->name };
+                                    a->object, o->name, "" };
             return false;
         }
         w->writes++;
@@ -450,10 +458,10 @@ static inline bool world_act(struct world *w, const struct plan_action *a)
         if (a->object == PLAN_OBJ_POD) {
             w->pods_are_hidden = false;
             w->facts[w->fact_count++] =
-                (struct plan_fact){ PLAN_FACT_LOOKED, a->object, nb_xstrdup(a->name) };
+                (struct plan_fact){ PLAN_FACT_LOOKED, a->object, nb_xstrdup(a->name), "" };
         } else if (!o) {
             w->facts[w->fact_count++] =
-                (struct plan_fact){ PLAN_FACT_GONE, a->object, nb_xstrdup(a->name) };
+                (struct plan_fact){ PLAN_FACT_GONE, a->object, nb_xstrdup(a->name), "" };
         }
         return false;
     }
@@ -463,13 +471,32 @@ static inline bool world_act(struct world *w, const struct plan_action *a)
 static inline void world_facts_clear(struct world *w)
 {
     for (size_t i = 0; i < w->fact_count; i++)
-        if (w->facts[i].kind == PLAN_FACT_GONE || w->facts[i].kind == PLAN_FACT_LOOKED) {
+        if (w->facts[i].kind != PLAN_FACT_WAIT && w->facts[i].kind != PLAN_FACT_FOREIGN) {
             void *p;
 
             memcpy(&p, &w->facts[i].name, sizeof(p));
             free(p);
         }
     w->fact_count = 0;
+}
+
+/* The Jobs to be made, or all else; as reconcile/ does it. False: plan again at once. */
+static inline bool world_act_some(struct world *w, const struct plan_actions *actions, bool jobs,
+                                  size_t *n)
+{
+    bool settled = true;
+
+    for (size_t i = 0; i < actions->count && (jobs || settled); i++) {
+        const struct plan_action *a = &actions->items[i];
+
+        if ((a->kind == PLAN_CREATE && a->object == PLAN_OBJ_JOB) != jobs)
+            continue;
+        if (w->stop_after >= 0 && w->writes >= w->stop_after)
+            break;
+        *n += a->kind != PLAN_FOLLOW_LOG && (a->kind != PLAN_NOTIFY || !w->nobody_tells);
+        settled = world_act(w, a) && settled;
+    }
+    return settled;
 }
 
 /* One plan, carried out. Returns how many actions it had other than following logs. */
@@ -530,14 +557,8 @@ static inline size_t world_step(struct world *w)
         plan_restore(&in, &actions);
     }
     w->requeue_at_ms = actions.requeue_at_ms;
-    for (size_t i = 0; i < actions.count; i++) {
-        if (w->stop_after >= 0 && w->writes >= w->stop_after)
-            break;
-        n += actions.items[i].kind != PLAN_FOLLOW_LOG &&
-             (actions.items[i].kind != PLAN_NOTIFY || !w->nobody_tells);
-        if (!world_act(w, &actions.items[i]))
-            break;
-    }
+    if (world_act_some(w, &actions, true, &n))
+        world_act_some(w, &actions, false, &n);
     world_view_done(&v);
     return n;
 }

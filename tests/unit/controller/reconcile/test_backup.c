@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "controller/api/names.h"
 #include "controller/reconcile/kinds.h"
 #include "controller/reconcile/rec.h"
 #include "controller/reconcile/zones.h"
@@ -402,6 +403,149 @@ static const char restore[] =
     "\"uri\":"
     "\"bolt://neo4j:7687\"}}}}";
 
+/* --- what the API server does not let be made --- */
+
+static struct fake_kube_fault no_jobs(int status, const char *reason, unsigned times)
+{
+    return (struct fake_kube_fault){
+        .method = "POST", .part = "/jobs", .times = times, .status = status, .reason = reason
+    };
+}
+
+static void refused_job_ends_its_run_and_is_told(void **state)
+{
+    static const struct story refused = { 1, "", "status.lastFailureTime" };
+    const struct fake_kube_fault fault = no_jobs(422, "Invalid", 1000);
+    struct fake_kube *k = fake_kube_new();
+    struct controller *c;
+
+    (void)state;
+    fake_kube_put(k, BACKUPS, backup);
+    fake_kube_fail(k, &fault);
+    c = controller_start(k, 1000000);
+    assert_true(go_on(k, &refused, c));
+    {
+        nb_auto(nb_free) char *reason = text_at(k, RUNS, "x-i", "status.failure.reason");
+        nb_auto(nb_free) char *why = text_at(k, RUNS, "x-i", "status.failure.message");
+
+        assert_string_equal(reason, "JobRefused");
+        assert_non_null(strstr(why, "Invalid (HTTP 422): fake says no"));
+    }
+    check_settled(k, "refused");
+    assert_int_equal(fake_kube_requests(k, "POST " JOBS), 1);
+    controller_stop(c);
+    fake_kube_free(k);
+}
+
+/* It says so, is tried again with the change that this is, and goes on. */
+static void job_that_may_not_be_made_yet_is_made_later(void **state)
+{
+    const struct fake_kube_fault fault = no_jobs(403, "Forbidden", 1);
+    struct fake_kube *k = fake_kube_new();
+    nb_auto(nb_free) char *conditions = NULL;
+    struct controller *c;
+
+    (void)state;
+    fake_kube_put(k, BACKUPS, backup);
+    fake_kube_fail(k, &fault);
+    c = controller_start(k, 1000000);
+    assert_true(go_on(k, &good, c));
+    check_end(k, &good, "denied once");
+    conditions = text_at(k, RUNS, "x-i", "status.conditions");
+    assert_non_null(strstr(conditions, "\"JobDenied\""));
+    controller_stop(c);
+    fake_kube_free(k);
+}
+
+static void refused_run_is_told_and_given_up(void **state)
+{
+    static const struct story skipped = { 1, "", "status.lastSkippedReason" };
+    const struct fake_kube_fault fault = { .method = "POST",
+                                           .part = "/neo4jbackupruns",
+                                           .times = 1000,
+                                           .status = 400,
+                                           .reason = "BadRequest" };
+    struct fake_kube *k = fake_kube_new();
+    nb_auto(nb_free) char *reason = NULL;
+    struct controller *c;
+
+    (void)state;
+    fake_kube_put(k, BACKUPS, backup);
+    fake_kube_fail(k, &fault);
+    c = controller_start(k, 1000000);
+    assert_true(go_on(k, &skipped, c));
+    reason = text_at(k, BACKUPS, "x", "status.lastSkippedReason");
+    assert_string_equal(reason, "RunRefused");
+    check_settled(k, "run refused");
+    assert_int_equal(fake_kube_count(k, RUNS), 0);
+    controller_stop(c);
+    fake_kube_free(k);
+}
+
+static void refused_prune_job_does_not_keep_the_object(void **state)
+{
+    const struct fake_kube_fault fault = no_jobs(422, "Invalid", 1000);
+    struct fake_kube *k = fake_kube_new();
+    nb_auto(nb_free) char *finalizers = NULL;
+    struct controller *c;
+
+    (void)state;
+    fake_kube_put(k, "/api/v1/namespaces", "{\"metadata\":{\"name\":\"a\"}}");
+    {
+        char now[NB_TIME_TEXT_MAX];
+        nb_auto(nb_free) char *going = nb_xasprintf(
+            "{\"metadata\":{\"name\":\"x\",\"namespace\":\"a\",\"finalizers\":[\"" API_FINALIZER
+            "\"],\"deletionTimestamp\":\"%s\"},\"spec\":{\"retention\":{\"onDelete\":\"Delete\"},"
+            "\"storage\":{\"r2\":{\"bucket\":\"b\"}}}}",
+            nb_time_format(nb_clock_unix_seconds(), now));
+
+        fake_kube_put(k, BACKUPS, going);
+    }
+    fake_kube_fail(k, &fault);
+    c = controller_start(k, 1000000);
+    for (int64_t end = nb_clock_mono_ms() + STORY_MS; nb_clock_mono_ms() < end;) {
+        free(finalizers);
+        finalizers = text_at(k, BACKUPS, "x", "metadata.finalizers");
+        if (nb_streq(finalizers, "[]"))
+            break;
+        fake_kube_wait(k, 10);
+    }
+    assert_string_equal(finalizers, "[]");
+    controller_stop(c);
+    fake_kube_free(k);
+}
+
+/* Whatever fails, the moment that the plan waits for is not forgotten. */
+static void failure_does_not_undo_the_wake(void **state)
+{
+    static const char scheduled[] =
+        "{\"metadata\":{\"name\":\"x\",\"namespace\":\"a\"},\"spec\":{\"schedule\":\"0 0 29 2 "
+        "*\",\"storage\":{\"r2\":{\"bucket\":\"b\"}}}}";
+    const struct fake_kube_fault fault = {
+        .method = "PATCH", .times = 1000, .status = 422, .reason = "Invalid"
+    };
+    struct fake_kube *k = fake_kube_new();
+    struct ctl_work work = { .key = "a/x", .requeue_after_ms = -1 };
+    struct nb_error err = NB_ERROR_INIT;
+    struct controller *c;
+
+    (void)state;
+    c = controller_start(k, 1000000);
+    ctl_loop_stop(c->loop, 0);
+    c->loop = NULL;
+    fake_kube_fail(k, &fault);
+    fake_kube_put(k, BACKUPS, scheduled);
+    while (ctl_store_count(c->rec.backups) == 0)
+        fake_kube_wait(k, 1);
+    assert_true(kube_client_new(c->auth, NULL, &work.client, &err));
+    assert_false(rec_reconcile(&c->rec, &work, &err));
+    assert_int_equal(err.code, NB_E_INVALID);
+    assert_true(work.requeue_after_ms > 0);
+    kube_client_free(work.client);
+    controller_stop(c);
+    fake_kube_free(k);
+}
+
 /* The end of the Job is seen, that of its pod is not: what the worker said is not lost. */
 static void watch_of_pods_that_is_behind_loses_nothing(void **state)
 {
@@ -526,6 +670,11 @@ int main(void)
         cmocka_unit_test(unreliable_watches_change_nothing),
         cmocka_unit_test(watch_of_pods_that_is_behind_loses_nothing),
         cmocka_unit_test(two_controllers_make_one_run),
+        cmocka_unit_test(refused_job_ends_its_run_and_is_told),
+        cmocka_unit_test(job_that_may_not_be_made_yet_is_made_later),
+        cmocka_unit_test(refused_run_is_told_and_given_up),
+        cmocka_unit_test(refused_prune_job_does_not_keep_the_object),
+        cmocka_unit_test(failure_does_not_undo_the_wake),
         cmocka_unit_test(nothing_is_made_for_a_policy_that_only_the_store_knows),
         cmocka_unit_test(holder_of_a_name_that_goes_meanwhile_holds_nothing_up),
         cmocka_unit_test(restore_waits_for_its_run_and_succeeds),
