@@ -11,8 +11,7 @@ enum { HASH_BYTES = 32 };
 
 void cyp_admin_head(struct nb_buf *out, const struct cyp_head *head)
 {
-    /* No helper is needed, but every head names one. */
-    cyp_head_append(out, head, "none");
+    cyp_head_append(out, head, CYP_ADMIN_HELPER);
     nb_buf_puts(out, "//\n"
                      "// To restore:\n"
                      "//   gunzip -c FILE.cypher.gz | cypher-shell -u neo4j -d system\n"

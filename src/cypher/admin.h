@@ -14,6 +14,9 @@
 #include "base/buf.h"
 #include "cypher/script.h"
 
+/* No helper is needed, but every head names one. */
+#define CYP_ADMIN_HELPER "none"
+
 /* With a line for each of head->warnings. */
 void cyp_admin_head(struct nb_buf *out, const struct cyp_head *head);
 

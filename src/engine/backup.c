@@ -357,7 +357,7 @@ static bool verify(struct backup *b, struct nb_error *err)
     opts.cancel = eng_pulse_run(b->pulse);
     if (!eng_verify_run(b->opts->repo, b->result->manifest, &opts, &b->result->not_compared, err))
         return false;
-    b->result->manifest->verification = opts.level;
+    b->result->manifest->verification = eng_verify_level(b->result->manifest, opts.level);
     b->result->verify_ms = nb_clock_mono_ms() - start_ms;
     return true;
 }

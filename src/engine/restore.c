@@ -5,6 +5,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "cypher/admin.h"
 #include "cypher/reader.h"
 #include "engine/apoc_script.h"
 #include "engine/clash.h"
@@ -209,6 +210,9 @@ static bool look_at_target(struct restore *r, struct nb_error *err)
     memcpy(r->result->server_version, r->server.version, sizeof(r->result->server_version));
     if (r->opts->resolved)
         r->opts->resolved(r->opts->ctx, r->database);
+    if (eng_source_is_system(source))
+        return nb_fail(err, NB_E_INVALID, "SystemDatabase",
+                       "the target is the database 'system', which holds no graph");
     return check_target(r, source, err);
 }
 
@@ -305,9 +309,12 @@ static bool check_bytes(void *ctx, const void *p, size_t n, struct nb_error *err
 
 static bool take_head(void *ctx, const struct cyp_head *head, struct nb_error *err)
 {
-    (void)head;
-    (void)err;
     ((struct restore *)ctx)->foreign = false;
+    if (nb_str_is(head->database, "system") && nb_str_is(head->helper, CYP_ADMIN_HELPER)) {
+        nb_fail(err, NB_E_INVALID, "SystemDatabase",
+                "the dump is one of the database 'system': it holds commands, not a graph");
+        return nb_hint(err, "gunzip -c FILE | cypher-shell -d system");
+    }
     return true;
 }
 

@@ -71,8 +71,9 @@ struct eng_restore_result {   /* also filled, as far as it came, by a failure */
 /*
  * Reasons beyond those of bolt, s3 and repo. Before the first write: NB_E_CONFLICT "TargetNotEmpty",
  * "SchemaConflict" (merging; eng_clash),
- * NB_E_INVALID "ConfirmMismatch", "TargetLacksFeature", "UnsupportedStatement", "NotADump",
- * "NewerFormat"; NB_E_CORRUPT "VerificationFailed" for a dump that is not as it was written.
+ * NB_E_INVALID "ConfirmMismatch", "TargetLacksFeature", "UnsupportedStatement",
+ * "SystemDatabase", "NotADump", "NewerFormat"; NB_E_CORRUPT "VerificationFailed" for a dump that is
+ * not as it was written.
  * Later: NB_E_CORRUPT "VerificationFailed" where the target is not what the dump says, NB_E_CONFLICT
  * "RestoreDisturbed" where somebody else writes to it.
  */

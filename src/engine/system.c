@@ -31,6 +31,11 @@ static struct nb_str str_of(const struct ps_value *v)
     return v->type == PS_STRING ? v->string : (struct nb_str){ NULL, 0 };
 }
 
+bool eng_system_is_name(const char *database)
+{
+    return database && nb_strcaseeq_ascii(database, "system");
+}
+
 /* --- rows ------------------------------------------------------------------------------------- */
 
 static bool database_row(void *ctx, const struct eng_database *db, struct nb_error *err)

@@ -16,6 +16,10 @@
 
 #include "engine/export.h"
 
+/* Whether that is its name, which no other database can have. In a backup of it are commands, not a
+ * graph: cypher-shell runs them, and a restore leaves it out. */
+bool eng_system_is_name(const char *database);
+
 /* opts as for eng_export_run(); the source is of the system database. */
 NB_NODISCARD bool eng_system_run(const struct eng_export_opts *opts, struct repo_manifest *m,
                                  struct nb_error *err);

@@ -7,6 +7,7 @@
 #include "engine/apoc_script.h"
 #include "engine/input.h"
 #include "engine/rehearse.h"
+#include "engine/system.h"
 
 static bool fail(struct nb_error *err, const char *key, const char *what)
 {
@@ -159,6 +160,13 @@ static bool check_objects(struct repo *repo, const struct repo_manifest *m,
     return true;
 }
 
+enum repo_verification eng_verify_level(const struct repo_manifest *m, enum repo_verification level)
+{
+    return level == REPO_VERIFIED_RESTORE && eng_system_is_name(m->database)
+               ? REPO_VERIFIED_READBACK
+               : level;
+}
+
 static bool verify(struct repo *repo, const struct repo_manifest *m,
                    const struct eng_verify_opts *opts, const struct nb_cancel *cancel,
                    const char **ret_not_compared, struct nb_error *err)
@@ -170,7 +178,10 @@ static bool verify(struct repo *repo, const struct repo_manifest *m,
         return false;
     if (etags.others > 0 && opts->other_etags)
         opts->other_etags(opts->ctx, etags.others);
-    switch (opts->level) {
+    if (eng_verify_level(m, opts->level) != opts->level)
+        *ret_not_compared = "the backup of the database 'system' was read back, not restored: it "
+                            "holds commands for cypher-shell, and no graph";
+    switch (eng_verify_level(m, opts->level)) {
     case REPO_VERIFIED_CHECKSUM:
         break;
     case REPO_VERIFIED_READBACK:

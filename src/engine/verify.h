@@ -7,7 +7,8 @@
  * Checksum: every object is there with its size and ETag; one with another ETag, as in a copy of the
  * bucket, is read, and its SHA-256 decides. Readback: every object is downloaded, its
  * SHA-256 and that of the script compared, and the script read with our own reader: its form, its
- * counts, its digests and its tail. Restore: it is restored into a scratch server (engine/rehearse.h).
+ * counts, its digests and its tail. Restore: it is restored into a scratch server (engine/rehearse.h);
+ * but what the system database's backup holds is no graph, and is read back.
  *
  * An encrypted backup is read back with the keys (NULL: there are none). NB_E_INVALID "NoIdentity":
  * none of them opens it.
@@ -37,6 +38,9 @@ struct eng_verify_opts { /* all borrowed for the call */
     void *ctx;
 };
 
+/* What is done with m where level is asked for. */
+enum repo_verification eng_verify_level(const struct repo_manifest *m,
+                                        enum repo_verification level);
 /* *ret_not_compared (or NULL): why RESTORE could not compare the content, which is no fault; NULL
  * where it did, and with the other levels. */
 NB_NODISCARD bool eng_verify_run(struct repo *repo, const struct repo_manifest *m,

@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "engine/restore.h"
+#include "engine/system.h"
 #include "main/command.h"
 #include "main/connect.h"
 #include "main/encryption.h"
@@ -210,6 +211,67 @@ static bool add_from_bucket(struct restore *r, struct nb_error *err)
     return args_n + listed > 0 || add_newest(r, err);
 }
 
+/* Names of databases do not tell case. */
+static bool is_mapped(const char *pair, const struct source *s)
+{
+    const char *equals = strchr(pair, '=');
+    nb_auto(nb_free) char *from = nb_xstrndup(pair, equals ? (size_t)(equals - pair) : 0);
+
+    return nb_strcaseeq_ascii(from, s->database);
+}
+
+static bool is_named(const struct options *o, const struct source *s)
+{
+    for (size_t i = 0; i < opt_list_count(o, OPT_RESTORE_DATABASES); i++) {
+        if (nb_strcaseeq_ascii(s->database, opt_list_get(o, OPT_RESTORE_DATABASES, i)))
+            return true;
+    }
+    for (size_t i = 0; i < opt_list_count(o, OPT_RESTORE_MAPPING); i++) {
+        if (is_mapped(opt_list_get(o, OPT_RESTORE_MAPPING, i), s))
+            return true;
+    }
+    return false;
+}
+
+/* How its backup is brought back. To be freed. */
+static char *system_way(const struct source *s)
+{
+    if (!s->manifest)
+        return nb_xasprintf("gunzip -c %s | cypher-shell -d system", s->key);
+    if (s->manifest->recipients.n > 0)
+        return nb_xasprintf("neo4j-backup fetch %s | age -d -i identity.txt | gunzip -c | "
+                            "cypher-shell -d system",
+                            s->manifest_key);
+    return nb_xasprintf("neo4j-backup fetch %s --plain | cypher-shell -d system", s->manifest_key);
+}
+
+/* Users and roles are another server's affair: a restore of all brings graphs back, and says how to
+ * bring those. */
+static bool leave_out_system(struct restore *r, struct nb_error *err)
+{
+    const struct options *o = r->c->options;
+    bool all = opt_list_count(o, OPT_RESTORE_DATABASES) == 0;
+
+    for (size_t k = r->sources.count; k-- > 0;) {
+        const struct source *s = r->sources.items[k];
+        nb_auto(nb_free) char *way = NULL;
+
+        if (!eng_system_is_name(s->database))
+            continue;
+        way = system_way(s);
+        if ((all && r->sources.count == 1) || is_named(o, s)) {
+            nb_fail(err, NB_E_INVALID, "SystemDatabase",
+                    "the backup of the database 'system' holds commands, not a graph, and cannot "
+                    "be restored");
+            return nb_hint(err, "%s", way);
+        }
+        if (all)
+            report_system_left_out(&r->c->report, s->manifest_key ? s->manifest_key : s->key, way);
+        remove_source(r, k);
+    }
+    return true;
+}
+
 /* RESTORE_DATABASES: others are left out, one that is not there is an error. */
 static bool choose_databases(struct restore *r, struct nb_error *err)
 {
@@ -240,15 +302,6 @@ static bool choose_databases(struct restore *r, struct nb_error *err)
 }
 
 /* --- where it goes ---------------------------------------------------------------------------- */
-
-/* Names of databases do not tell case. */
-static bool is_mapped(const char *pair, const struct source *s)
-{
-    const char *equals = strchr(pair, '=');
-    nb_auto(nb_free) char *from = nb_xstrndup(pair, equals ? (size_t)(equals - pair) : 0);
-
-    return nb_strcaseeq_ascii(from, s->database);
-}
 
 static bool map_target(const struct restore *r, struct source *s, struct nb_error *err)
 {
@@ -554,8 +607,8 @@ static bool run(struct restore *r, struct nb_error *err)
     if (!(opt_text(o, OPT_RESTORE_INPUT) ? add_input(r, opt_text(o, OPT_RESTORE_INPUT), err)
                                          : add_from_bucket(r, err)))
         return false;
-    if (!choose_databases(r, err) || !map_targets(r, err) || !unlock_sources(r, err) ||
-        !neo4j_settings_load(o, r->c->cancel, &r->neo4j, err))
+    if (!leave_out_system(r, err) || !choose_databases(r, err) || !map_targets(r, err) ||
+        !unlock_sources(r, err) || !neo4j_settings_load(o, r->c->cancel, &r->neo4j, err))
         return false;
     tell_sources(r);
     hold_sources(r);

@@ -42,7 +42,7 @@ static bool verify_manifest(struct verify *v, const struct repo_manifest *m, con
     note_not_compared(&v->c->report, not_compared);
     v->done++;
     nb_log(NB_LOG_INFO, "backup verified", NB_F_STR("manifestKey", key),
-           NB_F_STR("level", repo_verification_name(v->opts.level)), NB_F_END);
+           NB_F_STR("level", repo_verification_name(eng_verify_level(m, v->opts.level))), NB_F_END);
     return true;
 }
 

@@ -75,6 +75,7 @@ static const struct {
     { "ConfirmMismatch", EXIT_CONFIGURATION, true },
     { "TargetLacksFeature", EXIT_CONFIGURATION, true },
     { "UnsupportedStatement", EXIT_CONFIGURATION, true },
+    { "SystemDatabase", EXIT_CONFIGURATION, true },
     { "NotADump", EXIT_CONFIGURATION, true },
     { "NewerFormat", EXIT_CONFIGURATION, true },
     { "NoIdentity", EXIT_CONFIGURATION, true },

@@ -218,6 +218,19 @@ void report_passed_over(struct report *r, const struct repo_choice *choice)
            NB_F_STR("state", repo_state_name(b->state)), NB_F_STR("taken", taken), NB_F_END);
 }
 
+void report_system_left_out(struct report *r, const char *key, const char *way)
+{
+    size_t n = strlen(r->message);
+
+    snprintf(
+        r->message + n, sizeof(r->message) - n,
+        "%sthe backup of the database 'system' is left out: it holds commands, not a graph; to "
+        "bring users and roles back: %s",
+        n ? "; " : "", way);
+    nb_log(NB_LOG_WARN, r->message + (n ? n + 2 : 0), NB_F_STR("event", "systemLeftOut"),
+           NB_F_STR("key", key), NB_F_END);
+}
+
 void report_proven(const struct repo_backup *b)
 {
     if (b->state == REPO_COMPLETE)

@@ -54,6 +54,9 @@ void report_other_etags(void *ctx, unsigned n);
 void report_pruned(const struct repo_backup *b, enum retention_reason reason);
 /* The newest backup of a database is not to be had: logged, and the message of a success. */
 void report_passed_over(struct report *r, const struct repo_choice *choice);
+/* A restore leaves the system database's backup out; way: what brings users and roles back. Logged,
+ * and the message of a success. */
+void report_system_left_out(struct report *r, const char *key, const char *way);
 /* Retention had to read it. */
 void report_proven(const struct repo_backup *b);
 /* Our own backups; fills stored. */

@@ -6,14 +6,23 @@
 #   BACKUP_OWNER                    whose backups: <namespace>/<name> of the policy that is gone, or storage.owner
 #   NEO4J_URI, NEO4J_PASSWORD       the new, empty Neo4j
 #   BACKUP_AGE_IDENTITY_FILE        where backups are encrypted;  BACKUP_VERIFY_KEY_FILE: where they are signed
+#
+# A backup of the database `system` holds commands that make users and roles, not a graph: it is proved too, and the last line says
+# how to bring them back, which is for you to decide.
 set -eu
+users=
 neo4j-backup list
 newest=$(neo4j-backup list --json | jq -r '[.backups[] | select((.state == "Complete" or .state == "Unproven") and .ours)]
     | group_by(.database)[] | max_by(.time).manifestKey')
 [ -n "$newest" ] || { echo "owner '$BACKUP_OWNER' has no complete backup here" >&2; exit 1; }
 for key in $newest; do
     neo4j-backup verify "$key" --verify-level Readback
-    neo4j-backup restore "$key"
     database=$(neo4j-backup list --json | jq -r --arg key "$key" '.backups[] | select(.manifestKey == $key).database')
+    if [ "$database" = system ]; then
+        users=$key
+        continue
+    fi
+    neo4j-backup restore "$key"
     neo4j-backup compare "database:$database" "$key"
 done
+[ -z "$users" ] || echo "users and roles, if you want them: neo4j-backup fetch $users --plain | cypher-shell -d system"

@@ -417,6 +417,34 @@ static void patient(struct s3_client_opts *o)
     o->max_tries = 1000000;
 }
 
+/* What its backup holds are commands: there is nothing that a scratch server could be asked for. */
+static void system_is_read_back_where_a_restore_is_asked_for(void **state)
+{
+    static const struct fake_graph_database databases[] = {
+        { "neo4j", "online", "standard", NULL, true, NULL, false },
+        { "system", "online", "system", NULL, false, NULL, false },
+    };
+    struct eng_backup_opts opts = {
+        .neo4j = BOLT_CONN_OPTS_INIT,
+        .database = "system",
+        .gzip_level = 1,
+        .scheduled_unix_seconds = SCHEDULED,
+        .verify = { .level = REPO_VERIFIED_RESTORE, .scratch_uri = "bolt://127.0.0.1:1" },
+    };
+    struct bench b;
+
+    (void)state;
+    open_bench(&b, NULL, NULL);
+    fake_graph_set_databases(b.graph, databases, NB_ARRAY_LEN(databases));
+    opts.neo4j.uri = fake_graph_uri(b.graph);
+    opts.repo = b.repo;
+    if (!eng_backup_run(&opts, &b.result, &b.err))
+        fail_msg("%s", b.err.text);
+    assert_int_equal(b.result.manifest->verification, REPO_VERIFIED_READBACK);
+    assert_non_null(strstr(b.result.not_compared, "read back, not restored"));
+    close_bench(&b);
+}
+
 static void verification_ends_when_its_time_is_up(void **state)
 {
     struct eng_verify_opts opts = { .level = REPO_VERIFIED_READBACK, .timeout_ms = 1 };
@@ -605,6 +633,7 @@ int main(void)
         cmocka_unit_test(readback_finds_counts_that_the_manifest_has_wrong),
         cmocka_unit_test(readback_finds_digests_that_the_manifest_has_wrong),
         cmocka_unit_test(what_cannot_be_read_back_gets_no_manifest),
+        cmocka_unit_test(system_is_read_back_where_a_restore_is_asked_for),
         cmocka_unit_test(verification_ends_when_its_time_is_up),
         cmocka_unit_test(neo4j_fails_half_way_nothing_is_left),
         cmocka_unit_test(cancelled_half_way_nothing_is_left),
