@@ -60,7 +60,9 @@ struct cyp_reader_opts {
     size_t max_statement_bytes; /* 0: 512 MiB */
     size_t max_row_bytes;       /* 0: 512 MiB of values of one row */
     /* False: a dump without our head is an error (NB_E_INVALID "NotADump"); true: anybody's Cypher
-     * script is read, statement by statement, to other(). */
+     * script is read, statement by statement, to other(). It is cut as the server reads quotes and
+     * comments, so every script that cypher-shell runs through is cut alike. cypher-shell itself
+     * takes a backslash in backticks for an escape, and is lost where a name ends in one. */
     bool any_script;
     /* Digests of what is read are made, and compared with the tail's, which must be there unless
      * there are fix-ups: NB_E_CORRUPT "DigestMismatch". See cyp_script_opts. */
@@ -80,6 +82,9 @@ NB_NODISCARD bool cyp_reader_feed(struct cyp_reader *r, const void *p, size_t n,
 /* The end of the input. NB_E_CORRUPT "CutDump": the tail is missing, or its counts are not what was
  * read (not asked where any_script read a foreign script). */
 NB_NODISCARD bool cyp_reader_finish(struct cyp_reader *r, struct nb_error *err);
+
+/* Where the words stand in a schema statement outside of all quotes; SIZE_MAX: nowhere. Pure. */
+size_t cyp_schema_find(struct nb_str statement, const char *words);
 
 /* What was read so far: nodes (less the deleted), rels, properties, deleted_nodes, byte_arrays,
  * float32_lists, constraints, indexes, statements, bytes. */

@@ -13,18 +13,24 @@ static size_t quote_end(struct nb_str s, size_t i)
     return i;
 }
 
-/* True when the words stand in the statement outside of all quotes. */
-static bool has_words(struct nb_str s, const char *words)
+size_t cyp_schema_find(struct nb_str statement, const char *words)
 {
     size_t n = strlen(words);
 
-    for (size_t i = 0; i + n <= s.n; i++) {
-        if (s.p[i] == '`' || s.p[i] == '\'' || s.p[i] == '"')
-            i = quote_end(s, i);
-        else if (memcmp(s.p + i, words, n) == 0)
-            return true;
+    for (size_t i = 0; i + n <= statement.n; i++) {
+        char c = statement.p[i];
+
+        if (c == '`' || c == '\'' || c == '"')
+            i = quote_end(statement, i);
+        else if (memcmp(statement.p + i, words, n) == 0)
+            return i;
     }
-    return false;
+    return SIZE_MAX;
+}
+
+static bool has_words(struct nb_str s, const char *words)
+{
+    return cyp_schema_find(s, words) != SIZE_MAX;
 }
 
 static void constraint_classify(struct cyp_schema *item)

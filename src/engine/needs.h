@@ -10,16 +10,15 @@
 #include "cypher/reader.h"
 #include "engine/source.h"
 
-enum { ENG_NEEDS_NAME_MAX = 64 };
+/* SCHEMA: at least as many as there are kinds of schema in needs.c. */
+enum { ENG_NEEDS_NAME_MAX = 64, ENG_NEEDS_SCHEMA = 20 };
 
 struct eng_needs {
     bool vectors, uuids; /* as property values */
     unsigned enterprise; /* constraints that need Enterprise Edition */
-    unsigned vector_indexes, rel_unique, btree;
-    /* The first of each, for messages. */
+    /* The first of each, for messages; "": there is none. */
     char enterprise_name[ENG_NEEDS_NAME_MAX], enterprise_type[ENG_NEEDS_NAME_MAX];
-    char vector_name[ENG_NEEDS_NAME_MAX], rel_unique_name[ENG_NEEDS_NAME_MAX];
-    char btree_name[ENG_NEEDS_NAME_MAX];
+    char schema[ENG_NEEDS_SCHEMA][ENG_NEEDS_NAME_MAX]; /* of each kind that not all servers have */
 };
 
 void eng_needs_props(struct eng_needs *n, const struct ps_map *props);

@@ -21,12 +21,17 @@ static struct eng_server server(const char *version, const char *edition)
     return s;
 }
 
-static struct eng_needs needs_of(const char *type, bool enterprise)
+#define VECTOR_PLAIN                                                                               \
+    "CREATE VECTOR INDEX `v` FOR (n:`A`) ON (n.`e`) OPTIONS {indexConfig: "                        \
+    "{`vector.dimensions`: 3,`vector.similarity_function`: 'COSINE'}, indexProvider: "             \
+    "'vector-1.0'}"
+
+static struct eng_needs needs_of(const char *type, bool enterprise, const char *statement)
 {
     struct cyp_schema item = { .kind = CYP_CONSTRAINT,
                                .name = NB_STR("the one"),
                                .type = nb_str_from(type),
-                               .statement = NB_STR("CREATE …"),
+                               .statement = nb_str_from(statement),
                                .enterprise = enterprise };
     struct eng_needs n = { .vectors = false };
 
@@ -44,10 +49,10 @@ static void schema_is_checked_against_version_and_edition(void **state)
           true },
         { "NODE_KEY", "5.26.30", "enterprise", NULL, true },
         { "NODE_KEY", "", "", NULL, true }, /* not known: the server will say */
-        { "VECTOR", "5.12.0", "community", "needs Neo4j 5.13", false },
-        { "VECTOR", "5.13.0", "community", NULL, false },
+        { "VECTOR", "5.14.0", "community", "needs Neo4j 5.15", false },
+        { "VECTOR", "5.15.0", "community", NULL, false },
         { "VECTOR", "2026.1.0", "community", NULL, false },
-        { "VECTOR", "4.4.48", "community", "needs Neo4j 5.13", false },
+        { "VECTOR", "4.4.48", "community", "needs Neo4j 5.15", false },
         { "RELATIONSHIP_UNIQUENESS", "5.6.0", "community", "needs Neo4j 5.7", false },
         { "RELATIONSHIP_UNIQUENESS", "5.26.30", "community", NULL, false },
         { "BTREE", "4.4.48", "community", NULL, false },
@@ -58,7 +63,7 @@ static void schema_is_checked_against_version_and_edition(void **state)
     (void)state;
     for (size_t i = 0; i < NB_ARRAY_LEN(cases); i++) {
         struct eng_server s = server(cases[i].version, cases[i].edition);
-        struct eng_needs n = needs_of(cases[i].type, cases[i].enterprise);
+        struct eng_needs n = needs_of(cases[i].type, cases[i].enterprise, VECTOR_PLAIN);
         struct nb_error err = NB_ERROR_INIT;
         bool ok = eng_needs_check(&n, &s, V54, &err);
 
@@ -66,6 +71,117 @@ static void schema_is_checked_against_version_and_edition(void **state)
             fail_msg("case %zu: %s", i, err.text);
         if (!ok)
             assert_string_equal(err.reason, "TargetLacksFeature");
+    }
+}
+
+/* As a server prints them, by a reader of the dump: so what is looked for is what is there. */
+static bool take_schema(void *ctx, const struct cyp_schema *item, struct nb_error *err)
+{
+    (void)err;
+    eng_needs_schema(ctx, item);
+    return true;
+}
+
+static struct eng_needs needs_of_dump(const char *statement)
+{
+    static const struct cyp_reader_ops ops = { .schema = take_schema };
+    struct cyp_reader_opts opts = { .any_script = false };
+    struct eng_needs n = { .vectors = false };
+    struct cyp_reader *reader = cyp_reader_new(&opts, &ops, &n);
+    struct nb_error err = NB_ERROR_INIT;
+    static const char head[] = "// neo4j-backup dump, format 1\n// helper: _nb_1a2b3c4d\n";
+
+    if (!cyp_reader_feed(reader, head, strlen(head), &err) ||
+        !cyp_reader_feed(reader, statement, strlen(statement), &err) ||
+        !cyp_reader_feed(reader, ";\n", 2, &err))
+        fail_msg("%s", err.text);
+    cyp_reader_free(reader);
+    return n;
+}
+
+#define VECTOR(of, options)                                                                        \
+    "CREATE VECTOR INDEX `the one` FOR " of " OPTIONS {indexConfig: {" options "}}"
+#define SIZES "`vector.dimensions`: 3,`vector.similarity_function`: 'COSINE'"
+
+/* One row of the table each: the last version that lacks it, and the first that has it. */
+static void each_kind_has_its_first_version(void **state)
+{
+    static const struct {
+        const char *statement, *too_old, *needs, *new_enough;
+    } cases[] = {
+        { VECTOR("(n:`A`) ON (n.`e`)", SIZES), "5.14.0", "5.15", "5.15.0" },
+        { VECTOR("()-[r:`R`]-() ON (r.`e`)", SIZES), "5.17.0", "5.18", "5.18.1" },
+        { "CREATE VECTOR INDEX `the one` FOR (n:`A`) ON (n.`e`) OPTIONS {indexConfig: {" SIZES
+          "}, indexProvider: 'vector-2.0'}",
+          "5.17.0", "5.18", "5.18.0" },
+        { VECTOR("(n:`A`) ON (n.`e`)", SIZES ",`vector.quantization.enabled`: true"), "5.22.0",
+          "5.23", "5.23.0" },
+        { VECTOR("(n:`A`) ON (n.`e`)", SIZES ",`vector.hnsw.m`: 16"), "5.22.0", "5.23", "5.26.30" },
+        { VECTOR("(n:`A`) ON (n.`e`)", "`vector.similarity_function`: 'COSINE'"), "5.22.0", "5.23",
+          "5.23.0" },
+        { VECTOR("(n:`A`|`B`) ON (n.`e`)", SIZES), "2025.12.1", "2026.01", "2026.1.0" },
+        { VECTOR("(n:`A`) ON (n.`e`) WITH [n.`x`]", SIZES), "5.26.30", "2026.01", "2026.08.1" },
+        { "CREATE CONSTRAINT `the one` FOR (n:`A`) REQUIRE (n.`x`) IS :: STRING", "5.8.0", "5.9",
+          "5.9.0" },
+        { "CREATE CONSTRAINT `the one` FOR ()-[r:`R`]-() REQUIRE (r.`x`) IS :: STRING", "4.4.48",
+          "5.9", "5.9.0" },
+        { "CREATE CONSTRAINT `the one` FOR (n:`A`) REQUIRE (n.`x`) IS :: LIST<DATE NOT NULL>",
+          "5.9.0", "5.10", "5.10.0" },
+        { "CREATE CONSTRAINT `the one` FOR ()-[r:`R`]-() REQUIRE (r.`x`) IS :: LIST<DATE NOT NULL>",
+          "5.9.0", "5.10", "5.10.0" },
+        { "CREATE CONSTRAINT `the one` FOR (n:`A`) REQUIRE (n.`x`) IS :: INTEGER | FLOAT", "5.10.0",
+          "5.11", "5.11.0" },
+        { "CREATE CONSTRAINT `the one` FOR ()-[r:`R`]-() REQUIRE (r.`x`) IS :: INTEGER | FLOAT",
+          "5.10.0", "5.11", "5.11.0" },
+        { "CREATE CONSTRAINT `the one` FOR ()-[r:`R`]-() REQUIRE (r.`x`) IS UNIQUE", "5.6.0", "5.7",
+          "5.7.0" },
+        { "CREATE CONSTRAINT `the one` FOR ()-[r:`R`]-() REQUIRE (r.`x`) IS RELATIONSHIP KEY",
+          "5.6.0", "5.7", "5.7.0" },
+        /* Names may be anything. */
+        { VECTOR("(n:`A|B WITH [ OPTIONS {``vector.hnsw.m``: 1`) ON (n.`e`)", SIZES), "5.14.0",
+          "5.15", "5.15.0" },
+        { "CREATE CONSTRAINT `the one` FOR (n:`LIST< | `) REQUIRE (n.`x`) IS :: STRING", "5.8.0",
+          "5.9", "5.9.0" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < NB_ARRAY_LEN(cases); i++) {
+        struct eng_server old = server(cases[i].too_old, "enterprise");
+        struct eng_server new = server(cases[i].new_enough, "enterprise");
+        struct eng_needs n = needs_of_dump(cases[i].statement);
+        struct nb_error err = NB_ERROR_INIT;
+        char text[80];
+
+        snprintf(text, sizeof(text), "'the one' needs Neo4j %s or later", cases[i].needs);
+        if (!eng_needs_check(&n, &new, V54, &err))
+            fail_msg("case %zu: %s", i, err.text);
+        if (eng_needs_check(&n, &old, V54, &err) || !strstr(err.text, text))
+            fail_msg("case %zu: %s", i, err.text);
+    }
+}
+
+/* In any edition but Community. */
+static void what_needs_enterprise_edition_is_known_by_its_statement(void **state)
+{
+    static const char *const statements[] = {
+        "CREATE CONSTRAINT `the one` FOR (n:`A`) REQUIRE (n.`x`) IS NODE KEY",
+        "CREATE CONSTRAINT `the one` FOR (n:`A`) REQUIRE (n.`x`) IS NOT NULL",
+        "CREATE CONSTRAINT `the one` FOR ()-[r:`R`]-() REQUIRE (r.`x`) IS NOT NULL",
+        "CREATE CONSTRAINT `the one` FOR ()-[r:`R`]-() REQUIRE (r.`x`) IS RELATIONSHIP KEY",
+        "CREATE CONSTRAINT `the one` FOR (n:`A`) REQUIRE (n.`x`) IS :: STRING",
+        "CREATE CONSTRAINT `the one` FOR ()-[r:`R`]-() REQUIRE (r.`x`) IS :: STRING",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < NB_ARRAY_LEN(statements); i++) {
+        struct eng_server c = server("5.26.30", "community"), e = server("5.26.30", "enterprise");
+        struct eng_needs n = needs_of_dump(statements[i]);
+        struct nb_error err = NB_ERROR_INIT;
+
+        assert_true(eng_needs_check(&n, &e, V54, &err));
+        assert_false(eng_needs_check(&n, &c, V54, &err));
+        if (!strstr(err.text, "needs Enterprise Edition"))
+            fail_msg("case %zu: %s", i, err.text);
     }
 }
 
@@ -98,6 +214,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(schema_is_checked_against_version_and_edition),
+        cmocka_unit_test(each_kind_has_its_first_version),
+        cmocka_unit_test(what_needs_enterprise_edition_is_known_by_its_statement),
         cmocka_unit_test(values_are_checked_against_protocol),
     };
 
