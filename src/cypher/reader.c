@@ -384,8 +384,9 @@ static bool normal_step(struct cyp_reader *r, char c, struct nb_error *err)
 {
     const char *p = r->text.data;
     enum cyp_scan before = r->state;
-    bool ok = true;
+    bool ok = true, fresh = r->fresh;
 
+    r->fresh = false;
     if (before == CYP_SCAN_BLANK && is_blank(c)) {
         r->start = ++r->scan;
         return true;
@@ -398,9 +399,11 @@ static bool normal_step(struct cyp_reader *r, char c, struct nb_error *err)
         r->state = CYP_SCAN_LINE;
     } else if (c == '\'' || c == '"' || c == '`') {
         r->state = c == '\'' ? CYP_SCAN_SINGLE : c == '"' ? CYP_SCAN_DOUBLE : CYP_SCAN_NAME;
-    } else if ((c == '/' || c == '*') && r->scan >= r->start + 2 && p[r->scan - 2] == '/') {
+    } else if ((c == '/' || c == '*') && !fresh && r->scan >= r->start + 2 &&
+               p[r->scan - 2] == '/') {
         r->before_comment = r->scan == r->start + 2 ? CYP_SCAN_BLANK : CYP_SCAN_NORMAL;
         r->state = c == '/' ? CYP_SCAN_LINE : CYP_SCAN_BLOCK;
+        r->escaped = c == '*'; /* the asterisk that opens a comment does not close it as well */
     } else if (c == ';') {
         ok = r->scan - 1 == r->start ||
              statement_take(r, r->text.data + r->start, r->scan - 1 - r->start, err);
@@ -438,13 +441,17 @@ static void block_step(struct cyp_reader *r)
     const char *p = r->text.data;
 
     for (; r->scan < r->text.len; r->scan++) {
-        if (p[r->scan] != '/' || p[r->scan - 1] != '*')
+        bool opens = r->escaped;
+
+        r->escaped = false;
+        if (opens || p[r->scan] != '/' || p[r->scan - 1] != '*')
             continue;
         r->scan++;
         if (r->before_comment == CYP_SCAN_BLANK)
             piece_drop(r);
         else
             r->state = r->before_comment;
+        r->fresh = true;
         return;
     }
 }
@@ -518,13 +525,14 @@ bool cyp_reader_feed(struct cyp_reader *r, const void *p, size_t n, struct nb_er
 /* What is left when the input ends: a line without its end, or a statement without a semicolon. */
 static bool rest_take(struct cyp_reader *r, struct nb_error *err)
 {
-    size_t n = r->text.len - r->start;
+    size_t n;
 
-    if (r->state == CYP_SCAN_LINE)
-        return line_end(r, err);
+    if (r->state == CYP_SCAN_LINE && !line_end(r, err))
+        return false;
+    n = r->text.len - r->start;
     while (n && is_blank(r->text.data[r->start + n - 1]))
         n--;
-    if (!n || r->state == CYP_SCAN_BLOCK)
+    if (!n || (r->state == CYP_SCAN_BLOCK && r->before_comment == CYP_SCAN_BLANK))
         return true;
     if (r->foreign && r->state == CYP_SCAN_NORMAL)
         return statement_take(r, r->text.data + r->start, n, err);

@@ -38,7 +38,8 @@ struct cyp_reader {
     struct nb_buf text;
     size_t start, scan;
     enum cyp_scan state, before_comment;
-    bool escaped; /* the byte at scan is behind a backslash */
+    bool escaped; /* the byte at scan is behind a backslash, or behind what opens a comment */
+    bool fresh;   /* ... is behind a comment, whose last byte begins no other */
 
     enum cyp_read_phase phase;
     bool foreign;       /* no dump of ours */

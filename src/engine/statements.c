@@ -2,6 +2,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+#include <strings.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -76,6 +78,12 @@ static bool tx_end(struct eng_statements *s, bool commit, struct nb_error *err)
     return commit ? bolt_commit(s->tx, err) : bolt_rollback(s->tx, err);
 }
 
+/* cypher-shell does not tell their case. */
+static bool is_command(struct nb_str line, const char *name)
+{
+    return line.n == strlen(name) && strncasecmp(line.p, name, line.n) == 0;
+}
+
 static bool command_take(struct eng_statements *s, struct nb_str line, struct nb_error *err)
 {
     size_t word = 1;
@@ -84,14 +92,12 @@ static bool command_take(struct eng_statements *s, struct nb_str line, struct nb
         line.n--;
     while (word < line.n && !memchr(" \t", line.p[word], 2))
         word++;
-    if (word == line.n) {
-        if (nb_str_is(line, ":begin"))
-            return tx_begin(s, err);
-        if (nb_str_is(line, ":commit"))
-            return tx_end(s, true, err);
-        if (nb_str_is(line, ":rollback"))
-            return tx_end(s, false, err);
-    }
+    if (is_command(line, ":begin"))
+        return tx_begin(s, err);
+    if (is_command(line, ":commit"))
+        return tx_end(s, true, err);
+    if (is_command(line, ":rollback"))
+        return tx_end(s, false, err);
     return refuse(err, "the command '%.*s' of cypher-shell; hint: run the script with cypher-shell",
                   (int)(word < 40 ? word : 40), line.p);
 }

@@ -10,6 +10,8 @@
 # shellcheck disable=SC2016
 # shellcheck source=tests/e2e/roundtrip-lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/roundtrip-lib.sh"
+# shellcheck source=tests/e2e/splitter.sh
+. "$here/splitter.sh"
 
 # restore OPTION...: into $uri; the log is in $work/log
 restore() {
@@ -189,6 +191,7 @@ checks() { # VERSION PORT
     check "Neo4j $1: fix-ups are done" fixups_are_done
     check "Neo4j $1: a foreign script runs as cypher-shell runs it" foreign_runs
     if [ "$1" = 5 ]; then
+        splitter_checks "$1"
         check "Neo4j $1: what APOC writes comes back" apoc_roundtrip
         wipe_and_restore --input "$work/dump"
         check "Neo4j $1: what APOC cannot bring back is Cypher's" apoc_falls_back 'APOC was of no use'

@@ -700,23 +700,20 @@ static bool other_keep(void *ctx, struct nb_str s, struct nb_error *err)
     return true;
 }
 
-static void foreign_script_is_read_statement_by_statement(void **unused)
+/* In steps of every size. want: the statements, "|" behind each. */
+static void assert_split(const char *script, const char *want)
 {
-    static const char script[] = ":begin\nCREATE (n {a: ';', b: \"//\", `c;`: '\\';'});\n// note;\n"
-                                 "MATCH (n) /* ; */ RETURN n;;\n:commit\n\nRETURN 1\n";
-    static const char want[] = ":begin|CREATE (n {a: ';', b: \"//\", `c;`: '\\';'})|"
-                               "MATCH (n) /* ; */ RETURN n|:commit|RETURN 1|";
+    size_t size = strlen(script);
 
-    (void)unused;
-    for (size_t step = 1; step < sizeof(script); step++) {
+    for (size_t step = 1; step <= size; step++) {
         struct others o = { NB_BUF_INIT(4096) };
         struct cyp_reader_opts opts = { .any_script = true };
         struct cyp_reader_ops ops = { .other = other_keep };
         struct nb_error err = NB_ERROR_INIT;
         struct cyp_reader *r = cyp_reader_new(&opts, &ops, &o);
 
-        for (size_t at = 0; at < sizeof(script) - 1; at += step) {
-            size_t n = sizeof(script) - 1 - at;
+        for (size_t at = 0; at < size; at += step) {
+            size_t n = size - at;
 
             ok(cyp_reader_feed(r, script + at, n < step ? n : step, &err), &err);
         }
@@ -725,6 +722,60 @@ static void foreign_script_is_read_statement_by_statement(void **unused)
         cyp_reader_free(r);
         nb_buf_done(&o.all);
     }
+}
+
+/* As the server reads quotes and comments. Where cypher-shell runs such a script through, it cuts it
+ * alike: tests/e2e/splitter.sh asks it. */
+static void foreign_script_is_read_statement_by_statement(void **unused)
+{
+    static const struct {
+        const char *script, *want;
+    } cases[] = {
+        { ":begin\nCREATE (n {a: ';', b: \"//\", `c;`: '\\';'});\n// note;\n"
+          "MATCH (n) /* ; */ RETURN n;;\n:commit\n\nRETURN 1\n",
+          ":begin|CREATE (n {a: ';', b: \"//\", `c;`: '\\';'})|"
+          "MATCH (n) /* ; */ RETURN n|:commit|RETURN 1|" },
+        /* A backslash escapes in strings, and in names nothing. */
+        { "RETURN 1 AS `x\\`; RETURN \"a\\\";\", '\\';'; RETURN \"\\\\\";RETURN 2;",
+          "RETURN 1 AS `x\\`|RETURN \"a\\\";\", '\\';'|RETURN \"\\\\\"|RETURN 2|" },
+        { "RETURN `e``;f` /* a /* b `*/; RETURN 2; /* end",
+          "RETURN `e``;f` /* a /* b `*/|RETURN 2|" },
+        /* The slash of a comment's end does not begin the next. */
+        { "RETURN 4 /* c *// 2 AS x;\nRETURN 3;", "RETURN 4 /* c *// 2 AS x|RETURN 3|" },
+        { "RETURN 4 /* c */* 2 AS x;\nRETURN 3;", "RETURN 4 /* c */* 2 AS x|RETURN 3|" },
+        { "RETURN 4 /*/ ; */ AS x;/*/ ; /**//* ; **/ RETURN 3",
+          "RETURN 4 /*/ ; */ AS x|RETURN 3|" },
+        { "/*/ RETURN 1; */ RETURN 2; /* d */", "RETURN 2|" },
+        { "RETURN /*** ; ***/ 2 //\\\n;RETURN 3;", "RETURN /*** ; ***/ 2 //\\\n|RETURN 3|" },
+        /* No line end behind the last line, which is a comment. */
+        { "RETURN 1 // it's; \"\n AS x; // tail `\nRETURN 2 // end", "RETURN 1 // it's; \"\n AS x|"
+                                                                     "RETURN 2 // end|" },
+        { "RETURN 1; // c :x\n  :commit\nRETURN\n:x;", "RETURN 1|:commit|RETURN\n:x|" },
+        { "/* c */ :begin\nRETURN 1; :commit\nRETURN 2;", ":begin|RETURN 1|:commit|RETURN 2|" },
+        { "RETURN 1\r\n;\r\n// c\r\nRETURN \"http://x;y\" AS `a//b;`;\r\n",
+          "RETURN 1\r\n|RETURN \"http://x;y\" AS `a//b;`|" },
+    };
+
+    (void)unused;
+    for (size_t i = 0; i < NB_ARRAY_LEN(cases); i++)
+        assert_split(cases[i].script, cases[i].want);
+}
+
+static void foreign_script_that_ends_within_a_comment_is_cut(void **unused)
+{
+    static const char script[] = "RETURN 1 /* ;";
+    struct others o = { NB_BUF_INIT(4096) };
+    struct cyp_reader_opts opts = { .any_script = true };
+    struct cyp_reader_ops ops = { .other = other_keep };
+    struct nb_error err = NB_ERROR_INIT;
+    struct cyp_reader *r = cyp_reader_new(&opts, &ops, &o);
+
+    (void)unused;
+    ok(cyp_reader_feed(r, script, sizeof(script) - 1, &err), &err);
+    assert_false(cyp_reader_finish(r, &err));
+    assert_string_equal(err.reason, "CutDump");
+    cyp_reader_free(r);
+    nb_buf_done(&o.all);
 }
 
 static void file_that_is_no_dump_is_refused(void **unused)
@@ -763,6 +814,7 @@ int main(void)
         cmocka_unit_test(row_without_a_bound_is_refused),
         cmocka_unit_test(fixups_and_schema_read_back),
         cmocka_unit_test(foreign_script_is_read_statement_by_statement),
+        cmocka_unit_test(foreign_script_that_ends_within_a_comment_is_cut),
         cmocka_unit_test(file_that_is_no_dump_is_refused),
     };
 

@@ -49,6 +49,7 @@ static void scripts_are_cut_as_cypher_shell_cuts_them(void **state)
         { "/* a; comment */ CREATE (:A);", 1 },
         { ":begin\nCREATE (:A);\n:commit\n:begin\nCREATE (:B);\n:commit\n", 6 },
         { ":begin\nCREATE (:A);\n:rollback;\n", 3 },
+        { ":BEGIN\nCREATE (:A);\n:Commit\n", 3 },
     };
     struct nb_error err;
 
