@@ -101,6 +101,7 @@ static void parse_spec(struct nb_arena *a, const struct nb_json *v, struct api_r
     r->identity_key = api_str(a, v, "decryption.identitySecretRef.key", "identity");
     api_strings_parse(a, nb_json_get(v, "trustedKeys"), &r->trusted_keys);
     r->verify = api_bool(v, "verify", true);
+    r->allow_statements = api_bool(v, "allowStatements", false);
     api_job_options_parse(a, nb_json_get(v, "job"), &r->job);
 }
 

@@ -50,7 +50,7 @@ struct api_restore {
     const char *overwrite_policy, *confirm;
     const char *identity_secret, *identity_key;
     struct api_strings trusted_keys;
-    bool verify;
+    bool verify, allow_statements;
     struct api_job_options job;
     struct api_restore_status status;
 };

@@ -292,6 +292,8 @@ static void env_restore(struct writer *j)
     env(j, "RESTORE_OVERWRITE_POLICY", r->overwrite_policy);
     env(j, "RESTORE_CONFIRM", r->confirm);
     env_bool(j, "RESTORE_VERIFY", r->verify);
+    if (r->allow_statements)
+        env_bool(j, "RESTORE_ALLOW_STATEMENTS", true);
     env_identity(j, r->identity_secret, r->identity_key);
     env_list(j, "BACKUP_VERIFY_KEY", &r->trusted_keys);
 }

@@ -118,6 +118,21 @@ static void restore_of_a_key_runs_and_ends(void **state)
     assert_int_equal(world_step(w), 0);
 }
 
+/* Only where it is asked for. */
+static void foreign_dump_is_restored_where_that_is_allowed(void **state)
+{
+    (void)state;
+    start(RESTORE(KEY, ",\"allowStatements\":true"));
+    assert_true(job_has("{\"name\":\"RESTORE_ALLOW_STATEMENTS\",\"value\":\"true\"}"));
+}
+
+static void statements_are_not_allowed_unless_asked_for(void **state)
+{
+    (void)state;
+    start(RESTORE(KEY, ""));
+    assert_false(job_has("RESTORE_ALLOW_STATEMENTS"));
+}
+
 static void restore_waits_for_its_source(void **state)
 {
     (void)state;
@@ -273,6 +288,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(restore_of_a_key_runs_and_ends, teardown),
         cmocka_unit_test_teardown(restore_says_what_it_waits_for, teardown),
+        cmocka_unit_test_teardown(foreign_dump_is_restored_where_that_is_allowed, teardown),
+        cmocka_unit_test_teardown(statements_are_not_allowed_unless_asked_for, teardown),
         cmocka_unit_test_teardown(restore_waits_for_its_source, teardown),
         cmocka_unit_test_teardown(restore_of_a_failed_run_fails, teardown),
         cmocka_unit_test_teardown(restore_failure_is_told, teardown),
