@@ -20,10 +20,12 @@
 #include "main/secret_dir.c"
 #include "main/waiting.c"
 #include "tests/fakes/fake_graph.h"
+#include "tests/fakes/fake_target.h"
 #include "tests/fakes/s3_fixture.h"
 
-/* The restore command with backups of two databases: what it looks at before it writes. The fake
- * server takes no writes: whoever gets as far as that fails with its refusal. */
+/* The restore command with backups of two databases: what it looks at before it writes, where the
+ * fake server that was backed up takes no writes, so that whoever gets as far as that fails with its
+ * refusal; and what goes where, in another fake that does. */
 
 enum { ENV_MAX = 16 };
 
@@ -36,9 +38,10 @@ struct world {
     struct nb_error err;
 };
 
-static const struct fake_graph_database two[] = {
+static const struct fake_graph_database databases[] = {
     { "films", "online", "standard", NULL, false, NULL, false },
     { "neo4j", "online", "standard", NULL, true, NULL, false },
+    { "system", "online", "system", NULL, false, NULL, false },
 };
 
 static void set(struct world *w, const char *name, const char *value)
@@ -68,15 +71,20 @@ static void back_up(struct world *w, const char *database)
     s3_client_free(repo_opts.client);
 }
 
-static void setup(struct world *w)
+static void setup_neo4j(struct world *w, const char *uri, const char *policy)
+{
+    set(w, "NEO4J_URI", uri);
+    set(w, "RESTORE_OVERWRITE_POLICY", policy);
+}
+
+static void setup_backups(struct world *w)
 {
     *w = (struct world){ .g = fake_graph_new(), .s3 = fake_s3_new(), .err = NB_ERROR_INIT };
     fake_graph_add_node(w->g, 'A', 1, 0);
-    fake_graph_set_databases(w->g, two, NB_ARRAY_LEN(two));
+    fake_graph_set_databases(w->g, databases, NB_ARRAY_LEN(databases));
     fake_graph_start(w->g, NULL, NULL);
     back_up(w, "films");
     back_up(w, "neo4j");
-    set(w, "NEO4J_URI", fake_graph_uri(w->g));
     set(w, "NEO4J_AUTH", "none");
     set(w, "R2_ENDPOINT", fake_s3_endpoint(w->s3));
     set(w, "R2_FORCE_PATH_STYLE", "true");
@@ -85,10 +93,15 @@ static void setup(struct world *w)
     set(w, "R2_SECRET_ACCESS_KEY", FAKE_S3_SECRET);
     set(w, "BACKUP_OWNER", "sidecar");
     set(w, "BACKUP_RETRY_WINDOW_SECONDS", "0");
-    set(w, "RESTORE_OVERWRITE_POLICY", "Wipe");
 }
 
-static void restore_fails(struct world *w, const char *reason)
+static void setup(struct world *w)
+{
+    setup_backups(w);
+    setup_neo4j(w, fake_graph_uri(w->g), "Wipe");
+}
+
+static struct options *run_restore(struct world *w, bool *ret_ok)
 {
     struct options *o = NULL;
     bool help;
@@ -96,7 +109,16 @@ static void restore_fails(struct world *w, const char *reason)
     assert_true(options_load(CMD_RESTORE, "restore", 0, NULL, w->env, &o, &help, &w->err));
     w->c.options = o;
     report_init(&w->c.report);
-    assert_false(cmd_restore(&w->c, &w->err));
+    *ret_ok = cmd_restore(&w->c, &w->err);
+    return o;
+}
+
+static void restore_fails(struct world *w, const char *reason)
+{
+    bool done;
+    struct options *o = run_restore(w, &done);
+
+    assert_false(done);
     if (!nb_streq(w->err.reason, reason))
         fail_msg("%s, not %s: %s", w->err.reason, reason, w->err.text);
     options_free(o);
@@ -109,6 +131,43 @@ static void teardown(struct world *w)
     fake_s3_free(w->s3);
     for (size_t i = 0; i < w->env_n; i++)
         free(w->env[i]);
+}
+
+#define SYSTEM_STEM "neo4j-backup/system_2025-10-09_08-53-20"
+
+/* Of all, the graphs are restored; how users and roles come back is said, and named it is refused. */
+static void system_is_left_out_and_refused_where_it_is_named(void **state)
+{
+    static const struct {
+        const char *name, *value;
+        bool refused;
+    } cases[] = {
+        { NULL, NULL, false },
+        { "RESTORE_DATABASES", "films,neo4j", false },
+        { "RESTORE_DATABASES", "System", true },
+        { "RESTORE_MAPPING", "system=users", true },
+        { "RESTORE_KEYS", SYSTEM_STEM ".manifest.json", true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < NB_ARRAY_LEN(cases); i++) {
+        struct world w;
+
+        setup(&w);
+        back_up(&w, "system");
+        set(&w, "RESTORE_CONFIRM", "films");
+        if (cases[i].name)
+            set(&w, cases[i].name, cases[i].value);
+        restore_fails(&w, cases[i].refused ? "SystemDatabase" : "ConfirmMismatch");
+        assert_int_equal(exit_of(&w.err)->code, EXIT_CONFIGURATION);
+        if (cases[i].refused || !cases[i].name)
+            assert_non_null(strstr(cases[i].refused ? w.err.text : w.c.report.message,
+                                   "neo4j-backup fetch " SYSTEM_STEM
+                                   ".manifest.json --plain | cypher-shell -d system"));
+        else
+            assert_string_equal(w.c.report.message, "");
+        teardown(&w);
+    }
 }
 
 static void wipe_is_confirmed_for_all_before_the_first(void **state)
@@ -135,6 +194,48 @@ static void wipe_finds_a_missing_target_before_the_first(void **state)
     restore_fails(&w, "Neo4jDatabaseNotFound");
     assert_non_null(strstr(w.err.text, "nothing was written"));
     teardown(&w);
+}
+
+/* Each backup goes where it is told, and only there; what is not mapped goes by its own name. */
+static void mapped_databases_go_into_others(void **state)
+{
+    static const char *const targets[] = { "neo4j", "films", "alpha", "beta", NULL };
+    static const struct {
+        const char *mapping, *into[2];
+    } cases[] = {
+        { "films=alpha,neo4j=beta", { "alpha", "beta" } },
+        { "Neo4j=films,films=neo4j", { "films", "neo4j" } },
+        { "films=beta", { "beta", "neo4j" } },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < NB_ARRAY_LEN(cases); i++) {
+        struct fake_target *target = fake_target_start(targets);
+        struct options *o;
+        struct world w;
+        bool done;
+
+        setup_backups(&w);
+        setup_neo4j(&w, fake_target_uri(target), "Fail");
+        set(&w, "RESTORE_MAPPING", cases[i].mapping);
+        o = run_restore(&w, &done);
+        if (!done)
+            fail_msg("%s", w.err.text);
+        assert_int_equal(w.c.report.exit->code, EXIT_OK);
+        assert_int_equal(w.c.report.databases, 2);
+        assert_int_equal(w.c.report.nodes, 2);
+        for (size_t k = 0; targets[k]; k++) {
+            struct fake_target_counts counts = fake_target_counts(target, targets[k]);
+            bool wanted =
+                nb_streq(targets[k], cases[i].into[0]) || nb_streq(targets[k], cases[i].into[1]);
+
+            assert_int_equal(counts.nodes, wanted);
+            assert_int_equal(counts.schema, wanted ? 3 : 0);
+        }
+        options_free(o);
+        teardown(&w);
+        fake_target_free(target);
+    }
 }
 
 /* The dump of the newest is gone: the one before is taken, and not without a word. */
@@ -192,8 +293,10 @@ static void merge_into_what_was_interrupted_is_refused_for_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(system_is_left_out_and_refused_where_it_is_named),
         cmocka_unit_test(wipe_is_confirmed_for_all_before_the_first),
         cmocka_unit_test(wipe_finds_a_missing_target_before_the_first),
+        cmocka_unit_test(mapped_databases_go_into_others),
         cmocka_unit_test(newer_backup_that_is_passed_over_is_told),
         cmocka_unit_test(fail_into_what_was_interrupted_says_so),
         cmocka_unit_test(merge_into_what_was_interrupted_is_refused_for_all),

@@ -1,0 +1,26 @@
+#ifndef NB_TESTS_FAKES_FAKE_TARGET_H
+#define NB_TESTS_FAKES_FAKE_TARGET_H
+
+/*
+ * fake_target: a Neo4j with several databases, all empty at first, that takes what a restore writes,
+ * and counts it, over Bolt 5.4 on 127.0.0.1. A thread for each connection. What it does not know is
+ * answered with no rows; nothing is rolled back. A database that it does not have is refused.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct fake_target;
+
+/* names: the first is the home database; ended by NULL; borrowed. */
+struct fake_target *fake_target_start(const char *const *names);
+/* Ends the threads; no connection may be open that is still used. */
+void fake_target_free(struct fake_target *t);
+const char *fake_target_uri(const struct fake_target *t);
+
+struct fake_target_counts {
+    int64_t nodes, rels, schema; /* schema: constraints and indexes */
+};
+struct fake_target_counts fake_target_counts(struct fake_target *t, const char *name);
+
+#endif
