@@ -609,6 +609,11 @@ bool eng_input_open_object(struct repo *repo, const char *key, const struct nb_c
     return true;
 }
 
+bool eng_input_is_encrypted(const struct eng_input *in)
+{
+    return in->file_key != NULL;
+}
+
 const struct repo_manifest *eng_input_manifest(const struct eng_input *in)
 {
     return in->m;

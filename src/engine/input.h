@@ -51,6 +51,9 @@ struct age_keys;
 NB_NODISCARD bool eng_input_unlock(struct eng_input *in, const struct age_keys *keys,
                                    const struct nb_cancel *cancel, struct nb_error *err);
 
+/* Known once it is unlocked; its bytes say it, not its manifest. */
+bool eng_input_is_encrypted(const struct eng_input *in);
+
 /* NULL: there is none, so nothing is known of sizes and checksums. Borrowed. */
 const struct repo_manifest *eng_input_manifest(const struct eng_input *in);
 const char *eng_input_name(const struct eng_input *in); /* for messages */

@@ -12,6 +12,7 @@
 #include "engine/idset.h"
 #include "engine/load.h"
 #include "engine/needs.h"
+#include "engine/safety.h"
 #include "engine/stamp.h"
 #include "engine/statements.h"
 #include "engine/verify.h"
@@ -31,6 +32,8 @@ struct restore {
     struct eng_server server;
     char database[sizeof(((struct eng_server *)0)->database)];
     uint64_t base_nodes, base_rels; /* before the first write */
+    bool to_save;                   /* WIPE: there is something, and it is to be backed up */
+    bool half_filled;               /* ... and some of it by a restore that was interrupted */
     struct eng_needs needs;
     struct eng_clash clash;   /* merging */
     struct eng_idset *ids;    /* of nodes, while the dump is checked */
@@ -182,6 +185,36 @@ static bool check_merge(struct restore *r, struct eng_source *source, struct nb_
     return nb_hint(err, "take out what it has added, and these nodes; then merge again");
 }
 
+/* Before the dump is read, and once more before the wipe. */
+static bool check_safety(struct restore *r, struct eng_source *source, struct nb_error *err)
+{
+    const char *output = r->opts->safety_backup.repo ? NULL : r->opts->safety_backup.output;
+    unsigned schema = 0;
+    uint64_t stamps;
+
+    r->to_save = false;
+    if (r->opts->safety == ENG_SAFETY_NONE)
+        return true;
+    if (!eng_source_schema(source, count_schema, &schema, err) ||
+        !eng_stamp_count(source, NULL, &stamps, err))
+        return false;
+    r->half_filled = stamps > 0;
+    if (r->base_nodes == 0 && schema == 0)
+        return true;
+    r->to_save = true;
+    if (r->opts->safety == ENG_SAFETY_BACKUP)
+        return !output || eng_safety_check_output(output, err);
+    nb_fail(
+        err, NB_E_CONFLICT, "SafetyBackupUndecided",
+        "database '%s' holds %llu nodes and %llu relationships, the overwrite policy Wipe would "
+        "delete them, and RESTORE_SAFETY_BACKUP (--safety-backup) is not set; nothing was "
+        "written",
+        r->database, (unsigned long long)r->base_nodes, (unsigned long long)r->base_rels);
+    return nb_hint(err, "name a new file that they are backed up to first "
+                        "(--safety-backup before.cypher.gz), or say that they may go "
+                        "(--safety-backup None)");
+}
+
 /* Whether the target may be written to. */
 static bool check_target(struct restore *r, struct eng_source *source, struct nb_error *err)
 {
@@ -191,7 +224,7 @@ static bool check_target(struct restore *r, struct eng_source *source, struct nb
     case ENG_OVERWRITE_FAIL:
         return check_empty(r, source, err);
     case ENG_OVERWRITE_WIPE:
-        return check_confirm(r, err);
+        return check_confirm(r, err) && check_safety(r, source, err);
     case ENG_OVERWRITE_MERGE:
         break;
     }
@@ -383,15 +416,63 @@ static bool check_needs(struct restore *r, struct nb_error *err)
 
 /* --- making room ------------------------------------------------------------------------------ */
 
+/* On the restore's meter, whose numbers are the dump's again afterwards. */
+static bool save(struct restore *r, struct nb_error *err)
+{
+    nb_auto_done(eng_backup_result_done) struct eng_backup_result made = { NULL };
+    struct eng_backup_opts opts = r->opts->safety_backup;
+    uint64_t nodes = atomic_load(&r->meter->total_nodes), rels = atomic_load(&r->meter->total_rels);
+
+    opts.neo4j = r->opts->neo4j;
+    opts.database = r->database;
+    opts.retry_window_ms = r->opts->retry_window_ms;
+    opts.cancel = eng_pulse_run(r->pulse);
+    opts.meter = r->meter;
+    opts.report = NULL; /* the restore's own pulse does */
+    opts.waiting = r->opts->waiting;
+    opts.resolved = NULL;
+    opts.ctx = r->opts->ctx;
+    if (!eng_safety_run(&opts, r->half_filled, &made, err))
+        return nb_wrap(err, "the safety backup of what the target holds failed, nothing was "
+                            "written to it");
+    atomic_store(&r->meter->total_nodes, nodes);
+    atomic_store(&r->meter->total_rels, rels);
+    atomic_store(&r->meter->nodes, 0);
+    atomic_store(&r->meter->rels, 0);
+    atomic_store(&r->meter->exported_bytes, 0);
+    atomic_store(&r->meter->uploaded_bytes, 0);
+    if (r->opts->saved)
+        r->opts->saved(r->opts->ctx, &made);
+    return true;
+}
+
+/* No connection is left idle for as long as that takes. */
+static bool save_first(struct restore *r, struct eng_source **io_source, struct nb_error *err)
+{
+    eng_source_close(nb_steal(*io_source));
+    return save(r, err) && open_source(r, r->database, io_source, err);
+}
+
+static void hang_up(struct restore *r)
+{
+    struct eng_dest_opts opts = dest_opts(r);
+
+    eng_dest_free(r->dest);
+    r->dest = eng_dest_new(&opts); /* connects when it is used */
+}
+
 /* The first reading may have taken hours: the target is looked at once more. */
 static bool make_room(struct restore *r, struct nb_error *err)
 {
     nb_auto(eng_source_close) struct eng_source *source = NULL;
 
+    hang_up(r);
     if (!open_source(r, r->database, &source, err) || !check_target(r, source, err))
         return false;
     if (r->opts->overwrite != ENG_OVERWRITE_WIPE)
         return true;
+    if (r->to_save && !save_first(r, &source, err))
+        return false;
     eng_meter_stage(r->meter, ENG_WIPING);
     r->result->wrote = true;
     r->base_nodes = r->base_rels = 0;

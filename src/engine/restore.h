@@ -4,8 +4,9 @@
 /*
  * eng_restore: one dump into one database.
  *
- *   target looked at -> dump read and checked -> (target wiped) -> dump read again: nodes,
- *   relationships, fix-ups (engine/load.h) -> constraints and indexes -> counts, digest
+ *   target looked at -> dump read and checked -> (what the target holds backed up -> target wiped)
+ *   -> dump read again: nodes, relationships, fix-ups (engine/load.h) -> constraints and indexes ->
+ *   counts, digest
  *
  * Nothing is written before the whole dump was read and agrees with its manifest, its tail and its
  * digests, and before it is known that the target has what the dump needs and is empty, or may be
@@ -21,6 +22,7 @@
  */
 
 #include "bolt/bolt.h"
+#include "engine/backup.h"
 #include "engine/input.h"
 #include "engine/pulse.h"
 #include "engine/stamp.h"
@@ -31,6 +33,13 @@ enum eng_overwrite {
     ENG_OVERWRITE_MERGE, /* what is in it stays */
 };
 
+/* WIPE, where the target is not empty: what becomes of what it holds. */
+enum eng_safety {
+    ENG_SAFETY_NONE,      /* it is gone */
+    ENG_SAFETY_BACKUP,    /* it is backed up first; if that fails nothing is written */
+    ENG_SAFETY_UNDECIDED, /* refused: nobody has said */
+};
+
 struct eng_restore_opts { /* all borrowed for the call */
     struct bolt_conn_opts neo4j;
     const char *database; /* NULL: the home database */
@@ -39,7 +48,10 @@ struct eng_restore_opts { /* all borrowed for the call */
     enum eng_overwrite overwrite;
     const char
         *confirm; /* WIPE: names of databases, separated by commas; the target's among them */
-    bool verify;  /* read the target out, and compare digests */
+    enum eng_safety safety;
+    /* BACKUP: where to and how. The server, the database, the hooks and the like are the restore's. */
+    struct eng_backup_opts safety_backup;
+    bool verify; /* read the target out, and compare digests */
     bool no_precheck;
     bool allow_statements; /* statements that no dump has are run as they stand */
     unsigned connections;  /* 0: 2 */
@@ -55,6 +67,8 @@ struct eng_restore_opts { /* all borrowed for the call */
     void (*report)(void *ctx, const struct eng_progress *p);
     void (*waiting)(void *ctx, const struct nb_error *why); /* for Neo4j */
     void (*resolved)(void *ctx, const char *database);      /* the target's real name */
+    /* The safety backup is there, and nothing is written yet. From the caller's thread. */
+    void (*saved)(void *ctx, const struct eng_backup_result *backup);
     void *ctx;
 };
 
@@ -70,7 +84,8 @@ struct eng_restore_result {   /* also filled, as far as it came, by a failure */
 
 /*
  * Reasons beyond those of bolt, s3 and repo. Before the first write: NB_E_CONFLICT "TargetNotEmpty",
- * "SchemaConflict" (merging; eng_clash),
+ * "SchemaConflict" (merging; eng_clash), "SafetyBackupUndecided", "SafetyBackupExists", whatever a
+ * backup may fail of;
  * NB_E_INVALID "ConfirmMismatch", "TargetLacksFeature", "UnsupportedStatement",
  * "SystemDatabase", "NotADump", "NewerFormat"; NB_E_CORRUPT "VerificationFailed" for a dump that is
  * not as it was written.

@@ -12,6 +12,7 @@
 #include "main/command.h"
 #include "main/connect.h"
 #include "main/encryption.h"
+#include "main/safety.h"
 #include "main/waiting.h"
 
 /* One dump, and where it goes. */
@@ -23,12 +24,14 @@ struct source {
     struct eng_input *input;
     char stamp
         [ENG_STAMP_MAX]; /* what the target holds as long as others are not done; "": nothing */
+    struct safety_place safety; /* where what the target holds goes before it is wiped */
 };
 
 struct restore {
     struct context *c;
     struct neo4j_settings neo4j;
     struct bucket bucket;
+    struct safety safety;
     struct eng_meter meter;
     _Atomic(char *) database; /* the target at hand; every name lives until the end */
     struct nb_vec names;
@@ -59,6 +62,13 @@ static void on_resolved(void *ctx, const char *database)
     atomic_store(&r->database, copy);
 }
 
+static void on_saved(void *ctx, const struct eng_backup_result *backup)
+{
+    struct restore *r = ctx;
+
+    report_safety(&r->c->report, backup);
+}
+
 static void on_s3_retry(void *ctx, const struct nb_error *why, int64_t wait_ms)
 {
     struct restore *r = ctx;
@@ -72,6 +82,7 @@ static void on_s3_retry(void *ctx, const struct nb_error *why, int64_t wait_ms)
 static void free_source(struct source *s)
 {
     eng_input_close(s->input);
+    safety_place_done(&s->safety);
     repo_manifest_free(s->manifest);
     free(s->database);
     free(s->target);
@@ -370,17 +381,32 @@ static bool map_targets(struct restore *r, struct nb_error *err)
     return true;
 }
 
+/* Whose the dump is; where nobody has written that down, the one whom the options name. */
+static const char *dump_owner(const struct restore *r, const struct source *s)
+{
+    const struct repo_manifest *m = eng_input_manifest(s->input);
+
+    if (m && m->owner && m->owner[0])
+        return m->owner;
+    return r->bucket.repo ? repo_owner(r->bucket.repo) : opt_text(r->c->options, OPT_BACKUP_OWNER);
+}
+
 /* Before anything is written, into whatever database: half of what was asked for would help nobody. */
 static bool unlock_sources(struct restore *r, struct nb_error *err)
 {
+    struct bucket_hooks hooks = { .on_retry = on_s3_retry, .ctx = r };
     nb_auto(age_keys_free) struct age_keys *keys = NULL;
 
-    if (!identities_load(r->c->options, r->c->cancel, &keys, err))
+    if (!identities_load(r->c->options, r->c->cancel, &keys, err) ||
+        !safety_load(r->c->options, r->bucket.repo != NULL, r->sources.count, &hooks, r->c->cancel,
+                     &r->safety, err))
         return false;
     for (size_t i = 0; i < r->sources.count; i++) {
-        const struct source *s = r->sources.items[i];
+        struct source *s = r->sources.items[i];
 
-        if (!eng_input_unlock(s->input, keys, r->c->cancel, err))
+        if (!eng_input_unlock(s->input, keys, r->c->cancel, err) ||
+            !safety_place_open(&r->safety, dump_owner(r, s),
+                               eng_input_is_encrypted(s->input) ? keys : NULL, &s->safety, err))
             return false;
     }
     return true;
@@ -434,8 +460,7 @@ static bool keeps_stamps(const struct restore *r)
 static struct eng_restore_opts restore_opts(struct restore *r, const struct source *s)
 {
     const struct options *o = r->c->options;
-
-    return (struct eng_restore_opts){
+    struct eng_restore_opts opts = {
         .neo4j = r->neo4j.bolt,
         .database = s->target,
         .retry_window_ms = opt_int(o, OPT_BACKUP_RETRY_WINDOW_SECONDS, 0) * 1000,
@@ -454,8 +479,12 @@ static struct eng_restore_opts restore_opts(struct restore *r, const struct sour
         .report = on_report,
         .waiting = on_waiting,
         .resolved = on_resolved,
+        .saved = on_saved,
         .ctx = r,
     };
+
+    safety_place_set(&r->safety, &s->safety, &opts);
+    return opts;
 }
 
 /* Half a restore is not to be tried again by itself, but where the next try wipes it. */
@@ -628,6 +657,7 @@ bool cmd_restore(struct context *c, struct nb_error *err)
     for (size_t i = 0; i < r.names.count; i++)
         free(r.names.items[i]);
     nb_vec_done(&r.names);
+    safety_done(&r.safety);
     bucket_close(&r.bucket);
     neo4j_settings_done(&r.neo4j);
     return ok;

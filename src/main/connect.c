@@ -361,8 +361,9 @@ bool bucket_is_set(const struct options *o)
            opt_given(o, OPT_R2_ACCOUNT_ID) || opt_given(o, OPT_R2_CREDENTIALS_DIR);
 }
 
-static bool open_client(struct creds_load *load, const struct bucket_hooks *hooks,
-                        struct s3_client **ret, struct nb_error *err)
+static bool open_client(struct creds_load *load, const char *bucket,
+                        const struct bucket_hooks *hooks, struct s3_client **ret,
+                        struct nb_error *err)
 {
     const struct options *o = load->o;
     int64_t window_ms = opt_int(o, OPT_BACKUP_RETRY_WINDOW_SECONDS, 0) * 1000;
@@ -370,7 +371,7 @@ static bool open_client(struct creds_load *load, const struct bucket_hooks *hook
     struct s3_client_opts opts = {
         .endpoint = endpoint,
         .region = opt_text(o, OPT_R2_REGION),
-        .bucket = opt_text(o, OPT_R2_BUCKET_NAME),
+        .bucket = bucket,
         .force_path_style = opt_bool(o, OPT_R2_FORCE_PATH_STYLE),
         .creds = load->creds,
         .ca_pem = opt_text(o, OPT_R2_CA),
@@ -396,11 +397,27 @@ static bool fail_no_bucket(const struct options *o, struct nb_error *err)
                    "R2_BUCKET_NAME is not set; hint: set it to the name of the bucket%s", file);
 }
 
+bool bucket_client_open(const struct options *o, const char *bucket,
+                        const struct bucket_hooks *hooks, const struct nb_cancel *cancel,
+                        struct s3_client **ret, struct nb_error *err)
+{
+    struct creds_load load = { .o = o };
+    bool ok;
+
+    if (opt_given(o, OPT_R2_CREDENTIALS_DIR))
+        ok = secret_dir_wait(creds_from_dir, &load, secret_wait_seconds(o), cancel, err);
+    else
+        ok = creds_from_options(&load, err);
+    ok = ok && open_client(&load, bucket, hooks, ret, err);
+    s3_creds_free(load.creds);
+    free(load.account_id);
+    return ok;
+}
+
 bool bucket_open(const struct options *o, const struct bucket_hooks *hooks,
                  const struct nb_cancel *cancel, struct bucket *ret, struct nb_error *err)
 {
     nb_auto_done(repo_trust_done) struct repo_trust trust = { .signs = false };
-    struct creds_load load = { .o = o };
     bool ok;
 
     memset(ret, 0, sizeof(*ret));
@@ -408,11 +425,7 @@ bool bucket_open(const struct options *o, const struct bucket_hooks *hooks,
         return fail_no_bucket(o, err);
     if (!trust_load(o, cancel, &trust, err))
         return false;
-    if (opt_given(o, OPT_R2_CREDENTIALS_DIR))
-        ok = secret_dir_wait(creds_from_dir, &load, secret_wait_seconds(o), cancel, err);
-    else
-        ok = creds_from_options(&load, err);
-    ok = ok && open_client(&load, hooks, &ret->client, err);
+    ok = bucket_client_open(o, opt_text(o, OPT_R2_BUCKET_NAME), hooks, cancel, &ret->client, err);
     if (ok) {
         struct repo_opts opts = {
             .client = ret->client,
@@ -426,8 +439,6 @@ bool bucket_open(const struct options *o, const struct bucket_hooks *hooks,
 
         ok = repo_open(&opts, &ret->repo, err);
     }
-    s3_creds_free(load.creds);
-    free(load.account_id);
     if (!ok)
         bucket_close(ret);
     return ok;

@@ -42,6 +42,11 @@ NB_NODISCARD bool bucket_settings_check(const struct options *o, struct nb_error
 NB_NODISCARD bool bucket_open(const struct options *o, const struct bucket_hooks *hooks,
                               const struct nb_cancel *cancel, struct bucket *ret,
                               struct nb_error *err);
+/* Only a client, of another bucket of the same service. No request is made. */
+NB_NODISCARD bool bucket_client_open(const struct options *o, const char *bucket,
+                                     const struct bucket_hooks *hooks,
+                                     const struct nb_cancel *cancel, struct s3_client **ret,
+                                     struct nb_error *err);
 void bucket_close(struct bucket *b);
 NB_AUTO_DONE_DEFINE(struct bucket, bucket_close)
 

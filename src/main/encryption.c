@@ -63,6 +63,35 @@ bool encryption_load(const struct options *o, struct encryption *ret, struct nb_
     return true;
 }
 
+bool recipients_load(const struct options *o, struct encryption *ret, struct nb_error *err)
+{
+    *ret = (struct encryption){ .on = opt_given(o, OPT_BACKUP_AGE_RECIPIENTS) };
+    if (load_recipients(o, ret, err))
+        return true;
+    encryption_done(ret);
+    return false;
+}
+
+void encryption_from_keys(const struct options *o, const struct age_keys *keys,
+                          struct encryption *ret)
+{
+    size_t n = age_keys_identities(keys);
+
+    /* Whoever has the file has them all. */
+    if (n > AGE_RECIPIENTS_MAX)
+        n = AGE_RECIPIENTS_MAX;
+    *ret = (struct encryption){ .on = true };
+    ret->recipients = nb_xcalloc(n + 1, sizeof(*ret->recipients));
+    for (size_t i = 0; i < n; i++) {
+        ret->recipients[ret->writer.recipients_n] = age_keys_recipient(keys, i);
+        if (!is_repeated(ret, ret->writer.recipients_n))
+            ret->writer.recipients_n++;
+    }
+    ret->writer.recipients = ret->recipients;
+    if (n == 0)
+        ret->writer.passphrase = nb_secret_str(opt_secret(o, OPT_BACKUP_AGE_PASSPHRASE));
+}
+
 void encryption_done(struct encryption *e)
 {
     free(e->recipients);
@@ -147,29 +176,32 @@ bool identities_load(const struct options *o, const struct nb_cancel *cancel, st
 
 /* --- who signs -------------------------------------------------------------------------------- */
 
-static bool load_signer(const struct options *o, const struct nb_cancel *cancel,
-                        struct repo_trust *t, struct nb_error *err)
+bool signer_load(const struct options *o, const struct nb_cancel *cancel, struct repo_trust *ret,
+                 struct nb_error *err)
 {
     nb_auto(nb_secret_free) struct nb_secret *pem = NULL;
 
+    *ret = (struct repo_trust){ .signs = false };
     if (!opt_given(o, OPT_BACKUP_SIGNING_KEY_FILE))
         return true;
     return key_file_load(o, OPT_BACKUP_SIGNING_KEY_FILE, OPT_BACKUP_SIGNING_KEY_SECRET, cancel,
                          &pem, err) &&
-           (repo_trust_set_signer(t, nb_secret_str(pem), err) ||
+           (repo_trust_set_signer(ret, nb_secret_str(pem), err) ||
             refuse_value(err, opt_origin(o, OPT_BACKUP_SIGNING_KEY_FILE)));
 }
 
 bool trust_load(const struct options *o, const struct nb_cancel *cancel, struct repo_trust *ret,
                 struct nb_error *err)
 {
+    bool makes = opt_for_command(o, CMD_BACKUP);
+
     *ret = (struct repo_trust){ .signs = false };
-    if (!load_signer(o, cancel, ret, err))
+    if (makes && !signer_load(o, cancel, ret, err))
         return false;
     if (!opt_given(o, OPT_BACKUP_VERIFY_KEY))
         return true;
     /* Its own backups would be trusted by nobody, not even by itself. */
-    if (opt_belongs(o, OPT_BACKUP_SIGNING_KEY_FILE) && !ret->signs)
+    if (makes && !ret->signs)
         return opt_fail(o, OPT_BACKUP_VERIFY_KEY, err, "set BACKUP_SIGNING_KEY_FILE, too",
                         "asks for signatures, but the backups made here would not be signed");
     return repo_trust_add_keys(ret, nb_str_from(opt_text(o, OPT_BACKUP_VERIFY_KEY)), err) ||

@@ -73,6 +73,8 @@ static const struct {
     { "TargetNotEmpty", EXIT_CONFIGURATION, true },
     { "SchemaConflict", EXIT_CONFIGURATION, true },
     { "ConfirmMismatch", EXIT_CONFIGURATION, true },
+    { "SafetyBackupUndecided", EXIT_CONFIGURATION, true },
+    { "SafetyBackupExists", EXIT_CONFIGURATION, true },
     { "TargetLacksFeature", EXIT_CONFIGURATION, true },
     { "UnsupportedStatement", EXIT_CONFIGURATION, true },
     { "SystemDatabase", EXIT_CONFIGURATION, true },

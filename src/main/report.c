@@ -42,6 +42,7 @@ void report_done(struct report *r)
     free(r->database);
     free(r->engine);
     free(r->server_version);
+    free(r->safety_backup);
     for (size_t i = 0; i < r->failed_databases.n; i++)
         free(r->failed_databases.items[i]);
     free(r->failed_databases.items);
@@ -341,6 +342,21 @@ void report_source(const char *database, const char *manifest_key, const char *k
            NB_F_INT("sizeBytes", size_bytes), NB_F_END);
 }
 
+void report_safety(struct report *r, const struct eng_backup_result *backup)
+{
+    const struct repo_manifest *m = backup->manifest;
+
+    if (!r->safety_backup)
+        r->safety_backup = nb_xstrdup(backup->manifest_key);
+    nb_log(NB_LOG_INFO,
+           backup->already ? "an earlier try has backed up what the target held"
+                           : "what the target holds is backed up",
+           NB_F_STR("event", "safetyBackup"), NB_F_STR("database", m->database),
+           NB_F_STR("manifestKey", backup->manifest_key), NB_F_STR("key", backup->key),
+           NB_F_STR("owner", m->owner), NB_F_INT("sizeBytes", stored_bytes(m)),
+           NB_F_INT("nodes", m->nodes), NB_F_INT("relationships", m->relationships), NB_F_END);
+}
+
 static void sum_restored(struct report *r, const struct report_restore *d)
 {
     if (!r->has_restore) {
@@ -491,6 +507,8 @@ static void format_with_message(const struct report *r, size_t message_n, struct
     nb_jw_kv_bool(&w, "retriable", r->exit->retriable);
     format_artifact(&w, r);
     format_restore(&w, r);
+    if (r->safety_backup)
+        nb_jw_kv_str(&w, "safetyBackup", r->safety_backup);
     nb_jw_kv_i64(&w, "databases", r->databases);
     format_failed(&w, r);
     nb_jw_kv_i64(&w, "durationSeconds", (nb_clock_mono_ms() - r->start_mono_ms) / 1000);

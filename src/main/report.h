@@ -25,6 +25,7 @@ struct report {
     char *manifest_key, *key, *database, *engine, *server_version;
     uint64_t size_bytes, plain_bytes;
     int64_t nodes, relationships, indexes, constraints;
+    char *safety_backup; /* its manifest's key, of the first; NULL: none */
     struct repo_strings failed_databases;
     int64_t expiry_unix_seconds; /* 0: never, or not known */
 
@@ -65,6 +66,8 @@ void report_inventory(struct report *r, const struct repo_backups *backups);
 /* A restore's. What was chosen, before the first write; time_unix_seconds 0: not known. */
 void report_source(const char *database, const char *manifest_key, const char *key,
                    int64_t time_unix_seconds, uint64_t size_bytes);
+/* What the target held is backed up, and will be wiped. */
+void report_safety(struct report *r, const struct eng_backup_result *backup);
 struct report_restore {
     const char *database, *target; /* from, to */
     const char *key, *manifest_key;

@@ -44,7 +44,7 @@ struct fake_graph {
     atomic_uint routes;
     const struct fake_graph_database *databases;
     size_t databases_n;
-    bool old, enterprise;
+    bool old, enterprise, bare;
     enum fake_graph_order order;
     enum fake_graph_apoc apoc;
 
@@ -695,7 +695,7 @@ static bool put_small_row(struct fake_graph *g, struct ps_encoder *e)
     }
     if (is_query(g, "SHOW CONSTRAINTS YIELD name, type, createStatement")) {
         put_texts(e, 3, constraints[row & 1]);
-        return row < 2;
+        return !g->bare && row < 2;
     }
     if (is_query(g, "SHOW CONSTRAINTS YIELD name, type, entityType")) {
         put_unique(e, row > 0);
@@ -703,7 +703,7 @@ static bool put_small_row(struct fake_graph *g, struct ps_encoder *e)
     }
     if (is_query(g, "SHOW INDEXES")) {
         put_texts(e, 4, index);
-        return row < 1;
+        return !g->bare && row < 1;
     }
     if (is_query(g, "SHOW DATABASES YIELD name, store")) {
         ps_put_list(e, 2);
@@ -1129,6 +1129,16 @@ void fake_graph_set_order(struct fake_graph *g, enum fake_graph_order order)
 void fake_graph_set_stamps(struct fake_graph *g, int64_t n)
 {
     g->stamps = n;
+}
+
+void fake_graph_set_bare(struct fake_graph *g, bool bare)
+{
+    g->bare = bare;
+}
+
+const char *fake_graph_query_text(const struct fake_graph *g)
+{
+    return g->query;
 }
 
 void fake_graph_set_old(struct fake_graph *g, bool old)

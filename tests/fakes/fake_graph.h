@@ -117,6 +117,10 @@ enum fake_graph_order {
 void fake_graph_set_order(struct fake_graph *g, enum fake_graph_order order);
 /* So many nodes that a restore has left; they are in no other answer. */
 void fake_graph_set_stamps(struct fake_graph *g, int64_t n);
+/* Without constraints and indexes. From the hook, too. */
+void fake_graph_set_bare(struct fake_graph *g, bool bare);
+/* The query at hand, for the hook. */
+const char *fake_graph_query_text(const struct fake_graph *g);
 /* Refuses the column type, as Neo4j 4.4 does. */
 void fake_graph_set_old(struct fake_graph *g, bool old);
 
