@@ -178,7 +178,7 @@ void api_termination_free(struct api_termination *t)
 
 /* --- the log --------------------------------------------------------------------------------- */
 
-enum { LIST_ARTIFACTS, LIST_SOURCES, LIST_DATABASES, LIST_FAILED };
+enum { LIST_ARTIFACTS, LIST_SOURCES, LIST_DATABASES, LIST_FAILED, LIST_SAFETY };
 
 struct api_log *api_log_new(void)
 {
@@ -390,6 +390,21 @@ static bool feed_database(struct api_log *l, const struct nb_json *v)
     return true;
 }
 
+static bool feed_safety(struct api_log *l, const struct nb_json *v)
+{
+    struct api_safety_backup *items =
+        grow(l, LIST_SAFETY, l->safety, l->safety_count, sizeof(*l->safety));
+
+    if (!items)
+        return false;
+    l->safety = items;
+    items[l->safety_count++] = (struct api_safety_backup){
+        .database = clean_text(l->arena, v, "database", WORD_MAX),
+        .manifest_key = clean_text(l->arena, v, "manifestKey", KEY_MAX),
+    };
+    return true;
+}
+
 static bool feed_pruned(struct api_log *l, const struct nb_json *v)
 {
     if (l->pruned.count >= PRUNED_MAX)
@@ -407,6 +422,7 @@ static const struct {
     { "artifact", feed_artifact },       { "databaseFailed", feed_failed },
     { "inventory", feed_inventory },     { "source", feed_source },
     { "databaseResult", feed_database }, { "pruned", feed_pruned },
+    { "safetyBackup", feed_safety },
 };
 
 bool api_log_feed(struct api_log *l, const char *line, size_t n, int64_t now)
@@ -496,6 +512,12 @@ static void copy_databases(struct nb_arena *a, const struct api_log *from, struc
         to->databases[i].reason = api_dup(a, d->reason);
         to->databases[i].message = api_dup(a, d->message);
     }
+    to->safety = api_alloc(a, (from->safety_count + 1) * sizeof(*to->safety));
+    for (size_t i = 0; i < from->safety_count; i++)
+        to->safety[i] = (struct api_safety_backup){
+            .database = api_dup(a, from->safety[i].database),
+            .manifest_key = api_dup(a, from->safety[i].manifest_key),
+        };
 }
 
 struct api_log *api_log_copy(const struct api_log *l)

@@ -65,6 +65,8 @@ struct api_log {
     size_t source_count;
     struct api_database_result *databases;
     size_t database_count;
+    struct api_safety_backup *safety;
+    size_t safety_count;
     struct api_strings pruned; /* keys; at most 100 kept */
     size_t capacity_[6];
 };

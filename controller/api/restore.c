@@ -32,6 +32,15 @@ void api_database_result_parse(struct nb_arena *a, const struct nb_json *v,
     };
 }
 
+void api_safety_backup_parse(struct nb_arena *a, const struct nb_json *v,
+                             struct api_safety_backup *ret)
+{
+    *ret = (struct api_safety_backup){
+        .database = api_str(a, v, "database", ""),
+        .manifest_key = api_str(a, v, "manifestKey", ""),
+    };
+}
+
 static size_t list_count(const struct nb_json *v)
 {
     size_t n = nb_json_type(v) == NB_JSON_ARRAY ? nb_json_count(v) : 0;
@@ -44,7 +53,8 @@ static void parse_status(struct nb_arena *a, const struct nb_json *v,
 {
     const struct nb_json *resolved = nb_json_get(v, "resolvedSource");
     const struct nb_json *points = nb_json_get(resolved, "points"),
-                         *results = nb_json_get(v, "databaseResults");
+                         *results = nb_json_get(v, "databaseResults"),
+                         *safety = nb_json_get(v, "safetyBackups");
     size_t n;
 
     *ret = (struct api_restore_status){
@@ -75,11 +85,17 @@ static void parse_status(struct nb_arena *a, const struct nb_json *v,
     for (const struct nb_json *c = n ? nb_json_first(results) : NULL; c && ret->database_count < n;
          c = nb_json_next(c))
         api_database_result_parse(a, c, &ret->databases[ret->database_count++]);
+    n = list_count(safety);
+    ret->safety = api_alloc(a, (n + 1) * sizeof(*ret->safety));
+    for (const struct nb_json *c = n ? nb_json_first(safety) : NULL; c && ret->safety_count < n;
+         c = nb_json_next(c))
+        api_safety_backup_parse(a, c, &ret->safety[ret->safety_count++]);
 }
 
 static void parse_spec(struct nb_arena *a, const struct nb_json *v, struct api_restore *r)
 {
     static const char *const policies[] = { "Fail", "Wipe", "Merge", NULL };
+    static const char *const safeties[] = { "Bucket", "None", NULL };
     const struct nb_json *source = nb_json_get(v, "source"), *mapping = nb_json_get(v, "mapping");
     size_t n = list_count(mapping);
 
@@ -97,6 +113,9 @@ static void parse_spec(struct nb_arena *a, const struct nb_json *v, struct api_r
     api_connection_parse(a, nb_json_at(v, "target.connection"), &r->target);
     r->overwrite_policy = policies[api_enum(v, "overwritePolicy", policies, 0)];
     r->confirm = api_str(a, v, "confirm", "");
+    r->safety_policy = safeties[api_enum(nb_json_get(v, "safetyBackup"), "policy", safeties, 0)];
+    r->safety_bucket = api_str(a, v, "safetyBackup.bucket", "");
+    r->safety_prefix = api_str(a, v, "safetyBackup.prefix", "");
     r->identity_secret = api_str(a, v, "decryption.identitySecretRef.name", "");
     r->identity_key = api_str(a, v, "decryption.identitySecretRef.key", "identity");
     api_strings_parse(a, nb_json_get(v, "trustedKeys"), &r->trusted_keys);
@@ -182,6 +201,21 @@ static void write_results(const struct api_restore_status *s, struct nb_jw *w)
     nb_jw_array_end(w);
 }
 
+static void write_safety(const struct api_restore_status *s, struct nb_jw *w)
+{
+    if (s->safety_count == 0)
+        return;
+    nb_jw_key(w, "safetyBackups");
+    nb_jw_array(w);
+    for (size_t i = 0; i < s->safety_count; i++) {
+        nb_jw_object(w);
+        nb_jw_kv_str(w, "database", s->safety[i].database);
+        api_write_text(w, "manifestKey", s->safety[i].manifest_key);
+        nb_jw_object_end(w);
+    }
+    nb_jw_array_end(w);
+}
+
 void api_restore_status_write(const struct api_restore_status *s, struct nb_jw *w)
 {
     nb_jw_object(w);
@@ -205,6 +239,7 @@ void api_restore_status_write(const struct api_restore_status *s, struct nb_jw *
     api_progress_write(&s->progress, "progress", w);
     api_write_text(w, "progressText", s->progress_text);
     write_results(s, w);
+    write_safety(s, w);
     api_failure_write(&s->failure, "failure", w);
     api_write_text(w, "result", api_result_names[s->result]);
     nb_jw_object_end(w);

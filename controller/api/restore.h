@@ -19,6 +19,10 @@ struct api_database_result {
     int64_t nodes, relationships, duration_seconds; /* -1: unknown */
 };
 
+struct api_safety_backup { /* what a target held before it was wiped */
+    const char *database, *manifest_key;
+};
+
 struct api_restore_status {
     int64_t observed_generation;
     struct api_conditions conditions;
@@ -32,6 +36,8 @@ struct api_restore_status {
     const char *progress_text;
     struct api_database_result *databases;
     size_t database_count;
+    struct api_safety_backup *safety; /* oldest first */
+    size_t safety_count;
     struct api_failure failure;
     enum api_result result;
 };
@@ -48,6 +54,7 @@ struct api_restore {
     size_t mapping_count;
     struct api_connection target;
     const char *overwrite_policy, *confirm;
+    const char *safety_policy, *safety_bucket, *safety_prefix; /* "": those of the source */
     const char *identity_secret, *identity_key;
     struct api_strings trusted_keys;
     bool verify, allow_statements;
@@ -69,5 +76,7 @@ void api_source_point_parse(struct nb_arena *a, const struct nb_json *v,
                             struct api_source_point *ret);
 void api_database_result_parse(struct nb_arena *a, const struct nb_json *v,
                                struct api_database_result *ret);
+void api_safety_backup_parse(struct nb_arena *a, const struct nb_json *v,
+                             struct api_safety_backup *ret);
 
 #endif

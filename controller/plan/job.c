@@ -274,6 +274,20 @@ static void env_backup(struct writer *j)
     env_signing(j, t->signing_secret, t->signing_key);
 }
 
+/* The time names the safety backup: each try of the restore says the same one, and so finds what the
+ * one before has made. */
+static void env_safety(struct writer *j)
+{
+    const struct api_restore *r = j->spec->r;
+
+    if (!nb_streq(r->overwrite_policy, "Wipe"))
+        return;
+    env(j, "RESTORE_SAFETY_BACKUP", r->safety_policy);
+    env(j, "RESTORE_SAFETY_BUCKET_NAME", r->safety_bucket);
+    env(j, "RESTORE_SAFETY_PREFIX", r->safety_prefix);
+    env_time(j, "BACKUP_SCHEDULED_TIME", r->meta.created);
+}
+
 static void env_restore(struct writer *j)
 {
     const struct api_restore *r = j->spec->r;
@@ -291,6 +305,7 @@ static void env_restore(struct writer *j)
     env(j, "RESTORE_MAPPING", nb_buf_cstr(&mapping));
     env(j, "RESTORE_OVERWRITE_POLICY", r->overwrite_policy);
     env(j, "RESTORE_CONFIRM", r->confirm);
+    env_safety(j);
     env_bool(j, "RESTORE_VERIFY", r->verify);
     if (r->allow_statements)
         env_bool(j, "RESTORE_ALLOW_STATEMENTS", true);

@@ -85,10 +85,36 @@ static void end(struct rs *k, enum api_result result, const char *reason, const 
           api_printf(k->out->arena, "%s: %s", reason, message));
 }
 
+static bool is_noted(const struct rs *k, const char *manifest_key)
+{
+    for (size_t i = 0; i < k->status.safety_count; i++)
+        if (strcmp(k->status.safety[i].manifest_key, manifest_key) == 0)
+            return true;
+    return false;
+}
+
+/* Of every try of the Job: a log has what one of them has said. */
+static void take_safety(struct rs *k)
+{
+    size_t n = k->status.safety_count;
+    struct api_safety_backup *all;
+
+    if (k->log->safety_count == 0)
+        return;
+    all = api_alloc(k->out->arena, (n + k->log->safety_count) * sizeof(*all));
+    if (n > 0)
+        memcpy(all, k->status.safety, n * sizeof(*all));
+    k->status.safety = all;
+    for (size_t i = 0; i < k->log->safety_count && k->status.safety_count < API_ARTIFACTS_MAX; i++)
+        if (!is_noted(k, k->log->safety[i].manifest_key))
+            all[k->status.safety_count++] = k->log->safety[i];
+}
+
 static void take_log(struct rs *k)
 {
     if (!k->log)
         return;
+    take_safety(k);
     if (k->log->source_count > 0) {
         k->status.points = k->log->sources;
         k->status.point_count = k->log->source_count;
@@ -133,6 +159,8 @@ static void step_running(struct rs *k)
 {
     if (k->log && k->log->source_count > 0 && k->status.point_count == 0)
         take_log(k); /* what was chosen is pinned as soon as it is known */
+    if (k->log)
+        take_safety(k); /* before a pod that dies takes its log along */
     if (plan_follow_progress(k->log, &k->status.progress, k->now, k->out)) {
         take_log(k);
         k->status.progress_text = api_progress_text(k->out->arena, &k->log->progress);

@@ -84,6 +84,8 @@ static void restore_of_a_key_runs_and_ends(void **state)
     static const char result[] =
         "{\"event\":\"databaseResult\",\"database\":\"neo4j\",\"target\":\"copy\",\"result\":"
         "\"Succeeded\",\"nodes\":5}";
+    static const char safety[] = "{\"event\":\"safetyBackup\",\"database\":\"copy\","
+                                 "\"manifestKey\":\"p/was.manifest.json\"}";
 
     (void)state;
     start(RESTORE(KEY, ",\"mapping\":[{\"from\":\"neo4j\",\"to\":\"copy\"}],\"overwritePolicy\":"
@@ -92,6 +94,8 @@ static void restore_of_a_key_runs_and_ends(void **state)
     assert_true(job_has("{\"name\":\"RESTORE_MAPPING\",\"value\":\"neo4j=copy\"}"));
     assert_true(job_has("{\"name\":\"RESTORE_OVERWRITE_POLICY\",\"value\":\"Wipe\"}"));
     assert_true(job_has("{\"name\":\"RESTORE_CONFIRM\",\"value\":\"copy\"}"));
+    assert_true(job_has("{\"name\":\"RESTORE_SAFETY_BACKUP\",\"value\":\"Bucket\"}"));
+    assert_false(job_has("RESTORE_SAFETY_PREFIX"));
     assert_true(job_has("{\"name\":\"RESTORE_VERIFY\",\"value\":\"true\"}"));
     assert_true(job_has("\"secretName\":\"target-auth\""));
     assert_true(job_has("\"args\":[\"restore\"]"));
@@ -103,6 +107,11 @@ static void restore_of_a_key_runs_and_ends(void **state)
     assert_true(world_said(w, "RestoreStarted"));
     assert_true(strstr(world_get(w, PLAN_OBJ_RESTORE, "r", "status.resolvedSource"),
                        "p/x.manifest.json") != NULL);
+    assert_true(api_log_feed(world_log(w, "r-r"), safety, strlen(safety), 1));
+    world_settle(w); /* before the end: the pod may die */
+    assert_true(strstr(world_get(w, PLAN_OBJ_RESTORE, "r", "status.safetyBackups"),
+                       "p/was.manifest.json") != NULL);
+    assert_true(api_log_feed(world_log(w, "r-r"), safety, strlen(safety), 1));
     assert_true(api_log_feed(world_log(w, "r-r"), result, strlen(result), 1));
     w->now_ms += 5000;
     world_pod_ends(w, "r-r", 0,
@@ -113,6 +122,8 @@ static void restore_of_a_key_runs_and_ends(void **state)
     assert_string_equal(world_condition(w, PLAN_OBJ_RESTORE, "r", "Verified"), "True/Succeeded");
     assert_true(strstr(world_get(w, PLAN_OBJ_RESTORE, "r", "status.databaseResults"),
                        "\"nodes\":5") != NULL);
+    assert_string_equal(world_get(w, PLAN_OBJ_RESTORE, "r", "status.safetyBackups"),
+                        "[{\"database\":\"copy\",\"manifestKey\":\"p/was.manifest.json\"}]");
     assert_string_equal(world_get(w, PLAN_OBJ_RESTORE, "r", "status.duration"), "5s");
     assert_true(world_said(w, "RestoreSucceeded"));
     assert_int_equal(world_step(w), 0);
@@ -131,6 +142,23 @@ static void statements_are_not_allowed_unless_asked_for(void **state)
     (void)state;
     start(RESTORE(KEY, ""));
     assert_false(job_has("RESTORE_ALLOW_STATEMENTS"));
+}
+
+static void safety_backup_goes_where_the_spec_says(void **state)
+{
+    (void)state;
+    start(RESTORE(KEY, ",\"overwritePolicy\":\"Wipe\",\"confirm\":\"neo4j\",\"safetyBackup\":{"
+                       "\"policy\":\"Bucket\",\"bucket\":\"other\",\"prefix\":\"wiped\"}"));
+    assert_true(job_has("{\"name\":\"RESTORE_SAFETY_BUCKET_NAME\",\"value\":\"other\"}"));
+    assert_true(job_has("{\"name\":\"RESTORE_SAFETY_PREFIX\",\"value\":\"wiped\"}"));
+}
+
+static void no_safety_backup_is_made_where_the_spec_says_so(void **state)
+{
+    (void)state;
+    start(RESTORE(KEY, ",\"overwritePolicy\":\"Wipe\",\"confirm\":\"neo4j\",\"safetyBackup\":{"
+                       "\"policy\":\"None\"}"));
+    assert_true(job_has("{\"name\":\"RESTORE_SAFETY_BACKUP\",\"value\":\"None\"}"));
 }
 
 static void restore_waits_for_its_source(void **state)
@@ -290,6 +318,8 @@ int main(void)
         cmocka_unit_test_teardown(restore_says_what_it_waits_for, teardown),
         cmocka_unit_test_teardown(foreign_dump_is_restored_where_that_is_allowed, teardown),
         cmocka_unit_test_teardown(statements_are_not_allowed_unless_asked_for, teardown),
+        cmocka_unit_test_teardown(safety_backup_goes_where_the_spec_says, teardown),
+        cmocka_unit_test_teardown(no_safety_backup_is_made_where_the_spec_says_so, teardown),
         cmocka_unit_test_teardown(restore_waits_for_its_source, teardown),
         cmocka_unit_test_teardown(restore_of_a_failed_run_fails, teardown),
         cmocka_unit_test_teardown(restore_failure_is_told, teardown),
