@@ -16,6 +16,7 @@ port=17674
 uri=bolt://127.0.0.1:$port
 export NEO4J_URI=$uri NEO4J_PASSWORD=$E2E_NEO4J_PASSWORD R2_ENDPOINT=$S3_ENDPOINT R2_FORCE_PATH_STYLE=true R2_BUCKET_NAME=age
 export R2_ACCESS_KEY_ID=$S3_ACCESS_KEY R2_SECRET_ACCESS_KEY=$S3_SECRET_KEY LOG_FORMAT=json BACKUP_VERIFY_LEVEL=Readback
+export RESTORE_SAFETY_BACKUP=None
 trap 'servers s3-down age >/dev/null 2>&1 || true; clean_up' EXIT
 
 run() { "$bin/neo4j-backup" "$@" 2>"$work/log"; }
@@ -65,6 +66,16 @@ forge() { # another manifest under the same key, all else as it was
     ! cmp -s "$work/m.json" "$work/forged" && s3 rm age "$1.manifest.json" && s3 put age "$1.manifest.json" "$work/forged"
 }
 lists_signed() { run list --json --verify-key-file "$work/sign.pub" >"$work/list" && grep -q "\"signed\":\"$1\"" "$work/list"; }
+# What is wiped is encrypted as what is restored is, and comes back by the same key.
+safety_is_encrypted() {
+    RESTORE_SAFETY_BACKUP=Bucket restores "$old.manifest.json" --age-identity-file "$work/a.txt" || return 1
+    grep '"event":"safetyBackup"' "$work/log" | jq -r .manifestKey >"$work/safety.key"
+    s3 get age "$(cat "$work/safety.key")" "$work/safety.json"
+    [ "$(jq -r '.recipients[]' "$work/safety.json")" = "$a" ] || return 1
+    is_locked restore "$(cat "$work/safety.key")" --overwrite Wipe --confirm neo4j --age-identity-file "$work/b.txt" &&
+        restores "$(cat "$work/safety.key")" --age-identity-file "$work/a.txt" &&
+        run prune --owner sidecar:safety --all
+}
 says_encrypted() {
     run list --json >"$work/list"
     [ "$(grep -o '"encrypted":true' "$work/list" | wc -l)" = "$1" ] && ! grep -q '"encrypted":false' "$work/list"
@@ -100,6 +111,7 @@ check "the new key does" restores --age-identity-file "$work/new.txt"
 check "the new key does not open the old one" \
     is_locked restore "$old.manifest.json" --overwrite Wipe --confirm neo4j --age-identity-file "$work/new.txt"
 check "both keys open the old one" restores "$old.manifest.json" --age-identity-file "$work/both.txt"
+check "a safety backup is encrypted to the same key" safety_is_encrypted
 check "both keys open the new one" restores "$newer.cypher.gz.age" --age-identity-file "$work/both.txt"
 s3 get age "$newer.cypher.gz.age" "$work/x.cypher.gz.age"
 check "a file is opened too" restores --input "$work/x.cypher.gz.age" --age-identity-file "$work/new.txt"

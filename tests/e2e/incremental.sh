@@ -45,8 +45,8 @@ stored_anew() { jq -r .newBytes "$work/artifact"; }
 share() { [ "$nodes" -lt 20000 ] || check "... stores at most $1 %" at_most "$1"; }
 at_most() { jq -e --argjson p "$1" '.newBytes * 100 <= .sizeBytes * $p' "$work/artifact" >/dev/null; }
 restores() { # POINT
-    NEO4J_URI=$target_uri "$bin/neo4j-backup" restore "$(cat "$work/$1.key")" --overwrite Wipe --confirm neo4j --verify 2>"$work/log" &&
-        [ "$(digest "$target_uri")" = "$(cat "$work/$1.digest")" ]
+    NEO4J_URI=$target_uri "$bin/neo4j-backup" restore "$(cat "$work/$1.key")" --overwrite Wipe --confirm neo4j --verify \
+        --safety-backup "${2:-None}" 2>"$work/log" && [ "$(digest "$target_uri")" = "$(cat "$work/$1.digest")" ]
 }
 verifies() { "$bin/neo4j-backup" verify --verify-level Readback "$(cat "$work/$1.key")" 2>"$work/log"; }
 chunks() { bucket ls "$R2_BUCKET_NAME" neo4j-backup/chunks/ | wc -l; }
@@ -59,6 +59,15 @@ cat_restores() { # POINT
     gunzip -c "$work/cat.cypher.gz" | servers shell "$target_uri" >"$work/log" 2>&1 || return 1
     [ "$(digest "$target_uri")" = "$(cat "$work/$1.digest")" ]
 }
+# What a wipe deletes is a backup of its own, and brings it back.
+wiped_comes_back() {
+    cypher "$target_uri" <<<"CREATE (:Stranger {of: 'the backup'})-[:R]->(:Stranger); CREATE INDEX stranger FOR (s:Stranger) ON (s.of);"
+    digest "$target_uri" >"$work/safety.digest"
+    restores full Bucket || return 1
+    grep '"event":"safetyBackup"' "$work/log" | jq -r .manifestKey >"$work/safety.key"
+    restores safety
+}
+is_listed() { [ "$("$bin/neo4j-backup" list --json --owner "$1" | jq "[.backups[] | select(.ours and .state == \"Complete\")] | length")" = "$2" ]; }
 fetches() { # POINT
     "$bin/neo4j-backup" fetch "$(cat "$work/$1.key")" --output "$work/fetched.cypher.gz" 2>"$work/log" &&
         cmp "$work/fetched.cypher.gz" "$work/cat.cypher.gz"
@@ -88,6 +97,11 @@ for point in full same appended contiguous scattered; do
 done
 check "the last point by plain cat and cypher-shell" cat_restores scattered
 check "fetch writes the same bytes" fetches scattered
+check "what a wipe deletes comes back" wiped_comes_back
+check "... and is a backup of another owner" is_listed incr/test:safety 1
+check "... and none of the policy's" is_listed incr/test 5
+check "prune of that owner" "$bin/neo4j-backup" prune --owner incr/test:safety --all
+check "... takes it" is_listed incr/test:safety 0
 before=$(chunks)
 check "retention" "$bin/neo4j-backup" prune --keep-last 1
 check "... keeps the last point" verifies scattered

@@ -114,7 +114,8 @@ class Round:
     def restored(self, key):
         env = dict(self.env, NEO4J_URI=self.args.restore_uri)
         restore = subprocess.run(
-            [self.args.worker, "restore", key, "--overwrite", "Wipe", "--confirm", "neo4j", "--verify"], env=env,
+            [self.args.worker, "restore", key, "--overwrite", "Wipe", "--confirm", "neo4j", "--safety-backup", "None",
+             "--verify"], env=env,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False,
         )
         assert restore.returncode == 0, f"restore ended with {restore.returncode}: {restore.stderr.decode(errors='replace')[-400:]}"

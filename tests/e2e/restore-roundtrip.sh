@@ -15,7 +15,7 @@
 
 # restore OPTION...: into $uri; the log is in $work/log
 restore() {
-    NEO4J_URI=$uri NEO4J_PASSWORD=$E2E_NEO4J_PASSWORD LOG_FORMAT=json \
+    NEO4J_URI=$uri NEO4J_PASSWORD=$E2E_NEO4J_PASSWORD LOG_FORMAT=json RESTORE_SAFETY_BACKUP=None \
         "$bin/neo4j-backup" restore "$@" 2>"$work/log"
 }
 wipe_and_restore() { restore --overwrite Wipe --confirm neo4j "$@"; }

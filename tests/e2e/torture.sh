@@ -38,7 +38,8 @@ back_up() { NEO4J_URI=$source_uri "$bin/neo4j-backup" backup --output "$work/dum
 same() { "$py" "$here/graph_compare.py" "$source_uri" "$target_uri"; }
 by_cypher_shell() { gunzip -c "$work/dump.cypher.gz" | servers shell "$target_uri" && same; }
 by_restore() {
-    NEO4J_URI=$target_uri "$bin/neo4j-backup" restore --input "$work/dump.cypher.gz" --overwrite Wipe --confirm neo4j --verify && same
+    NEO4J_URI=$target_uri "$bin/neo4j-backup" restore --input "$work/dump.cypher.gz" --overwrite Wipe --confirm neo4j --safety-backup None \
+        --verify && same
 }
 
 [ $# -gt 0 ] || set -- 4 5 2026

@@ -60,6 +60,13 @@ restore by-key "$(wipe neo4j)"
 wait_until 240 "restored by key" restored by-key
 compare "$E2E_NEO4J_URI" "$target" || fail "the graph restored by key differs"
 
+# what it has wiped is a backup of its own, which nobody else finds
+safety=$(field neo4jrestore by-key '.status.safetyBackups[0].manifestKey')
+expect "databases that were backed up before the wipe" "$(field neo4jrestore by-key '.status.safetyBackups[*].database')" neo4j
+restore back "$(wipe neo4j | jq --arg key "$safety" '.source.key = $key')"
+wait_until 240 "what was wiped is back" restored back
+expect_match "strangers again" "$(in_target 'MATCH (s:Stranger) RETURN count(s) AS n;')" "^2$"
+
 # the newest backup of a policy; the worker says which
 restore newest '{"source": {"backupRef": {"name": "graph"}}, "overwritePolicy": "Wipe", "confirm": "neo4j"}'
 wait_until 240 "restored by policy" restored newest
