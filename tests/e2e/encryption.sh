@@ -74,7 +74,7 @@ safety_is_encrypted() {
     [ "$(jq -r '.recipients[]' "$work/safety.json")" = "$a" ] || return 1
     is_locked restore "$(cat "$work/safety.key")" --overwrite Wipe --confirm neo4j --age-identity-file "$work/b.txt" &&
         restores "$(cat "$work/safety.key")" --age-identity-file "$work/a.txt" &&
-        run prune --owner sidecar:safety --all
+        run prune --owner sidecar:safety --all >/dev/null
 }
 says_encrypted() {
     run list --json >"$work/list"

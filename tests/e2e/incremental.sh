@@ -67,7 +67,9 @@ wiped_comes_back() {
     grep '"event":"safetyBackup"' "$work/log" | jq -r .manifestKey >"$work/safety.key"
     restores safety
 }
-is_listed() { [ "$("$bin/neo4j-backup" list --json --owner "$1" | jq "[.backups[] | select(.ours and .state == \"Complete\")] | length")" = "$2" ]; }
+is_listed() { # OWNER N: so many complete backups
+    [ "$("$bin/neo4j-backup" list --json --owner "$1" 2>"$work/log" | jq "[.backups[] | select(.ours and .state == \"Complete\")] | length")" = "$2" ]
+}
 fetches() { # POINT
     "$bin/neo4j-backup" fetch "$(cat "$work/$1.key")" --output "$work/fetched.cypher.gz" 2>"$work/log" &&
         cmp "$work/fetched.cypher.gz" "$work/cat.cypher.gz"
