@@ -324,10 +324,19 @@ static bool run_looks(struct rec_act *act, const struct plan_actions *actions,
     return true;
 }
 
+/* An admission policy or a webhook says so too with 422 or 400, and of one that is being upgraded with
+ * us the old one may speak for some seconds more. */
+static bool is_denied(const struct nb_error *err)
+{
+    return (err->code == NB_E_DENIED && !nb_streq(err->reason, "Unauthorized")) ||
+           (err->code == NB_E_INVALID &&
+            (strstr(err->text, "denied request") || strstr(err->text, "denied the request")));
+}
+
 /* The server's answer is about this very object: not about who asks (401), nor about the server. */
 static bool note_refusal(struct rec_act *act, const struct plan_action *a, struct nb_error *err)
 {
-    bool denied = err->code == NB_E_DENIED && !nb_streq(err->reason, "Unauthorized");
+    bool denied = is_denied(err);
 
     if (a->kind != PLAN_CREATE || (err->code != NB_E_INVALID && !denied) ||
         !rec_view_add_fact(act->view, denied ? PLAN_FACT_DENIED : PLAN_FACT_REFUSED, a->object,

@@ -287,12 +287,12 @@ static bool close_graph(struct export *x, const struct eng_mark *after, struct n
 
 static void warn_best_effort(struct export *x)
 {
+    unsigned long long left_out = x->dangling + eng_source_vanished(x->opts->source);
     nb_auto(nb_free) char *text =
         nb_xasprintf("the database was written to during the export, and nothing was read again "
-                     "(BestEffort): %llu "
-                     "relationships of which an end is not in the dump were left out, and "
-                     "constraints may refuse it",
-                     (unsigned long long)(x->dangling + eng_source_vanished(x->opts->source)));
+                     "(BestEffort): %llu relationships of which an end is not in the dump were "
+                     "left out, and constraints may refuse it",
+                     left_out);
 
     repo_strings_add(&x->m->warnings, text);
 }

@@ -16,8 +16,6 @@
 
 enum { OUTPUT_MAX = 64 << 10, WORDS_MAX = 256, INFO_MAX = 2 << 20, REAP_STEP_MS = 10 };
 
-extern char **environ;
-
 static void free_words(char **words)
 {
     for (size_t i = 0; words && words[i]; i++)
@@ -177,7 +175,7 @@ static bool take_status(const struct nb_json *status, struct kube_exec_credentia
                        "expirationTimestamp '%.40s' is no time", until);
     if (token)
         ret->token = nb_secret_new(token, strlen(token));
-    if (cert) {
+    if (cert && key) {
         ret->client_cert_pem = nb_xstrdup(cert);
         ret->client_key_pem = nb_secret_new(key, strlen(key));
     }

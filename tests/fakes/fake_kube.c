@@ -304,23 +304,29 @@ static void patch_object(struct fake_kube *k, struct object *o, const char *patc
 
 /* --- answers --- */
 
-static void status_text(struct nb_buf *out, int code, const char *reason)
+static void status_text(struct nb_buf *out, int code, const char *reason, const char *message)
 {
     nb_buf_printf(
         out,
         "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\","
-        "\"message\":\"fake says no\",\"reason\":\"%s\",\"code\":%d}",
-        reason, code);
+        "\"message\":\"%s\",\"reason\":\"%s\",\"code\":%d}",
+        message ? message : "fake says no", reason, code);
+}
+
+static bool refuse_saying(struct fake_http_reply *reply, int code, const char *reason,
+                          const char *message)
+{
+    struct nb_buf text = NB_BUF_INIT(1024);
+
+    status_text(&text, code, reason, message);
+    fake_http_reply_json(reply, code, nb_buf_cstr(&text));
+    nb_buf_done(&text);
+    return true;
 }
 
 static bool refuse(struct fake_http_reply *reply, int code, const char *reason)
 {
-    struct nb_buf text = NB_BUF_INIT(1024);
-
-    status_text(&text, code, reason);
-    fake_http_reply_json(reply, code, nb_buf_cstr(&text));
-    nb_buf_done(&text);
-    return true;
+    return refuse_saying(reply, code, reason, NULL);
 }
 
 /* selector: "key", "key=value" or nothing */
@@ -454,7 +460,7 @@ static bool watch_more(void *ctx, struct nb_buf *more)
         }
         if (w->from < k->compacted && w->from == 0) {
             nb_buf_puts(more, "{\"type\":\"ERROR\",\"object\":");
-            status_text(more, 410, "Expired");
+            status_text(more, 410, "Expired", NULL);
             nb_buf_puts(more, "}\n");
             w->told_expired = true;
             break;
@@ -646,7 +652,7 @@ static bool fail(const struct fake_kube_fault *f, struct fake_http_reply *reply)
     if (f->retry_after)
         fake_http_reply_header(reply, "Retry-After", f->retry_after);
     if (f->reason)
-        return refuse(reply, f->status, f->reason);
+        return refuse_saying(reply, f->status, f->reason, f->message);
     fake_http_reply_text(reply, f->status, "");
     return true;
 }

@@ -56,6 +56,7 @@ struct fake_kube_fault {
     unsigned times;          /* then so many are hit */
     int status;              /* answered; 0: the connection is closed without an answer */
     const char *reason;      /* of the Status; NULL: none, an empty body. Static. */
+    const char *message;     /* of the Status; NULL: "fake says no". Static. */
     const char *retry_after; /* header; NULL: none. Static. */
     bool apply;              /* the request is carried out all the same: only its answer is lost */
 };

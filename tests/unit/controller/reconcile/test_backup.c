@@ -440,21 +440,26 @@ static void refused_job_ends_its_run_and_is_told(void **state)
 /* It says so, is tried again with the change that this is, and goes on. */
 static void job_that_may_not_be_made_yet_is_made_later(void **state)
 {
-    const struct fake_kube_fault fault = no_jobs(403, "Forbidden", 1);
-    struct fake_kube *k = fake_kube_new();
-    nb_auto(nb_free) char *conditions = NULL;
-    struct controller *c;
+    struct fake_kube_fault faults[] = { no_jobs(403, "Forbidden", 1), no_jobs(422, "Invalid", 1) };
 
     (void)state;
-    fake_kube_put(k, BACKUPS, backup);
-    fake_kube_fail(k, &fault);
-    c = controller_start(k, 1000000);
-    assert_true(go_on(k, &good, c));
-    check_end(k, &good, "denied once");
-    conditions = text_at(k, RUNS, "x-i", "status.conditions");
-    assert_non_null(strstr(conditions, "\"JobDenied\""));
-    controller_stop(c);
-    fake_kube_free(k);
+    faults[1].message = "jobs.batch j is forbidden: ValidatingAdmissionPolicy 'p' with binding "
+                        "'b' denied request: another image";
+    for (size_t i = 0; i < NB_ARRAY_LEN(faults); i++) {
+        struct fake_kube *k = fake_kube_new();
+        nb_auto(nb_free) char *conditions = NULL;
+        struct controller *c;
+
+        fake_kube_put(k, BACKUPS, backup);
+        fake_kube_fail(k, &faults[i]);
+        c = controller_start(k, 1000000);
+        assert_true(go_on(k, &good, c));
+        check_end(k, &good, "denied once");
+        conditions = text_at(k, RUNS, "x-i", "status.conditions");
+        assert_non_null(strstr(conditions, "\"JobDenied\""));
+        controller_stop(c);
+        fake_kube_free(k);
+    }
 }
 
 static void refused_run_is_told_and_given_up(void **state)
