@@ -73,7 +73,7 @@ safety_is_encrypted() {
     s3 get age "$(cat "$work/safety.key")" "$work/safety.json"
     [ "$(jq -r '.recipients[]' "$work/safety.json")" = "$a" ] || return 1
     is_locked restore "$(cat "$work/safety.key")" --overwrite Wipe --confirm neo4j --age-identity-file "$work/b.txt" &&
-        restores "$(cat "$work/safety.key")" --age-identity-file "$work/a.txt" &&
+        restores "$(cat "$work/safety.key")" --age-identity-file "$work/a.txt" && let_go age &&
         run prune --owner sidecar:safety --all >/dev/null
 }
 says_encrypted() {
@@ -135,6 +135,7 @@ check "... by verify" is_untrusted verify "$signed.manifest.json" --verify-key-f
 check "... by fetch" is_untrusted fetch "$signed.manifest.json" --verify-key-file "$work/sign.pub" --output "$work/fetched"
 check "... and listed as bad" lists_signed BAD
 s3 sweep age "$signed"
+let_go age
 check "retention removes encrypted backups" run prune --keep-last 1
 check "one is left" says_encrypted 1
 finish

@@ -102,6 +102,9 @@ check "fetch writes the same bytes" fetches scattered
 check "what a wipe deletes comes back" wiped_comes_back
 check "... and is a backup of another owner" is_listed incr/test:safety 1
 check "... and none of the policy's" is_listed incr/test 5
+check "retention leaves alone what was restored" "$bin/neo4j-backup" prune --keep-last 1
+check "... all of it" is_listed incr/test 5
+let_go "$R2_BUCKET_NAME"
 check "prune of that owner" "$bin/neo4j-backup" prune --owner incr/test:safety --all
 check "... takes it" is_listed incr/test:safety 0
 before=$(chunks)
