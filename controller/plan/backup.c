@@ -44,6 +44,14 @@ void bk_event(struct bk *k, bool warning, const char *reason, const char *fmt, .
     plan_event(k->out, PLAN_OBJ_BACKUP, &k->b->meta, warning, reason, "%s", text);
 }
 
+const char *bk_first_active(const struct bk *k)
+{
+    for (size_t i = 0; i < k->run_count; i++)
+        if (!k->runs[i].terminal)
+            return k->runs[i].run->meta.name;
+    return "";
+}
+
 void bk_condition(struct bk *k, const char *type, enum api_status status, const char *reason,
                   const char *message)
 {

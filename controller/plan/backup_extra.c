@@ -482,20 +482,12 @@ static bool stop_runs(struct bk *k)
     return any;
 }
 
-static const char *first_active(const struct bk *k)
-{
-    for (size_t i = 0; i < k->run_count; i++)
-        if (!k->runs[i].terminal)
-            return k->runs[i].run->meta.name;
-    return "";
-}
-
 /* Whoever waits for the object to go is told what that waits for. */
 static void say_deleting(struct bk *k, const char *job, const struct plan_wait *wait)
 {
     const struct api_condition *was = api_condition_get(&k->b->status.conditions, API_COND_READY);
     const char *text =
-        !*job ? api_printf(k->out->arena, "run '%s' is being ended first", first_active(k))
+        !*job ? api_printf(k->out->arena, "run '%s' is being ended first", bk_first_active(k))
         : wait->reason
             ? api_printf(k->out->arena,
                          "Job '%s', which removes the backups from the bucket: %s: %s", job,

@@ -64,6 +64,7 @@ const struct api_log *bk_log(const struct bk *k, const char *job);
 const struct api_job *bk_job(const struct bk *k, const char *name, const char *owner_uid);
 /* plan_follow_end() of one of this Neo4jBackup's Jobs. */
 bool bk_follow_end(struct bk *k, const struct plan_result *res, const struct api_log *log);
+const char *bk_first_active(const struct bk *k); /* a run that has not ended; "" */
 void bk_event(struct bk *k, bool warning, const char *reason, const char *fmt, ...) NB_PRINTF(4, 5);
 /* Something to be told to those who asked for one of the bits of `on`, the lowest of which is what
  * happened. run: "" when it is about none. */

@@ -18,14 +18,6 @@ static bool run_exists(const struct bk *k, const char *name)
     return false;
 }
 
-static const char *first_active(const struct bk *k)
-{
-    for (size_t i = 0; i < k->run_count; i++)
-        if (!k->runs[i].terminal)
-            return k->runs[i].run->meta.name;
-    return "";
-}
-
 /* This time is given up, the next one is tried again. */
 static void give_up(struct bk *k, const struct wish *w, const char *reason)
 {
@@ -128,7 +120,7 @@ static void replace(struct bk *k)
 
 static void skip(struct bk *k, const struct wish *w)
 {
-    const char *other = first_active(k);
+    const char *other = bk_first_active(k);
     const char *text =
         api_printf(k->out->arena, "run '%s' is still active", *other ? other : k->created);
 
@@ -150,7 +142,7 @@ static void start(struct bk *k, const struct wish *w)
         return;
     if (k->active == 0 || k->b->spec.concurrency == API_ALLOW)
         create(k, w);
-    else if (k->b->spec.concurrency == API_REPLACE && *first_active(k))
+    else if (k->b->spec.concurrency == API_REPLACE && *bk_first_active(k))
         replace(k);
     else
         skip(k, w);

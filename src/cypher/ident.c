@@ -144,3 +144,17 @@ bool cyp_statement_append_safe(struct nb_buf *out, struct nb_str statement, stru
     }
     return nb_buf_check(out, err);
 }
+
+size_t cyp_ident_end(struct nb_str s, size_t i)
+{
+    if (i >= s.n || s.p[i] != '`')
+        return 0;
+    for (i++; i < s.n; i++) {
+        if (s.p[i] != '`')
+            continue;
+        if (i + 1 >= s.n || s.p[i + 1] != '`')
+            return i + 1;
+        i++;
+    }
+    return 0;
+}

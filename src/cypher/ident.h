@@ -18,6 +18,8 @@ void cyp_ident_append(struct nb_buf *out, struct nb_str name);
 /* text: `name` with its backticks. The name is appended to out. */
 NB_NODISCARD bool cyp_ident_parse(struct nb_str text, struct nb_buf *ret_name,
                                   struct nb_error *err);
+/* Behind the name in backticks that starts at s.p[i]; 0 where there is none, or it does not end. */
+size_t cyp_ident_end(struct nb_str s, size_t i);
 
 /*
  * A statement as SHOW INDEXES or SHOW CONSTRAINTS prints it, with the names in it made safe (the

@@ -110,21 +110,6 @@ static bool str_ends(struct nb_str s, const char *suffix)
     return s.n >= n && memcmp(s.p + s.n - n, suffix, n) == 0;
 }
 
-/* Behind the name in backticks that starts at i; 0 where there is none. */
-static size_t name_end(struct nb_str s, size_t i)
-{
-    if (i >= s.n || s.p[i] != '`')
-        return 0;
-    for (i++; i < s.n; i++) {
-        if (s.p[i] != '`')
-            continue;
-        if (i + 1 >= s.n || s.p[i + 1] != '`')
-            return i + 1;
-        i++;
-    }
-    return 0;
-}
-
 /* A token look-up index is there already in a new database, under a name of its own. */
 bool cyp_schema_append_portable(struct nb_buf *out, struct nb_str statement, bool range_is_odd,
                                 struct nb_error *err)
@@ -148,8 +133,8 @@ bool cyp_schema_append_portable(struct nb_buf *out, struct nb_str statement, boo
         s.n -= strlen(plain[i]);
         break;
     }
-    if (str_starts(s, lookup) && name_end(s, strlen(lookup))) {
-        struct nb_str start = { s.p, name_end(s, strlen(lookup)) };
+    if (str_starts(s, lookup) && cyp_ident_end(s, strlen(lookup))) {
+        struct nb_str start = { s.p, cyp_ident_end(s, strlen(lookup)) };
 
         if (!cyp_statement_append_safe(out, start, err))
             return false;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "cypher/ident.h"
 
 enum { ABOUT_MAX_BYTES = 1 << 20, SAID_BYTES = 100 };
 
@@ -15,19 +16,6 @@ struct check {
 static bool has(struct nb_str s, const char *part)
 {
     return s.p && memmem(s.p, s.n, part, strlen(part)) != NULL;
-}
-
-/* The end of the quoted name that begins at i; a doubled backtick is part of it. */
-static size_t name_end(struct nb_str s, size_t i)
-{
-    for (i++; i < s.n; i++) {
-        if (s.p[i] != '`')
-            continue;
-        if (i + 1 >= s.n || s.p[i + 1] != '`')
-            return i + 1;
-        i++;
-    }
-    return s.n;
 }
 
 static bool is_word(struct nb_str s, size_t i, const char *word)
@@ -45,8 +33,10 @@ static bool about_get(struct nb_str statement, struct nb_buf *out)
 
     for (size_t i = 0; i < statement.n; i++) {
         if (statement.p[i] == '`') {
-            size_t end = name_end(statement, i);
+            size_t end = cyp_ident_end(statement, i);
 
+            if (!end)
+                return false;
             if (begun)
                 nb_buf_append(out, statement.p + i, end - i);
             i = end - 1;

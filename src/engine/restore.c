@@ -15,6 +15,7 @@
 #include "engine/safety.h"
 #include "engine/stamp.h"
 #include "engine/statements.h"
+#include "engine/system.h"
 #include "engine/verify.h"
 #include "engine/wipe.h"
 
@@ -62,7 +63,7 @@ static bool is_merge(const struct restore *r)
 /* It holds no nodes. */
 static bool is_system(const struct restore *r)
 {
-    return nb_streq(r->database, "system");
+    return eng_system_is_name(r->database);
 }
 
 static void on_wait(void *ctx, const struct nb_error *why)
@@ -121,23 +122,39 @@ static bool fail_interrupted(const struct restore *r, struct nb_error *err)
     return nb_hint(err, "restore again with the overwrite policy Wipe");
 }
 
+/* Besides nodes and relationships, which are counted already. */
+struct content {
+    unsigned schema;
+    uint64_t stamps;
+    bool is_empty;
+};
+
+static bool look_inside(const struct restore *r, struct eng_source *source, struct content *ret,
+                        struct nb_error *err)
+{
+    *ret = (struct content){ .schema = 0 };
+    if (!eng_source_schema(source, count_schema, &ret->schema, err) ||
+        !eng_stamp_count(source, NULL, &ret->stamps, err))
+        return false;
+    ret->is_empty = r->base_nodes == 0 && ret->schema == 0;
+    return true;
+}
+
 static bool check_empty(struct restore *r, struct eng_source *source, struct nb_error *err)
 {
-    unsigned schema = 0;
-    uint64_t stamps;
+    struct content there;
 
-    if (!eng_source_schema(source, count_schema, &schema, err) ||
-        !eng_stamp_count(source, NULL, &stamps, err))
+    if (!look_inside(r, source, &there, err))
         return false;
-    if (r->base_nodes == 0 && schema == 0)
+    if (there.is_empty)
         return true;
-    if (stamps > 0)
+    if (there.stamps > 0)
         return fail_interrupted(r, err);
     nb_fail(err, NB_E_CONFLICT, "TargetNotEmpty",
             "database '%s' is not empty: %llu nodes, %llu relationships, %u constraints and "
             "indexes; nothing was written",
             r->database, (unsigned long long)r->base_nodes, (unsigned long long)r->base_rels,
-            schema);
+            there.schema);
     return nb_hint(err, "restore into an empty database, or choose the overwrite policy Wipe (an "
                         "earlier try that was cut off may have left this)");
 }
@@ -189,17 +206,15 @@ static bool check_merge(struct restore *r, struct eng_source *source, struct nb_
 static bool check_safety(struct restore *r, struct eng_source *source, struct nb_error *err)
 {
     const char *output = r->opts->safety_backup.repo ? NULL : r->opts->safety_backup.output;
-    unsigned schema = 0;
-    uint64_t stamps;
+    struct content there;
 
     r->to_save = false;
     if (r->opts->safety == ENG_SAFETY_NONE)
         return true;
-    if (!eng_source_schema(source, count_schema, &schema, err) ||
-        !eng_stamp_count(source, NULL, &stamps, err))
+    if (!look_inside(r, source, &there, err))
         return false;
-    r->half_filled = stamps > 0;
-    if (r->base_nodes == 0 && schema == 0)
+    r->half_filled = there.stamps > 0;
+    if (there.is_empty)
         return true;
     r->to_save = true;
     if (r->opts->safety == ENG_SAFETY_BACKUP)

@@ -360,18 +360,20 @@ static bool count_row(void *ctx, const struct ps_value *fields, size_t n, struct
     return true;
 }
 
+bool eng_source_count(struct eng_source *s, const char *text, uint64_t *ret, struct nb_error *err)
+{
+    struct query q = { .text = text, .fields = 1, .row = count_row, .ctx = ret };
+
+    *ret = 0;
+    return run_small(s, &q, err);
+}
+
 bool eng_source_counts(struct eng_source *s, uint64_t *ret_nodes, uint64_t *ret_rels,
                        struct nb_error *err)
 {
-    struct query nodes = {
-        .text = "MATCH (n) RETURN count(n)", .fields = 1, .row = count_row, .ctx = ret_nodes
-    };
-    struct query rels = {
-        .text = "MATCH ()-[r]->() RETURN count(r)", .fields = 1, .row = count_row, .ctx = ret_rels
-    };
-
-    *ret_nodes = *ret_rels = 0;
-    return (run_small(s, &nodes, err) && run_small(s, &rels, err)) ||
+    *ret_rels = 0;
+    return (eng_source_count(s, "MATCH (n) RETURN count(n)", ret_nodes, err) &&
+            eng_source_count(s, "MATCH ()-[r]->() RETURN count(r)", ret_rels, err)) ||
            nb_wrap(err, "count nodes and relationships");
 }
 

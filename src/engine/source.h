@@ -61,6 +61,9 @@ unsigned eng_source_moves(const struct eng_source *s);
 
 /* How far the database is now. Reads that begin later see at least that. */
 NB_NODISCARD bool eng_source_mark(struct eng_source *s, struct eng_mark *ret, struct nb_error *err);
+/* What a query of one row and one number gives. */
+NB_NODISCARD bool eng_source_count(struct eng_source *s, const char *text, uint64_t *ret,
+                                   struct nb_error *err);
 /* From the count store: cheap. */
 NB_NODISCARD bool eng_source_counts(struct eng_source *s, uint64_t *ret_nodes, uint64_t *ret_rels,
                                     struct nb_error *err);

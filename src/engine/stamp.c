@@ -20,15 +20,6 @@ static void match(struct nb_buf *out, const char *of)
         nb_buf_printf(out, " WHERE m.`" ENG_STAMP_OF "`='%s'", of);
 }
 
-static bool count_row(void *ctx, const struct ps_value *fields, size_t n, struct nb_error *err)
-{
-    (void)n;
-    if (fields[0].type != PS_INT || fields[0].integer < 0)
-        return nb_fail(err, NB_E_PROTOCOL, "Neo4jProtocolError", "a count is no number");
-    *(uint64_t *)ctx = (uint64_t)fields[0].integer;
-    return true;
-}
-
 bool eng_stamp_count(struct eng_source *source, const char *of, uint64_t *ret, struct nb_error *err)
 {
     nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(QUERY_MAX_BYTES);
@@ -38,7 +29,7 @@ bool eng_stamp_count(struct eng_source *source, const char *of, uint64_t *ret, s
         return true;
     match(&text, of);
     nb_buf_puts(&text, " RETURN count(m)");
-    return eng_source_query(source, nb_buf_cstr(&text), 1, count_row, ret, err) ||
+    return eng_source_count(source, nb_buf_cstr(&text), ret, err) ||
            nb_wrap(err, "look for nodes of label '" ENG_STAMP "'");
 }
 

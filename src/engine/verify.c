@@ -9,39 +9,11 @@
 #include "engine/rehearse.h"
 #include "engine/system.h"
 
-static bool fail(struct nb_error *err, const char *key, const char *what)
-{
-    return nb_fail(err, NB_E_CORRUPT, "VerificationFailed", "'%s' %s", key, what);
-}
-
 static bool blame_bucket(struct nb_error *err)
 {
     if (err->code == NB_E_CORRUPT)
         snprintf(err->reason, sizeof(err->reason), "VerificationFailed");
     return false;
-}
-
-static bool check_object(struct repo *repo, const struct repo_object *o, struct repo_etags *etags,
-                         const struct nb_cancel *cancel, struct nb_error *err)
-{
-    struct s3_object head;
-
-    if (!s3_head(repo_client(repo), o->key, cancel, &head, NULL, err)) {
-        if (err->code == NB_E_NOT_FOUND && nb_streq(err->reason, "ObjectNotFound")) {
-            nb_error_clear(err);
-            return fail(err, o->key, "is gone");
-        }
-        return false;
-    }
-    if (head.size != o->size)
-        return nb_fail(err, NB_E_CORRUPT, "VerificationFailed",
-                       "'%s' has %llu bytes, not %llu as its manifest says", o->key,
-                       (unsigned long long)head.size, (unsigned long long)o->size);
-    if (!repo_etags_differ(head.etag, o->etag))
-        return true;
-    /* As in a copy of the bucket: the bytes decide. */
-    etags->others++;
-    return etags->unread || repo_object_prove(repo, o, cancel, err) || blame_bucket(err);
 }
 
 /* By one listing: there may be thousands. */
@@ -154,8 +126,8 @@ static bool check_objects(struct repo *repo, const struct repo_manifest *m,
     if (m->type == REPO_INCREMENTAL)
         return check_chunks(repo, m, etags, cancel, err);
     for (size_t i = 0; i < m->objects_n; i++) {
-        if (!check_object(repo, &m->objects[i], etags, cancel, err))
-            return false;
+        if (!repo_object_check(repo, &m->objects[i], etags, cancel, err))
+            return blame_bucket(err);
     }
     return true;
 }

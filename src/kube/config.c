@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/url.h"
 #include "base/yaml.h"
+#include "kube/config_priv.h"
 
 enum { CONFIG_MAX = 4 << 20, NAMESPACE_MAX = 256 };
 
@@ -39,15 +40,14 @@ static const struct nb_json *named(const struct nb_json *doc, const char *list, 
     return NULL;
 }
 
-/* Non-empty string or NULL. */
-static const char *member(const struct nb_json *v, const char *key)
+const char *kube_config_text(const struct nb_json *v, const char *key)
 {
     const char *s = nb_json_str(nb_json_get(v, key), NULL);
 
     return s && s[0] != '\0' ? s : NULL;
 }
 
-static char *beside(const char *config_name, const char *path)
+char *kube_config_path(const char *config_name, const char *path)
 {
     const char *slash = strrchr(config_name, '/');
 
@@ -62,7 +62,7 @@ static char *beside(const char *config_name, const char *path)
 static bool pem_data(const struct nb_json *v, const char *key, struct nb_buf *out, bool *ret_found,
                      struct nb_error *err)
 {
-    const char *s = member(v, key);
+    const char *s = kube_config_text(v, key);
 
     *ret_found = s != NULL;
     if (!s)
@@ -90,7 +90,7 @@ static bool read_cluster(struct kube_config *c, const struct nb_json *v, const c
 {
     static const char *const unsupported[] = { "proxy-url", "tls-server-name" };
     nb_auto_done(nb_buf_done) struct nb_buf pem = NB_BUF_INIT(CONFIG_MAX);
-    const char *server = member(v, "server");
+    const char *server = kube_config_text(v, "server");
     struct nb_url url;
     size_t n;
     bool found;
@@ -116,7 +116,7 @@ static bool read_cluster(struct kube_config *c, const struct nb_json *v, const c
     if (found)
         c->ca_pem = nb_buf_take(&pem);
     else
-        c->ca_file = beside(name, member(v, "certificate-authority"));
+        c->ca_file = kube_config_path(name, kube_config_text(v, "certificate-authority"));
     return true;
 }
 
@@ -147,12 +147,12 @@ static bool read_user(struct kube_config *c, const struct nb_json *v, const char
                                                "as-uid",        "as-groups", "as-user-extra" };
     nb_auto_done(nb_buf_done) struct nb_buf cert = NB_BUF_INIT(CONFIG_MAX);
     nb_auto_done(nb_buf_done) struct nb_buf key = NB_BUF_INIT(CONFIG_MAX);
-    const char *token = member(v, "token");
+    const char *token = kube_config_text(v, "token");
     bool has_cert, has_key;
 
     if (!refuse(v, unsupported, NB_ARRAY_LEN(unsupported), err))
         return false;
-    c->token_file = beside(name, member(v, "tokenFile"));
+    c->token_file = kube_config_path(name, kube_config_text(v, "tokenFile"));
     if (token)
         c->token = nb_secret_new(token, strlen(token));
     if (!pem_data(v, "client-certificate-data", &cert, &has_cert, err))
@@ -160,14 +160,14 @@ static bool read_user(struct kube_config *c, const struct nb_json *v, const char
     if (has_cert)
         c->client_cert_pem = nb_buf_take(&cert);
     else
-        c->client_cert_file = beside(name, member(v, "client-certificate"));
+        c->client_cert_file = kube_config_path(name, kube_config_text(v, "client-certificate"));
     if (!pem_data(v, "client-key-data", &key, &has_key, err))
         return false;
     if (has_key) {
         c->client_key_pem = nb_secret_new(key.data, key.len);
         nb_wipe(key.data, key.cap);
     } else {
-        c->client_key_file = beside(name, member(v, "client-key"));
+        c->client_key_file = kube_config_path(name, kube_config_text(v, "client-key"));
     }
     if ((c->client_cert_pem || c->client_cert_file) != (c->client_key_pem || c->client_key_file))
         return nb_fail(err, NB_E_INVALID, "InvalidKubeconfig",
@@ -182,20 +182,20 @@ static bool read_all(struct kube_config *c, const struct nb_json *doc, const cha
     const char *cluster_name, *user_name;
 
     if (!context)
-        context = member(doc, "current-context");
+        context = kube_config_text(doc, "current-context");
     if (!context)
         return nb_fail(err, NB_E_INVALID, "InvalidKubeconfig", "no 'current-context'");
     ctx = named(doc, "contexts", "context", context);
     if (!ctx)
         return nb_fail(err, NB_E_INVALID, "InvalidKubeconfig", "no context '%s'", context);
-    cluster_name = member(ctx, "cluster");
-    user_name = member(ctx, "user");
+    cluster_name = kube_config_text(ctx, "cluster");
+    user_name = kube_config_text(ctx, "user");
     cluster = named(doc, "clusters", "cluster", cluster_name ? cluster_name : "");
     if (!cluster)
         return nb_fail(err, NB_E_INVALID, "InvalidKubeconfig",
                        "context '%s' names no known cluster", context);
-    c->default_namespace =
-        nb_xstrdup(member(ctx, "namespace") ? member(ctx, "namespace") : "default");
+    c->default_namespace = nb_xstrdup(
+        kube_config_text(ctx, "namespace") ? kube_config_text(ctx, "namespace") : "default");
     if (!read_cluster(c, cluster, name, err))
         return nb_wrap(err, "cluster '%s'", cluster_name);
     if (!user_name)

@@ -13,6 +13,7 @@
 #include "base/b64.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "kube/config_priv.h"
 
 enum { OUTPUT_MAX = 64 << 10, WORDS_MAX = 256, INFO_MAX = 2 << 20, REAP_STEP_MS = 10 };
 
@@ -45,16 +46,9 @@ void kube_exec_credential_done(struct kube_exec_credential *c)
 
 /* --- the kubeconfig's words ------------------------------------------------------------------- */
 
-static const char *text(const struct nb_json *v, const char *key)
-{
-    const char *s = nb_json_str(nb_json_get(v, key), NULL);
-
-    return s && *s ? s : NULL;
-}
-
 static bool read_version(struct kube_exec *x, const struct nb_json *v, struct nb_error *err)
 {
-    const char *version = text(v, "apiVersion");
+    const char *version = kube_config_text(v, "apiVersion");
 
     if (!nb_streq(version, "client.authentication.k8s.io/v1") &&
         !nb_streq(version, "client.authentication.k8s.io/v1beta1"))
@@ -63,7 +57,7 @@ static bool read_version(struct kube_exec *x, const struct nb_json *v, struct nb
                        "client.authentication.k8s.io/v1, and update the plugin if it does not "
                        "know that",
                        version ? version : "");
-    if (nb_streq(text(v, "interactiveMode"), "Always"))
+    if (nb_streq(kube_config_text(v, "interactiveMode"), "Always"))
         return nb_fail(err, NB_E_INVALID, "UnsupportedKubeconfig",
                        "exec: interactiveMode 'Always' is not supported: there is no terminal");
     x->api_version = nb_xstrdup(version);
@@ -73,15 +67,14 @@ static bool read_version(struct kube_exec *x, const struct nb_json *v, struct nb
 static bool read_words(struct kube_exec *x, const struct nb_json *v, const char *config_name,
                        struct nb_error *err)
 {
-    const char *command = text(v, "command"), *slash = strrchr(config_name, '/');
+    const char *command = kube_config_text(v, "command");
     size_t n = 0;
 
     if (!command)
         return nb_fail(err, NB_E_INVALID, "InvalidKubeconfig", "exec: has no 'command'");
     x->argv = nb_xcalloc(WORDS_MAX + 2, sizeof(char *));
-    x->argv[n++] = strchr(command, '/') && command[0] != '/' && slash
-                       ? nb_xasprintf("%.*s/%s", (int)(slash - config_name), config_name, command)
-                       : nb_xstrdup(command);
+    x->argv[n++] =
+        strchr(command, '/') ? kube_config_path(config_name, command) : nb_xstrdup(command);
     for (const struct nb_json *e = nb_json_first(nb_json_get(v, "args")); e; e = nb_json_next(e)) {
         if (n > WORDS_MAX || !nb_json_str(e, NULL))
             return nb_fail(err, NB_E_INVALID, "InvalidKubeconfig",
@@ -97,7 +90,7 @@ static bool read_env(struct kube_exec *x, const struct nb_json *v, struct nb_err
 
     x->env = nb_xcalloc(WORDS_MAX + 1, sizeof(char *));
     for (const struct nb_json *e = nb_json_first(nb_json_get(v, "env")); e; e = nb_json_next(e)) {
-        const char *name = text(e, "name");
+        const char *name = kube_config_text(e, "name");
 
         if (n == WORDS_MAX || !name || strchr(name, '='))
             return nb_fail(err, NB_E_INVALID, "InvalidKubeconfig",
@@ -150,7 +143,7 @@ bool kube_exec_read(const struct nb_json *v, const char *config_name,
     if (!read_version(x, v, err) || !read_words(x, v, config_name, err) || !read_env(x, v, err) ||
         !make_info(x, told ? cluster : NULL, err))
         return false;
-    x->hint = nb_xstrdup_null(text(v, "installHint"));
+    x->hint = nb_xstrdup_null(kube_config_text(v, "installHint"));
     x->timeout_ms = KUBE_EXEC_TIMEOUT_MS;
     *ret = nb_steal(x);
     return true;
@@ -161,8 +154,10 @@ bool kube_exec_read(const struct nb_json *v, const char *config_name,
 static bool take_status(const struct nb_json *status, struct kube_exec_credential *ret,
                         struct nb_error *err)
 {
-    const char *token = text(status, "token"), *cert = text(status, "clientCertificateData");
-    const char *key = text(status, "clientKeyData"), *until = text(status, "expirationTimestamp");
+    const char *token = kube_config_text(status, "token"),
+               *cert = kube_config_text(status, "clientCertificateData");
+    const char *key = kube_config_text(status, "clientKeyData"),
+               *until = kube_config_text(status, "expirationTimestamp");
 
     if (!token && !cert)
         return nb_fail(err, NB_E_INVALID, "BadExecCredential",
@@ -194,8 +189,9 @@ bool kube_exec_parse(const char *p, size_t n, const char *api_version,
         nb_error_clear(err);
         return nb_fail(err, NB_E_INVALID, "BadExecCredential", "what it printed is no JSON");
     }
-    version = text(doc, "apiVersion");
-    if (!nb_streq(text(doc, "kind"), "ExecCredential") || !nb_streq(version, api_version))
+    version = kube_config_text(doc, "apiVersion");
+    if (!nb_streq(kube_config_text(doc, "kind"), "ExecCredential") ||
+        !nb_streq(version, api_version))
         return nb_fail(err, NB_E_INVALID, "BadExecCredential",
                        "what it printed is no ExecCredential of %s", api_version);
     return take_status(nb_json_get(doc, "status"), ret, err);

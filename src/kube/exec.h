@@ -23,7 +23,7 @@ struct kube_exec {
     char *api_version;
     char **argv; /* ends with NULL; argv[0] with a slash is a path, else it is looked for in PATH */
     char **env;  /* "NAME=value"; ends with NULL */
-    char *info;  /* KUBERNETES_EXEC_INFO: JSON */
+    char *info;  /* "KUBERNETES_EXEC_INFO=" and JSON */
     char *hint;  /* how to install it; NULL */
     int64_t timeout_ms;
 };

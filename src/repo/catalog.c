@@ -187,11 +187,8 @@ static bool on_listed(void *ctx, const struct s3_list_entry *l, struct nb_error 
         e->b.pinned = true;
         break;
     case REPO_NAME_HOLD:
-        e->b.hold =
-            s3_client_now_unix_ms(c->repo->client) / 1000 - l->object.last_modified_unix_seconds <
-                    REPO_HOLD_SECONDS
-                ? REPO_HOLD_LIVE
-                : REPO_HOLD_OVER;
+        e->b.hold = repo_age_seconds(c->repo, &l->object) < REPO_HOLD_SECONDS ? REPO_HOLD_LIVE
+                                                                              : REPO_HOLD_OVER;
         break;
     case REPO_NAME_DUMP:
         add_dump(e, l, &n);

@@ -28,10 +28,14 @@ enum { CLAIM_FRESH_MS = 60 * 1000 };
 
 /* ---- the claim object ---- */
 
+int64_t repo_age_seconds(const struct repo *r, const struct s3_object *o)
+{
+    return s3_client_now_unix_ms(r->client) / 1000 - o->last_modified_unix_seconds;
+}
+
 bool repo_claim_is_live(struct repo *r, const struct s3_object *claim)
 {
-    return s3_client_now_unix_ms(r->client) / 1000 - claim->last_modified_unix_seconds <
-           REPO_CLAIM_LIVE_SECONDS;
+    return repo_age_seconds(r, claim) < REPO_CLAIM_LIVE_SECONDS;
 }
 
 bool repo_claim_read(struct repo *r, const char *key, const struct nb_cancel *cancel,

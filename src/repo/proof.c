@@ -49,6 +49,28 @@ bool repo_object_prove(struct repo *r, const struct repo_object *o, const struct
                    "'%s' has another SHA-256 than its manifest says", o->key);
 }
 
+bool repo_object_check(struct repo *r, const struct repo_object *o, struct repo_etags *etags,
+                       const struct nb_cancel *cancel, struct nb_error *err)
+{
+    struct s3_object head;
+
+    if (!s3_head(r->client, o->key, cancel, &head, NULL, err)) {
+        if (!nb_streq(err->reason, "ObjectNotFound"))
+            return false;
+        nb_error_clear(err);
+        return nb_fail(err, NB_E_CORRUPT, "ObjectMissing", "'%s' is gone", o->key);
+    }
+    if (head.size != o->size)
+        return nb_fail(err, NB_E_CORRUPT, "ChecksumMismatch",
+                       "'%s' has %llu bytes, not %llu as its manifest says", o->key,
+                       (unsigned long long)head.size, (unsigned long long)o->size);
+    if (!repo_etags_differ(head.etag, o->etag))
+        return true;
+    /* As in a copy of the bucket: the bytes decide. */
+    etags->others++;
+    return etags->unread || repo_object_prove(r, o, cancel, err);
+}
+
 bool repo_etags_differ(const char *a, const char *b)
 {
     return a[0] && b[0] && strcmp(a, b) != 0;
@@ -66,22 +88,9 @@ uint64_t repo_etag_hash(const char *etag)
 static bool prove_objects(struct repo *r, const struct repo_manifest *m, struct repo_etags *etags,
                           const struct nb_cancel *cancel, struct nb_error *err)
 {
-    for (size_t i = 0; i < m->objects_n; i++) {
-        const struct repo_object *o = &m->objects[i];
-        struct s3_object head;
-
-        if (!s3_head(r->client, o->key, cancel, &head, NULL, err)) {
-            if (!nb_streq(err->reason, "ObjectNotFound"))
-                return false;
-            nb_error_clear(err);
-            return nb_fail(err, NB_E_CORRUPT, "ObjectMissing", "'%s' is gone", o->key);
-        }
-        if (head.size == o->size && !repo_etags_differ(head.etag, o->etag))
-            continue;
-        etags->others++;
-        if (!repo_object_prove(r, o, cancel, err))
+    for (size_t i = 0; i < m->objects_n; i++)
+        if (!repo_object_check(r, &m->objects[i], etags, cancel, err))
             return false;
-    }
     return true;
 }
 

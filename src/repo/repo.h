@@ -147,6 +147,11 @@ bool repo_etags_differ(const char *a, const char *b);
 NB_NODISCARD bool repo_backup_prove(struct repo *r, struct repo_backup *b,
                                     struct repo_etags *io_etags, const struct nb_cancel *cancel,
                                     struct nb_error *err);
+/* One object that is no chunk is there with its size and ETag; one with another ETag is read.
+ * NB_E_CORRUPT as below. */
+NB_NODISCARD bool repo_object_check(struct repo *r, const struct repo_object *o,
+                                    struct repo_etags *io_etags, const struct nb_cancel *cancel,
+                                    struct nb_error *err);
 /* Reads one object: its size and SHA-256 are what its manifest says. NB_E_CORRUPT "ObjectMissing",
  * "ChecksumMismatch". */
 NB_NODISCARD bool repo_object_prove(struct repo *r, const struct repo_object *o,
@@ -211,14 +216,14 @@ struct repo_backups {
     uint64_t chunk_bytes, chunk_count; /* of our owner (and the database asked for) */
     bool complete; /* the listing saw everything: only then may anything be deleted */
 };
-/* The one order of backups of a database: by start (of the name, where the manifest cannot be read),
- * then by scheduled time, then by the number in the name. */
 /* When all of it had been read and stored; of one without a manifest the time in its name. */
 int64_t repo_backup_end(const struct repo_backup *b);
+/* The one order of backups of a database: by start (of the name, where the manifest cannot be read),
+ * then by scheduled time, then by the number in the name. */
 bool repo_backup_is_newer(const struct repo_backup *a, const struct repo_backup *b);
 /* The newest of one database. */
 struct repo_choice {                  /* borrowed from the listing; NULL: none */
-    const struct repo_backup *newest; /* of ours, whole, started at or before the time */
+    const struct repo_backup *newest; /* of ours, whole, at its end at or before the time */
     /* Newer than that (or there is none), and not to be had: damaged, or its dump is gone. One whose
      * manifest cannot be read may be another owner's. */
     const struct repo_backup *passed_over;

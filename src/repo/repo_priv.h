@@ -31,6 +31,8 @@ NB_NODISCARD bool repo_claim_text_parse(const char *p, size_t n, struct repo_cla
 NB_NODISCARD bool repo_claim_read(struct repo *r, const char *key, const struct nb_cancel *cancel,
                                   struct repo_claim_text *ret, struct s3_object *ret_object,
                                   struct nb_error *err);
+/* By the bucket's clock. */
+int64_t repo_age_seconds(const struct repo *r, const struct s3_object *o);
 bool repo_claim_is_live(struct repo *r, const struct s3_object *claim);
 /*
  * A claim of ours that nobody works under any more: makes it ours anew (so that two who find it
