@@ -1,7 +1,5 @@
 #include "tests/fakes/fake_graph.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -16,6 +14,7 @@
 #include "bolt/chunk.h"
 #include "bolt/machine.h"
 #include "packstream/packstream.h"
+#include "tests/fakes/bolt_side.h"
 #include "tests/fakes/fake_bolt.h"
 
 enum {
@@ -952,18 +951,9 @@ static bool is_password(const struct fake_graph *g, const struct ps_value *auth)
 
 static bool answer(struct fake_graph *g, struct nb_str message)
 {
-    struct nb_error err = NB_ERROR_INIT;
-    struct ps_decoder d;
-    struct ps_value fields[3] = { 0 };
-    unsigned n;
-    uint8_t tag;
+    struct ps_value fields[BOLT_SIDE_FIELDS];
+    uint8_t tag = bolt_side_decode(message, g->arena, fields);
 
-    nb_arena_reset(g->arena);
-    ps_decoder_init(&d, message.p, message.n, 1, g->arena);
-    must(ps_decode_struct_head(&d, &tag, &n, &err) && n <= NB_ARRAY_LEN(fields),
-         "a strange message");
-    for (unsigned i = 0; i < n; i++)
-        must(ps_decode(&d, &fields[i], &err), err.text);
     if (tag == BOLT_GOODBYE)
         return false;
     if (tag == BOLT_RESET) {
@@ -1031,8 +1021,6 @@ static void *serve(void *arg)
 struct fake_graph *fake_graph_new(void)
 {
     struct fake_graph *g = NB_NEW(struct fake_graph);
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t n = sizeof(a);
 
     g->nodes = nb_xcalloc(ELEMENTS_MAX, sizeof(*g->nodes));
     g->rels = nb_xcalloc(ELEMENTS_MAX, sizeof(*g->rels));
@@ -1040,12 +1028,7 @@ struct fake_graph *fake_graph_new(void)
     g->quit = nb_cancel_new();
     g->arena = nb_arena_new(BUF_MAX);
     nb_buf_init(&g->out, BUF_MAX);
-    g->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    must(g->listener >= 0 && bind(g->listener, (struct sockaddr *)&a, sizeof(a)) == 0 &&
-             listen(g->listener, 8) == 0 &&
-             getsockname(g->listener, (struct sockaddr *)&a, &n) == 0,
-         "cannot listen");
-    snprintf(g->uri, sizeof(g->uri), "bolt://127.0.0.1:%u", ntohs(a.sin_port));
+    g->listener = bolt_side_listen(g->uri);
     snprintf(g->self, sizeof(g->self),
              "{'rt':{'ttl':300,'db':'neo4j','servers':[{'role':'ROUTE','addresses':['%s']},"
              "{'role':'READ','addresses':['%s']},{'role':'WRITE','addresses':['%s']}]}}",

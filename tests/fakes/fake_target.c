@@ -1,7 +1,5 @@
 #include "tests/fakes/fake_target.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +12,7 @@
 #include "bolt/chunk.h"
 #include "bolt/machine.h"
 #include "packstream/packstream.h"
+#include "tests/fakes/bolt_side.h"
 
 enum { DATABASES_MAX = 8, SESSIONS_MAX = 64, BUF_MAX = 16 << 20, HANDSHAKE_BYTES = 20 };
 
@@ -242,18 +241,9 @@ static bool choose_database(struct session *s, const struct ps_value *extra)
 
 static bool answer(struct session *s, struct nb_str message)
 {
-    struct nb_error err = NB_ERROR_INIT;
-    struct ps_decoder d;
-    struct ps_value fields[3] = { 0 };
-    unsigned n;
-    uint8_t tag;
+    struct ps_value fields[BOLT_SIDE_FIELDS];
+    uint8_t tag = bolt_side_decode(message, s->arena, fields);
 
-    nb_arena_reset(s->arena);
-    ps_decoder_init(&d, message.p, message.n, 1, s->arena);
-    must(ps_decode_struct_head(&d, &tag, &n, &err) && n <= NB_ARRAY_LEN(fields),
-         "a strange message");
-    for (unsigned i = 0; i < n; i++)
-        must(ps_decode(&d, &fields[i], &err), err.text);
     if (tag == BOLT_GOODBYE)
         return false;
     if (tag == BOLT_RESET)
@@ -355,17 +345,10 @@ static void *accept_all(void *arg)
 struct fake_target *fake_target_start(const char *const *names)
 {
     struct fake_target *t = NB_NEW(struct fake_target);
-    struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t n = sizeof(a);
 
     t->names = names;
     must(pthread_mutex_init(&t->lock, NULL) == 0, "no mutex");
-    t->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    must(t->listener >= 0 && bind(t->listener, (struct sockaddr *)&a, sizeof(a)) == 0 &&
-             listen(t->listener, 8) == 0 &&
-             getsockname(t->listener, (struct sockaddr *)&a, &n) == 0,
-         "cannot listen");
-    snprintf(t->uri, sizeof(t->uri), "bolt://127.0.0.1:%u", ntohs(a.sin_port));
+    t->listener = bolt_side_listen(t->uri);
     must(pthread_create(&t->thread, NULL, accept_all, t) == 0, "cannot start a thread");
     return t;
 }
