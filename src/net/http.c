@@ -366,6 +366,9 @@ static bool check_clocks(struct transfer *t, int64_t now)
         return nb_fail(t->err, NB_E_TIMEOUT, "RequestTimeout",
                        "%s: no complete response within %lld ms", t->peer,
                        (long long)t->req->timeout_ms);
+    if (t->req->until_mono_ms && now >= *t->req->until_mono_ms)
+        return nb_fail(t->err, NB_E_TIMEOUT, "RequestTimeout",
+                       "%s: what was waited for has not come in time", t->peer);
     if (now - t->last_active_ms >= t->idle_ms)
         return nb_fail(t->err, NB_E_TIMEOUT, "IdleTimeout",
                        "%s: nothing sent or received for %lld ms", t->peer, (long long)t->idle_ms);
@@ -390,6 +393,8 @@ static int wait_ms(const struct transfer *t, int64_t now)
 
     if (t->deadline_ms - now < ms)
         ms = t->deadline_ms - now;
+    if (t->req->until_mono_ms && *t->req->until_mono_ms - now < ms)
+        ms = *t->req->until_mono_ms - now;
     return ms > 60000 ? 60000 : ms < 0 ? 0 : (int)ms;
 }
 

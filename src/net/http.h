@@ -45,6 +45,9 @@ struct http_request {
     size_t max_body;     /* 0: 4 MiB */
     int64_t timeout_ms;  /* whole request; 0: none (the idle timeout stays) */
     int64_t idle_timeout_ms; /* 0: the client's */
+    /* A second end (NB_E_TIMEOUT), or NULL. Read anew after every piece of the body, so that on_body
+     * may lift it (INT64_MAX) once what was waited for is there. */
+    const int64_t *until_mono_ms;
 };
 
 struct http_response {

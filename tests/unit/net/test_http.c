@@ -526,6 +526,33 @@ static void whole_request_has_a_deadline_too(void **state)
     assert_string_equal(f->err.reason, "RequestTimeout");
 }
 
+static bool have_no_more_time(void *ctx, const char *p, size_t n, struct nb_error *err)
+{
+    (void)p;
+    (void)n;
+    (void)err;
+    *(int64_t *)ctx = 0;
+    return true;
+}
+
+static void second_deadline_is_read_anew_after_every_piece(void **state)
+{
+    struct fixture *f = *state;
+    struct http_request req = request(f, "GET", "/");
+    int64_t until = INT64_MAX;
+
+    f->plan.chunked = true;
+    f->plan.more = drip;
+    f->plan.more_ctx = &f->left;
+    f->left = 1000;
+    req.until_mono_ms = &until;
+    req.on_body = have_no_more_time;
+    req.on_body_ctx = &until;
+    assert_false(send_it(f, &req));
+    assert_int_equal(f->err.code, NB_E_TIMEOUT);
+    assert_string_equal(f->err.reason, "RequestTimeout");
+}
+
 static void *cancel_after_first_request(void *arg)
 {
     void **args = arg;
@@ -680,6 +707,7 @@ int main(void)
         PLAIN_TEST(silence_is_an_idle_timeout),
         PLAIN_TEST(slow_and_steady_is_no_idle_timeout),
         PLAIN_TEST(whole_request_has_a_deadline_too),
+        PLAIN_TEST(second_deadline_is_read_anew_after_every_piece),
         PLAIN_TEST(cancel_ends_a_waiting_request),
         PLAIN_TEST(client_works_on_after_a_failure),
         TLS_TEST(tls_known_ca_is_accepted),
