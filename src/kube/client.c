@@ -44,6 +44,7 @@ struct call {
     void *on_body_ctx;
     size_t max_body;
     int64_t timeout_ms, idle_timeout_ms;
+    const int64_t *until_mono_ms;
     bool writes;
     bool to_collection; /* the name is for texts only */
 };
@@ -174,6 +175,7 @@ static bool send_once(struct kube_client *c, const struct call *call,
     req.max_body = call->max_body ? call->max_body : ANSWER_MAX;
     req.timeout_ms = call->timeout_ms;
     req.idle_timeout_ms = call->idle_timeout_ms;
+    req.until_mono_ms = call->until_mono_ms;
     ok = http_client_send(c->http, &req, cancel, resp, err);
     count(call, ok ? resp->status : 0);
     return ok;
@@ -378,13 +380,38 @@ struct watch_run {
     struct kube_watch_parser *parser;
     kube_event_fn *on_event;
     void *ctx;
+    int64_t until_mono_ms; /* for the end of the initial events; INT64_MAX: none is waited for */
 };
+
+static bool watch_event(void *ctx, const struct kube_event *event, struct nb_error *err)
+{
+    struct watch_run *run_ = ctx;
+
+    if (event->initial_end)
+        run_->until_mono_ms = INT64_MAX;
+    return run_->on_event(run_->ctx, event, err);
+}
 
 static bool watch_bytes(void *ctx, const char *p, size_t n, struct nb_error *err)
 {
     struct watch_run *run_ = ctx;
 
-    return kube_watch_parser_feed(run_->parser, p, n, run_->on_event, run_->ctx, err);
+    return kube_watch_parser_feed(run_->parser, p, n, watch_event, run_, err);
+}
+
+static void add_watch_query(struct call *call, const struct kube_watch_opts *opts, unsigned seconds)
+{
+    add_query(call, "watch", "true");
+    add_query(call, "allowWatchBookmarks", "true");
+    if (opts->initial_events) {
+        add_query(call, "sendInitialEvents", "true");
+        add_query(call, "resourceVersionMatch", "NotOlderThan");
+    }
+    if (opts->resource_version[0])
+        add_query(call, "resourceVersion", opts->resource_version);
+    add_query_number(call, "timeoutSeconds", seconds);
+    if (opts->label_selector)
+        add_query(call, "labelSelector", opts->label_selector);
 }
 
 bool kube_watch(struct kube_client *c, const struct kube_resource *res, const char *ns,
@@ -395,18 +422,16 @@ bool kube_watch(struct kube_client *c, const struct kube_resource *res, const ch
         kube_watch_parser_new(WATCH_LINE_MAX);
     nb_auto_done(http_response_done) struct http_response resp = HTTP_RESPONSE_INIT;
     struct call call = call_new("watch", "GET", res, ns, NULL);
-    struct watch_run run_ = { .parser = parser, .on_event = on_event, .ctx = ctx };
-    unsigned seconds = opts->timeout_seconds;
+    struct watch_run run_ = {
+        .parser = parser, .on_event = on_event, .ctx = ctx, .until_mono_ms = INT64_MAX
+    };
+    unsigned seconds = opts->timeout_seconds ? opts->timeout_seconds : 300 + nb_random_below(300);
     bool ok;
 
-    if (seconds == 0)
-        seconds = 300 + nb_random_below(300);
-    add_query(&call, "watch", "true");
-    add_query(&call, "allowWatchBookmarks", "true");
-    add_query(&call, "resourceVersion", opts->resource_version);
-    add_query_number(&call, "timeoutSeconds", seconds);
-    if (opts->label_selector)
-        add_query(&call, "labelSelector", opts->label_selector);
+    add_watch_query(&call, opts, seconds);
+    if (opts->initial_events && opts->initial_timeout_ms)
+        run_.until_mono_ms = nb_clock_mono_ms() + opts->initial_timeout_ms;
+    call.until_mono_ms = &run_.until_mono_ms;
     call.on_body = watch_bytes;
     call.on_body_ctx = &run_;
     call.idle_timeout_ms = opts->idle_timeout_ms ? opts->idle_timeout_ms : WATCH_IDLE_MS;

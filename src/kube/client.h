@@ -88,9 +88,15 @@ NB_NODISCARD bool kube_pod_log(struct kube_client *c, const char *ns, const char
                                struct nb_buf *out, struct nb_error *err);
 
 struct kube_watch_opts {
-    const char *label_selector;   /* NULL: all */
-    const char *resource_version; /* to go on from; never empty */
-    unsigned timeout_seconds;     /* the server ends the stream then; 0: random, 5 to 10 min */
+    const char *label_selector; /* NULL: all */
+    /* To go on from; never empty, except with initial events: then the most recent state. */
+    const char *resource_version;
+    /* Streaming list (KEP-3157): the server is to begin with an ADDED event for each object that
+     * there is, and to end these with a bookmark (kube_event.initial_end). A server that does not
+     * know this refuses (NB_E_INVALID) or never sends the bookmark (NB_E_TIMEOUT). */
+    bool initial_events;
+    int64_t initial_timeout_ms; /* for that bookmark to come; 0: no limit of its own */
+    unsigned timeout_seconds;   /* the server ends the stream then; 0: random, 5 to 10 min */
     /* Nothing heard for so long: NB_E_TIMEOUT; 0: 3 min (bookmarks come each minute). */
     int64_t idle_timeout_ms;
 };

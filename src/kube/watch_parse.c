@@ -50,6 +50,15 @@ static bool classify(const char *type, enum kube_event_type *ret)
     return false;
 }
 
+/* KEP-3157: the bookmark after the last of the initial events says so. */
+static bool ends_initial_events(const struct kube_event *event)
+{
+    const struct nb_json *annotations = nb_json_at(event->object, "metadata.annotations");
+
+    return event->type == KUBE_BOOKMARK &&
+           nb_streq(nb_json_str(nb_json_get(annotations, "k8s.io/initial-events-end"), ""), "true");
+}
+
 static bool is_blank(const char *s, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -82,6 +91,7 @@ static bool parse_line(struct kube_watch_parser *p, const char *s, size_t n,
     event.resource_version = nb_json_str(nb_json_at(event.object, "metadata.resourceVersion"), "");
     if (!classify(type, &event.type) || event.resource_version[0] == '\0')
         return nb_fail(err, NB_E_PROTOCOL, "BadWatchEvent", "watch event of unknown form");
+    event.initial_end = ends_initial_events(&event);
     return on_event(ctx, &event, err);
 }
 

@@ -24,6 +24,7 @@ struct kube_event {
     enum kube_event_type type;
     const struct nb_json *object;
     const char *resource_version; /* never empty */
+    bool initial_end;             /* the bookmark that ends the initial events */
 };
 typedef bool(kube_event_fn)(void *ctx, const struct kube_event *event, struct nb_error *err);
 

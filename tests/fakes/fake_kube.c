@@ -12,7 +12,7 @@
 #include "base/thread.h"
 #include "tests/fakes/fake_http.h"
 
-enum { TEXT_MAX = 4 << 20, FAULTS_MAX = 32 };
+enum { TEXT_MAX = 4 << 20, FAULTS_MAX = 32, INITIALS_MAX = 16 };
 
 struct object {
     char *api, *ns, *plural, *name; /* api: "/apis/batch/v1" */
@@ -30,6 +30,9 @@ struct watch {
     uint64_t from;
     unsigned ended_seen, bookmarks_seen;
     bool told_expired;
+    bool initial;  /* the initial events are still to be sent, */
+    bool scripted; /* as this says */
+    struct fake_kube_initial script;
 };
 struct fault {
     struct fake_kube_fault spec;
@@ -45,6 +48,8 @@ struct fake_kube {
     uint64_t version, compacted;
     struct fault faults[FAULTS_MAX];
     size_t fault_count;
+    struct fake_kube_initial initials[INITIALS_MAX];
+    size_t initial_count, initial_used;
     unsigned ended, bookmarks;
     bool cut, expire_inside, held, stop;
     const char *held_plural; /* or NULL */
@@ -442,6 +447,32 @@ static bool put_changes(struct watch *w, const struct path *p, struct nb_buf *mo
     return any;
 }
 
+/* What there is, and the bookmark that says that this was all. */
+static void put_initial(struct watch *w, const struct path *p, struct nb_buf *more)
+{
+    struct fake_kube *k = w->kube;
+
+    for (size_t i = 0; i < k->objects.count; i++) {
+        const struct object *o = k->objects.items[i];
+
+        if (in_collection(o->api, o->ns, o->plural, p) && selected(o->json, w->selector))
+            nb_buf_printf(more, "{\"type\":\"ADDED\",\"object\":%s}\n", o->json);
+    }
+    w->from = k->version;
+    nb_buf_printf(more,
+                  "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"x\",\"metadata\":"
+                  "{\"resourceVersion\":\"%llu\",\"annotations\":"
+                  "{\"k8s.io/initial-events-end\":\"true\"}}}}\n",
+                  (unsigned long long)k->version);
+}
+
+static void put_script(struct watch *w, struct nb_buf *more)
+{
+    nb_buf_puts(more, w->script.text);
+    w->from = w->script.then == FAKE_KUBE_SILENT ? UINT64_MAX : w->kube->version;
+    w->told_expired = w->script.then == FAKE_KUBE_END || w->script.then == FAKE_KUBE_CUT;
+}
+
 static bool watch_more(void *ctx, struct nb_buf *more)
 {
     struct watch *w = ctx;
@@ -456,6 +487,14 @@ static bool watch_more(void *ctx, struct nb_buf *more)
     for (;;) {
         if (k->stop || w->told_expired) {
             go_on = false;
+            break;
+        }
+        if (w->initial) {
+            w->initial = false;
+            if (w->scripted)
+                put_script(w, more);
+            else
+                put_initial(w, &p, more);
             break;
         }
         if (w->from < k->compacted && w->from == 0) {
@@ -493,7 +532,8 @@ static bool watch(struct fake_kube *k, const struct path *p, const struct fake_h
 {
     struct watch *w;
     uint64_t from = (uint64_t)number_param(req, "resourceVersion");
-    bool expired = from < k->compacted;
+    bool initial = strstr(req->query, "sendInitialEvents=true");
+    bool expired = !initial && from < k->compacted;
 
     if (expired && !k->expire_inside)
         return refuse(reply, 410, "Expired");
@@ -504,6 +544,10 @@ static bool watch(struct fake_kube *k, const struct path *p, const struct fake_h
     w->plural = nb_xstrdup(p->plural);
     w->selector = param(req, "labelSelector");
     w->from = expired ? 0 : from;
+    w->initial = initial;
+    w->scripted = initial && k->initial_used < k->initial_count;
+    if (w->scripted)
+        w->script = k->initials[k->initial_used++];
     w->ended_seen = k->ended;
     w->bookmarks_seen = k->bookmarks;
     nb_vec_push(&k->watches, w);
@@ -511,6 +555,7 @@ static bool watch(struct fake_kube *k, const struct path *p, const struct fake_h
     reply->chunked = true;
     reply->more = watch_more;
     reply->more_ctx = w;
+    reply->gone_after_more = w->scripted && w->script.then == FAKE_KUBE_CUT;
     return true;
 }
 
@@ -941,6 +986,15 @@ void fake_kube_hold_only(struct fake_kube *k, const char *plural)
     pthread_mutex_lock(&k->lock);
     k->held_plural = plural;
     tick(k);
+    pthread_mutex_unlock(&k->lock);
+}
+
+void fake_kube_script_initial(struct fake_kube *k, const struct fake_kube_initial *initial)
+{
+    pthread_mutex_lock(&k->lock);
+    if (k->initial_count == INITIALS_MAX)
+        nb_fatal("fake_kube: too many scripts");
+    k->initials[k->initial_count++] = *initial;
     pthread_mutex_unlock(&k->lock);
 }
 

@@ -4,7 +4,8 @@
 /*
  * fake_kube: a small Kubernetes API server in this process (over fake_http): any resource by its
  * path; list with pages and label presence selectors, get, create, merge patch (also /status),
- * delete with UID precondition, watch with bookmarks; one resource version for all. Generation
+ * delete with UID precondition, watch with bookmarks and with initial events (WatchList; a fault
+ * for "sendInitialEvents" makes it a server without them); one resource version for all. Generation
  * moves with the spec, /status changes only the status, and the object itself all but the status.
  * No schemas, no owners' garbage collection, no finalizers' waiting.
  *
@@ -73,6 +74,13 @@ void fake_kube_bookmark(struct fake_kube *k);
 void fake_kube_hold(struct fake_kube *k, bool on);
 /* Nor do those of this plural until another is named; NULL: none. Static text. */
 void fake_kube_hold_only(struct fake_kube *k, const char *plural);
+/* What the next watches with initial events get in place of these, each the first that is left. */
+enum fake_kube_then { FAKE_KUBE_LIVE, FAKE_KUBE_END, FAKE_KUBE_CUT, FAKE_KUBE_SILENT };
+struct fake_kube_initial {
+    const char *text; /* lines of events. Static. */
+    enum fake_kube_then then;
+};
+void fake_kube_script_initial(struct fake_kube *k, const struct fake_kube_initial *initial);
 /* Tokens: when not NULL, requests must bring exactly this one, else 401. Copied. */
 void fake_kube_require_token(struct fake_kube *k, const char *token);
 

@@ -246,6 +246,53 @@ static void watch_tells_changes_and_ends_in_order(void **state)
     nb_buf_done(&seen.text);
 }
 
+static bool on_first_part(void *ctx, const struct kube_event *event, struct nb_error *err)
+{
+    struct seen *s = ctx;
+
+    (void)err;
+    nb_buf_printf(&s->text, "%d%s ", (int)event->type, event->initial_end ? "!" : "");
+    if (event->initial_end)
+        fake_kube_remove(s->f->kube, JOBS, "x");
+    if (event->type == KUBE_DELETED)
+        fake_kube_end_watches(s->f->kube, false);
+    return true;
+}
+
+static void watch_with_initial_events_goes_on_after_their_end(void **state)
+{
+    struct fixture *f = *state;
+    struct nb_error err = NB_ERROR_INIT;
+    struct seen seen = { .f = f, .text = NB_BUF_INIT(1000) };
+    struct kube_watch_opts opts = { .resource_version = "",
+                                    .initial_events = true,
+                                    .initial_timeout_ms = 20000 };
+
+    fake_kube_put(f->kube, JOBS, "{\"metadata\":{\"name\":\"x\"}}");
+    fake_kube_put(f->kube, JOBS, "{\"metadata\":{\"name\":\"y\"}}");
+    assert_true(kube_watch(f->client, &KUBE_JOBS, "", &opts, NULL, on_first_part, &seen, &err));
+    assert_string_equal(nb_buf_cstr(&seen.text), "0 0 3! 2 ");
+    assert_int_equal(fake_kube_requests(f->kube, "watch=true&allowWatchBookmarks=true&"
+                                                 "sendInitialEvents=true&"
+                                                 "resourceVersionMatch=NotOlderThan&timeout"),
+                     1);
+    nb_buf_done(&seen.text);
+}
+
+static void initial_events_without_end_time_out(void **state)
+{
+    struct fixture *f = *state;
+    const struct fake_kube_initial endless = { .text = "" };
+    struct nb_error err = NB_ERROR_INIT;
+    struct kube_watch_opts opts = { .resource_version = "",
+                                    .initial_events = true,
+                                    .initial_timeout_ms = 50 };
+
+    fake_kube_script_initial(f->kube, &endless);
+    assert_false(kube_watch(f->client, &KUBE_JOBS, "", &opts, NULL, on_event, NULL, &err));
+    assert_int_equal(err.code, NB_E_TIMEOUT);
+}
+
 static void watch_position_gone_is_expired_either_way(void **state)
 {
     struct fixture *f = *state;
@@ -285,6 +332,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(wrong_token_is_denied_once, setup, teardown),
         cmocka_unit_test_setup_teardown(log_is_read_up_to_the_room, setup, teardown),
         cmocka_unit_test_setup_teardown(watch_tells_changes_and_ends_in_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(watch_with_initial_events_goes_on_after_their_end, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(initial_events_without_end_time_out, setup, teardown),
         cmocka_unit_test_setup_teardown(watch_position_gone_is_expired_either_way, setup, teardown),
         cmocka_unit_test_setup_teardown(silent_watch_times_out, setup, teardown),
     };

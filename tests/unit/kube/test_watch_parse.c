@@ -99,6 +99,33 @@ static void bad_streams_fail_and_stay_failed(void **state)
     feed_fails("0123456789abcdef0\n", 16, NB_E_LIMIT, "WatchEventTooLarge");
 }
 
+static bool note_end(void *ctx, const struct kube_event *event, struct nb_error *err)
+{
+    (void)err;
+    nb_buf_printf(ctx, "%s:%d ", event->resource_version, event->initial_end);
+    return true;
+}
+
+static void end_of_the_initial_events_is_a_bookmark_that_says_so(void **state)
+{
+#define META(type, version, annotations)                                                           \
+    "{\"type\":\"" type "\",\"object\":{\"metadata\":{\"resourceVersion\":\"" version              \
+    "\",\"annotations\":" annotations "}}}\n"
+    static const char text[] =
+        META("ADDED", "1", "{\"k8s.io/initial-events-end\":\"true\"}") META("BOOKMARK", "2", "{}")
+            META("BOOKMARK", "3", "{\"k8s.io/initial-events-end\":\"false\"}")
+                META("BOOKMARK", "4", "{\"k8s.io/initial-events-end\":true}")
+                    META("BOOKMARK", "5", "[]")
+                        META("BOOKMARK", "6", "{\"k8s.io/initial-events-end\":\"true\"}");
+    nb_auto(kube_watch_parser_free) struct kube_watch_parser *p = kube_watch_parser_new(4096);
+    nb_auto_done(nb_buf_done) struct nb_buf out = NB_BUF_INIT(4096);
+    struct nb_error err = NB_ERROR_INIT;
+
+    (void)state;
+    assert_true(kube_watch_parser_feed(p, text, sizeof(text) - 1, note_end, &out, &err));
+    assert_string_equal(nb_buf_cstr(&out), "1:0 2:0 3:0 4:0 5:0 6:1 ");
+}
+
 static bool refuse(void *ctx, const struct kube_event *event, struct nb_error *err)
 {
     (void)ctx;
@@ -123,6 +150,7 @@ int main(void)
         cmocka_unit_test(events_fed_byte_by_byte_are_complete),
         cmocka_unit_test(unfinished_line_is_pending_and_gives_no_event),
         cmocka_unit_test(bad_streams_fail_and_stay_failed),
+        cmocka_unit_test(end_of_the_initial_events_is_a_bookmark_that_says_so),
         cmocka_unit_test(receiver_can_end_the_stream),
     };
 
