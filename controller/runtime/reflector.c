@@ -9,6 +9,7 @@
 #include "base/metrics.h"
 #include "base/retry.h"
 #include "base/thread.h"
+#include "controller/runtime/list_choice.h"
 
 enum {
     PAGE_SIZE = 50,
@@ -16,7 +17,8 @@ enum {
     BACKOFF_CAP_MS = 30000,
     HEALTHY_MS = 120000,
     SHORT_WATCH_MS = 1000,
-    BARREN_WATCHES_MAX = 3
+    BARREN_WATCHES_MAX = 3,
+    INITIAL_MS = 30000 /* what one page has, too */
 };
 
 struct ctl_reflector {
@@ -27,13 +29,19 @@ struct ctl_reflector {
     struct nb_thread *thread;
     unsigned page_size;
     char *version; /* to watch from; NULL: list first */
+    char *seen;    /* the last version known; NULL: none yet */
+    struct ctl_list_choice choice;
+    bool initial; /* the present watch has not brought the whole list yet, */
+    bool begun;   /* but something of it */
     unsigned failures;
     unsigned barren; /* failed watches in a row that brought nothing */
     uint64_t events; /* of the present watch */
 };
 
-static struct nb_metric lists = NB_METRIC(NB_COUNTER, "reflector_lists_total",
-                                          "Full lists read from the API server.", "resource");
+static struct nb_metric lists =
+    NB_METRIC(NB_COUNTER, "reflector_lists_total",
+              "Full lists read from the API server, page by page or as a stream (pages, stream).",
+              "resource", "mode");
 static struct nb_metric watches =
     NB_METRIC(NB_COUNTER, "reflector_watches_total", "Watches started.", "resource");
 static struct nb_metric objects =
@@ -53,6 +61,20 @@ static void set_version(struct ctl_reflector *r, const char *version)
 {
     free(r->version);
     r->version = nb_xstrdup_null(version);
+    if (!version)
+        return;
+    free(r->seen);
+    r->seen = nb_xstrdup(version);
+}
+
+/* The list that was gathered becomes what readers see. */
+static void take_list(struct ctl_reflector *r, const char *mode)
+{
+    ctl_store_replace_end(r->opts.store, r->version);
+    nb_metric_add(&lists, 1, plural(r), mode);
+    ctl_list_note_read(&r->choice);
+    show_count(r);
+    malloc_trim(0); /* trees of JSON are many small blocks */
 }
 
 /* --- list --- */
@@ -84,7 +106,6 @@ static bool list_all(struct ctl_reflector *r, struct nb_error *err)
 {
     nb_auto(nb_free) char *token = NULL;
 
-    nb_metric_add(&lists, 1, plural(r));
     set_version(r, NULL);
     ctl_store_replace_begin(r->opts.store);
     do {
@@ -99,19 +120,44 @@ static bool list_all(struct ctl_reflector *r, struct nb_error *err)
         return nb_fail(err, NB_E_PROTOCOL, "BadList", "list of %s has no resource version",
                        plural(r));
     }
-    ctl_store_replace_end(r->opts.store, r->version);
-    show_count(r);
-    malloc_trim(0); /* the pages' trees are many small blocks */
+    take_list(r, "pages");
     return true;
 }
 
 /* --- watch --- */
 
+static bool on_initial_event(struct ctl_reflector *r, const struct kube_event *event,
+                             struct nb_error *err)
+{
+    enum ctl_list_step step;
+
+    r->begun = true;
+    if (!ctl_list_step(event, r->seen, &step, err))
+        return false;
+    switch (step) {
+    case CTL_LIST_KEEP:
+        ctl_store_replace_add(r->opts.store, event->object);
+        break;
+    case CTL_LIST_DROP:
+        ctl_store_replace_remove(r->opts.store, event->object);
+        break;
+    case CTL_LIST_PASS:
+        break;
+    case CTL_LIST_END:
+        r->initial = false;
+        set_version(r, event->resource_version);
+        take_list(r, "stream");
+        break;
+    }
+    return true;
+}
+
 static bool on_event(void *ctx, const struct kube_event *event, struct nb_error *err)
 {
     struct ctl_reflector *r = ctx;
 
-    (void)err;
+    if (r->initial)
+        return on_initial_event(r, event, err);
     r->events++;
     switch (event->type) {
     case KUBE_ADDED:
@@ -130,19 +176,9 @@ static bool on_event(void *ctx, const struct kube_event *event, struct nb_error 
     return true;
 }
 
-/* True: go on at once. */
-static bool watch_once(struct ctl_reflector *r, struct nb_error *err)
+/* Of a watch that has ended. True: go on at once. */
+static bool judge_watch(struct ctl_reflector *r, bool ok, int64_t started, struct nb_error *err)
 {
-    nb_auto(nb_free) char *from = nb_xstrdup(r->version);
-    struct kube_watch_opts opts = { .label_selector = r->selector,
-                                    .resource_version = from,
-                                    .idle_timeout_ms = r->opts.watch_idle_ms };
-    int64_t started = nb_clock_mono_ms();
-    bool ok;
-
-    nb_metric_add(&watches, 1, plural(r));
-    r->events = 0;
-    ok = kube_watch(r->client, r->opts.resource, r->ns, &opts, r->cancel, on_event, r, err);
     if (nb_clock_mono_ms() - started > HEALTHY_MS || r->events > 0)
         r->failures = 0;
     if (ok && r->events == 0 && nb_clock_mono_ms() - started < SHORT_WATCH_MS)
@@ -156,6 +192,74 @@ static bool watch_once(struct ctl_reflector *r, struct nb_error *err)
         set_version(r, NULL);
     }
     return ok;
+}
+
+static bool run_watch(struct ctl_reflector *r, const struct kube_watch_opts *opts,
+                      struct nb_error *err)
+{
+    nb_metric_add(&watches, 1, plural(r));
+    r->events = 0;
+    return kube_watch(r->client, r->opts.resource, r->ns, opts, r->cancel, on_event, r, err);
+}
+
+/* True: go on at once. */
+static bool watch_once(struct ctl_reflector *r, struct nb_error *err)
+{
+    nb_auto(nb_free) char *from = nb_xstrdup(r->version);
+    struct kube_watch_opts opts = { .label_selector = r->selector,
+                                    .resource_version = from,
+                                    .idle_timeout_ms = r->opts.watch_idle_ms };
+    int64_t started = nb_clock_mono_ms();
+
+    return judge_watch(r, run_watch(r, &opts, err), started, err);
+}
+
+/* Before the list was whole. True: go on at once, by pages. */
+static bool judge_stream(struct ctl_reflector *r, int64_t took_ms, int64_t limit_ms,
+                         struct nb_error *err)
+{
+    bool late = err->code == NB_E_TIMEOUT && took_ms >= limit_ms;
+
+    if (nb_cancel_is_set(r->cancel) ||
+        !ctl_list_note_failed(&r->choice, err, r->begun, late, nb_clock_mono_ms()))
+        return false;
+    nb_log_error(NB_LOG_INFO, "no streamed list, taking pages", err);
+    return true;
+}
+
+/* A watch that begins with the list. It asks for the most recent state, without a version: a list is
+ * read only when there is no position yet, or none that can be relied on (it is gone, or nothing
+ * came from there), and that is where client-go asks so, too. True: go on at once. */
+static bool stream_once(struct ctl_reflector *r, struct nb_error *err)
+{
+    struct kube_watch_opts opts = { .label_selector = r->selector,
+                                    .resource_version = "",
+                                    .initial_events = true,
+                                    .initial_timeout_ms = r->opts.initial_timeout_ms,
+                                    .idle_timeout_ms = r->opts.watch_idle_ms };
+    int64_t started = nb_clock_mono_ms();
+    bool ok;
+
+    if (opts.initial_timeout_ms == 0)
+        opts.initial_timeout_ms = INITIAL_MS;
+    r->initial = true;
+    r->begun = false;
+    ctl_store_replace_begin(r->opts.store);
+    ok = run_watch(r, &opts, err);
+    if (!r->initial)
+        return judge_watch(r, ok, started, err);
+    r->initial = false;
+    ctl_store_replace_abort(r->opts.store);
+    if (ok)
+        nb_fail(err, NB_E_UNAVAILABLE, "ShortStream",
+                "stream of %s ended before the list was whole", plural(r));
+    return judge_stream(r, nb_clock_mono_ms() - started, opts.initial_timeout_ms, err);
+}
+
+static bool list(struct ctl_reflector *r, struct nb_error *err)
+{
+    return ctl_list_choose(&r->choice, nb_clock_mono_ms()) == CTL_LIST_STREAM ? stream_once(r, err)
+                                                                              : list_all(r, err);
 }
 
 static void rest(struct ctl_reflector *r, const struct nb_error *cause)
@@ -180,7 +284,7 @@ static void *reflector_main(void *arg)
     nb_log_scope_push("resource", plural(r));
     while (!nb_cancel_is_set(r->cancel)) {
         struct nb_error err = NB_ERROR_INIT;
-        bool ok = r->version ? watch_once(r, &err) : list_all(r, &err);
+        bool ok = r->version ? watch_once(r, &err) : list(r, &err);
 
         if (ok || nb_cancel_is_set(r->cancel))
             continue;
@@ -220,6 +324,7 @@ void ctl_reflector_stop(struct ctl_reflector *r)
     kube_client_free(r->client);
     nb_cancel_free(r->cancel);
     free(r->version);
+    free(r->seen);
     free(r->ns);
     free(r->selector);
     free(r);

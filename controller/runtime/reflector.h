@@ -2,9 +2,10 @@
 #define NB_RUNTIME_REFLECTOR_H
 
 /*
- * ctl_reflector: keeps one store equal to what the API server has: list page by page, watch from
- * the list's version, list again when the position is gone (410). One thread and one connection
- * each.
+ * ctl_reflector: keeps one store equal to what the API server has: one watch that begins with the
+ * list (KEP-3157), or, where the server does not offer that (list_choice.h), list page by page and
+ * watch from the list's version; list again when the position is gone (410). Readers of the store
+ * see a list when it is whole. One thread and one connection each.
  *
  * Back-off between failures 0.8 s to 30 s with full jitter, at least what the server asks for,
  * counted anew after two healthy minutes. A watch that keeps failing without a single event is
@@ -21,9 +22,10 @@ struct ctl_reflector_opts {
     const char *ns;             /* "": all */
     const char *label_selector; /* NULL: all */
     struct ctl_store *store;
-    unsigned page_size;      /* 0: 50; halved when a page is too large for us */
-    int64_t backoff_base_ms; /* 0: 800 */
-    int64_t watch_idle_ms;   /* 0: kube_watch's */
+    unsigned page_size;         /* 0: 50; halved when a page is too large for us */
+    int64_t backoff_base_ms;    /* 0: 800 */
+    int64_t watch_idle_ms;      /* 0: kube_watch's */
+    int64_t initial_timeout_ms; /* for a streamed list to be whole; 0: 30 s */
 };
 
 struct ctl_reflector;

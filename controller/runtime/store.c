@@ -400,6 +400,17 @@ void ctl_store_replace_add(struct ctl_store *s, const struct nb_json *object)
         nb_map_put(s->incoming, key, strlen(key), o);
 }
 
+void ctl_store_replace_remove(struct ctl_store *s, const struct nb_json *object)
+{
+    nb_auto(nb_free) char *key = NULL;
+    struct kube_meta meta;
+
+    if (!kube_meta_read(object, &meta))
+        return;
+    key = nb_xasprintf("%s/%s", meta.ns, meta.name);
+    nb_map_remove(s->incoming, key, strlen(key));
+}
+
 void ctl_store_replace_abort(struct ctl_store *s)
 {
     nb_map_free(s->incoming);

@@ -70,9 +70,11 @@ void ctl_store_on_change(struct ctl_store *s, ctl_change_fn *fn, void *ctx);
 void ctl_store_apply(struct ctl_store *s, const struct nb_json *object);
 void ctl_store_remove(struct ctl_store *s, const struct nb_json *object);
 void ctl_store_set_version(struct ctl_store *s, const char *resource_version);
-/* A new full list: begin, add each object, end. Readers see the old state until end. */
+/* A new full list: begin, add each object (and take out what was deleted meanwhile), end. Readers
+ * see the old state until end. What has not changed is shared with the old state, not copied. */
 void ctl_store_replace_begin(struct ctl_store *s);
 void ctl_store_replace_add(struct ctl_store *s, const struct nb_json *object);
+void ctl_store_replace_remove(struct ctl_store *s, const struct nb_json *object);
 void ctl_store_replace_end(struct ctl_store *s, const char *resource_version);
 void ctl_store_replace_abort(struct ctl_store *s);
 

@@ -157,6 +157,8 @@ static void relist_tells_only_differences_and_keeps_the_same_objects(void **stat
     nb_auto_done(nb_buf_done) struct nb_buf told = NB_BUF_INIT(4096);
     nb_auto(nb_json_free) struct nb_json *y = thing("y", 2, "al");
     nb_auto(nb_json_free) struct nb_json *z = thing("z", 7, "al");
+    nb_auto(nb_json_free) struct nb_json *w = thing("w", 7, "al");
+    nb_auto(nb_json_free) struct nb_json *x = thing("x", 7, "al");
     nb_auto(ctl_object_unref) struct ctl_object *before = NULL;
     nb_auto(ctl_object_unref) struct ctl_object *after = NULL;
 
@@ -173,6 +175,9 @@ static void relist_tells_only_differences_and_keeps_the_same_objects(void **stat
     ctl_store_replace_begin(s);
     ctl_store_replace_add(s, y);
     ctl_store_replace_add(s, z);
+    ctl_store_replace_add(s, w);
+    ctl_store_replace_remove(s, w); /* came and went while the list was read */
+    ctl_store_replace_remove(s, x); /* never was in it */
     assert_int_equal(ctl_store_count(s), 2);
     assert_false(ctl_store_is_synced(s));
     ctl_store_replace_end(s, "8");
