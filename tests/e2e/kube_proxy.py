@@ -13,8 +13,10 @@ import urllib.parse
 from kube_api import chunks, read_body, read_head
 
 TEXTS = {
+    403: ("Forbidden", "not allowed"),
     409: ("Conflict", "the object has been modified"),
     410: ("Expired", "too old resource version"),
+    422: ("Invalid", "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled"),
     429: ("TooManyRequests", "too many requests"),
     500: ("InternalError", "an error on the server"),
     503: ("ServiceUnavailable", "the server is currently unable"),
@@ -62,9 +64,16 @@ class Request:
         self.resource = parts[at] if at < len(parts) else parts[-1]
         self.is_list = self.method == "GET" and parts[-1] == self.resource
         self.is_watch = self.is_list and "watch" in self.query
+        self.is_stream = self.is_watch and "sendInitialEvents" in self.query  # begins with a list
+        self.lines = 0
         self.is_log = parts[-1] == "log"
         self.is_write = self.method != "GET" and self.resource not in ("leases", "events")
         self.number = 0
+
+    def as_list(self):
+        """The target of a list of the same."""
+        selector = self.query.get("labelSelector")
+        return self.path + "?" + urllib.parse.urlencode({"labelSelector": selector[0]} if selector else {})
 
 
 class Proxy:
@@ -119,7 +128,7 @@ class Proxy:
         if request.is_log:
             return Answer(200, case.log_of(request))
         if request.is_list:
-            case.lists.setdefault(request.resource, request.target)
+            case.lists.setdefault(request.resource, request.as_list())
         case.answers += 1
         if request.is_write:
             case.writes += 1
@@ -146,7 +155,11 @@ class Proxy:
 
     async def stream(self, request, writer):
         case = self.case
+        if request.is_stream:
+            case.lists.setdefault(request.resource, request.as_list())
         early = await case.fault.before(request)
+        if early is None and request.is_stream and not case.fault.streams:
+            early = refuse(422)
         if early is not None:
             writer.write(early.bytes())
             return
@@ -159,6 +172,8 @@ class Proxy:
                 writer.write(Answer(int(head.first[1]), await read_body(reader, head)).bytes())
                 return
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for line in case.fault.first_part(request):
+                self.send(writer, line + b"\n")
             pump = asyncio.ensure_future(self.pump(request, reader, writer))
             gone = asyncio.ensure_future(self.closed(writer))
             self.tasks.update((pump, gone))
@@ -183,6 +198,7 @@ class Proxy:
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
                 line = self.case.fault.inward(line)
+                request.lines += 1
                 if b'"type":"BOOKMARK"' not in line[:40]:
                     self.case.events += 1
                 for out in await self.case.fault.line(request, line):
@@ -210,6 +226,7 @@ class Fault:
     """None, and the base of all."""
 
     at = "writes"  # what `k` counts
+    streams = True  # the server offers lists as streams
 
     def __init__(self, k, rng):
         self.k, self.rng, self.case, self.hits, self.over = k, rng, None, 0, True
@@ -226,6 +243,10 @@ class Fault:
 
     async def line(self, request, line):
         return [line]
+
+    def first_part(self, request):
+        """Lines of a stream before those of the server."""
+        return []
 
     def outward(self, request):
         return request.target, request.body
@@ -286,6 +307,25 @@ class Stale(Crash):
             self.late = self.late or time.monotonic() + self.rng.choice((0, 0.5, 2))
             return Answer(200, self.pages.pop(request.resource))
         return await super().before(request)
+
+    def is_old(self, request):
+        return self.hits and request.is_stream and request.resource in self.pages
+
+    def outward(self, request):
+        if not self.is_old(request):
+            return request.target, request.body
+        version = json.loads(self.pages[request.resource])["metadata"]["resourceVersion"]
+        return request.as_list() + "&watch=true&allowWatchBookmarks=true&resourceVersion=" + version, request.body
+
+    def first_part(self, request):
+        if not self.is_old(request):
+            return []
+        self.late = self.late or time.monotonic() + self.rng.choice((0, 0.5, 2))
+        page = json.loads(self.pages.pop(request.resource))
+        events = [("ADDED", o) for o in page["items"]]
+        meta = {"resourceVersion": page["metadata"]["resourceVersion"], "annotations": {"k8s.io/initial-events-end": "true"}}
+        events.append(("BOOKMARK", {"metadata": meta}))
+        return [json.dumps({"type": kind, "object": o}).encode() for kind, o in events]
 
     async def line(self, request, line):
         if self.late > time.monotonic():
@@ -360,6 +400,42 @@ class Gone(Fault):
         for proxy in self.case.proxies:
             proxy.end_streams(gone=True)
         return []
+
+
+class Half(Fault):
+    """At the k-th event all positions are gone; and the next lists that come as streams are refused, or break off before their
+    end: cut, in order, with an error in them, or without the bookmark that would say that they are whole."""
+
+    at = "events"
+
+    def __init__(self, k, rng):
+        super().__init__(k, rng)
+        self.left, self.place = rng.randint(1, 6), rng.randint(1, 4)
+
+    async def before(self, request):
+        if not self.hits or not self.left or not request.is_stream or self.rng.random() < 0.7:
+            return None
+        self.left -= 1
+        self.hit()
+        return refuse(self.rng.choice((403, 422, 429, 503)))
+
+    async def line(self, request, line):
+        if not self.hits and self.case.events >= self.k:
+            self.hit()
+            for proxy in self.case.proxies:
+                proxy.end_streams(gone=True)
+            return []
+        is_end = b"k8s.io/initial-events-end" in line
+        if not self.hits or not self.left or not request.is_stream or not (is_end or request.lines == self.place):
+            return [line]
+        self.left -= 1
+        self.hit()
+        mode = self.rng.choice(("fin", "reset", "410", "no end") if is_end else ("fin", "reset", "410"))
+        if mode == "410":
+            return [b'{"type":"ERROR","object":%s}' % status_body(410)]
+        if mode == "no end":
+            return []
+        raise Cut(b"0\r\n\r\n" if mode == "fin" else b"", reset=mode != "fin")
 
 
 class Torn(Fault):
@@ -512,5 +588,5 @@ class Frozen(Fault):
 CLASSES = {
     "crash": Crash, "drop": Drop, "hold": Hold, "stale": Stale, "gone": Gone, "torn": Torn, "end": End,
     "conflict": Conflict, "refused": Refused, "lost": Lost, "back": Back, "clock": Clock, "frozen": Frozen,
-    "recreated": Fault,
+    "recreated": Fault, "half": Half,
 }  # fmt: skip

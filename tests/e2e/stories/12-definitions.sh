@@ -9,6 +9,6 @@ api=$E2E_DIR/api
 trap '"$HERE/apiserver.sh" down "$api"' EXIT
 "$HERE/apiserver.sh" up "$api" "${E2E_API_PORT:-16440}"
 bash "$HERE/rights.sh" "$api"
-/usr/bin/python3 -B "$HERE/kube_faults.py" "$api" 0 14
+/usr/bin/python3 -B "$HERE/kube_faults.py" "$api" 0 15
 /usr/bin/python3 -B "$HERE/kube_specs.py" "$api" 0 60
 note "done"
