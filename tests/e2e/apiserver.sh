@@ -6,6 +6,8 @@
 #   apiserver.sh up DIR [PORT]    prints the address; the ports are PORT and the two after it
 #   apiserver.sh down DIR
 #
+# API_FEATURE_GATES: of kube-apiserver ("WatchList=false": lists are not given as streams, as before Kubernetes 1.32).
+#
 # Parts: k8s, helm (tests/parts/get.sh).
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -55,7 +57,7 @@ start_apiserver() {
         --token-auth-file="$dir/tokens" --authorization-mode=RBAC --disable-admission-plugins=ServiceAccount \
         --service-account-issuer=https://kubernetes.default.svc --service-account-key-file="$dir/sa.key" \
         --service-account-signing-key-file="$dir/sa.key" --service-cluster-ip-range=10.96.0.0/24 \
-        --endpoint-reconciler-type=none --profiling=false
+        --endpoint-reconciler-type=none --profiling=false ${API_FEATURE_GATES:+--feature-gates="$API_FEATURE_GATES"}
 }
 
 # The definitions first: the garbage collector learns of kinds when it starts, and then only now and then.

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "kube/status.h"
 #include "net/http.h"
@@ -212,6 +213,7 @@ static void log_is_read_up_to_the_room(void **state)
 struct seen {
     struct fixture *f;
     struct nb_buf text;
+    int64_t go_on_at_ms; /* after the initial events */
 };
 
 static bool on_event(void *ctx, const struct kube_event *event, struct nb_error *err)
@@ -250,10 +252,13 @@ static bool on_first_part(void *ctx, const struct kube_event *event, struct nb_e
 {
     struct seen *s = ctx;
 
-    (void)err;
     nb_buf_printf(&s->text, "%d%s ", (int)event->type, event->initial_end ? "!" : "");
-    if (event->initial_end)
+    if (event->initial_end) {
+        int64_t left = s->go_on_at_ms - nb_clock_mono_ms();
+
+        assert_true(left < 0 || nb_cancel_sleep(NULL, left, err));
         fake_kube_remove(s->f->kube, JOBS, "x");
+    }
     if (event->type == KUBE_DELETED)
         fake_kube_end_watches(s->f->kube, false);
     return true;
@@ -266,7 +271,10 @@ static void watch_with_initial_events_goes_on_after_their_end(void **state)
     struct seen seen = { .f = f, .text = NB_BUF_INIT(1000) };
     struct kube_watch_opts opts = { .resource_version = "",
                                     .initial_events = true,
-                                    .initial_timeout_ms = 20000 };
+                                    .initial_timeout_ms = 1000 };
+
+    /* Their deadline is over then, and lifted. */
+    seen.go_on_at_ms = nb_clock_mono_ms() + opts.initial_timeout_ms + 10;
 
     fake_kube_put(f->kube, JOBS, "{\"metadata\":{\"name\":\"x\"}}");
     fake_kube_put(f->kube, JOBS, "{\"metadata\":{\"name\":\"y\"}}");
