@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Tells whether two Neo4j databases hold exactly the same graph and schema.
 
-    graph_compare.py A_URI B_URI        exit 0: equal; 1: they differ, and how; 2: cannot tell
+    graph_compare.py A_URI B_URI            exit 0: equal; 1: they differ, and how; 2: cannot tell
+    graph_compare.py A_URI --keep FILE      what A is now, into a file that may stand for it from then on
+    graph_compare.py file:FILE B_URI
 
 The password of user neo4j comes from E2E_NEO4J_PASSWORD (or NEO4J_PASSWORD; --password-a and
 --password-b where they differ). Servers 4.4, 5 and 2026, of the same version or not.
@@ -12,6 +14,7 @@ What is compared: every node with all labels, every relationship with its type a
 property with the type of its value (1 and 1.0 differ, so do 0.0 and -0.0, a byte array and a list
 of integers, a zone and an offset of the same instant; any NaN equals any NaN; arrays of 32 and
 64 bit floats look the same over Bolt and compare by value), every constraint and every index.
+With --lists-for-bytes the byte arrays of A are lists of integers in B, as plain Cypher has to leave them.
 
 No property is taken for an identity. Nodes get a colour from labels and properties, and then,
 again and again, from the colours of their neighbours (Weisfeiler and Leman 1968), until no more
@@ -27,6 +30,7 @@ import collections
 import hashlib
 import logging
 import os
+import pickle
 import struct
 import sys
 
@@ -312,7 +316,19 @@ def keep_wire_values():
     )
 
 
-class Database:
+class Side:
+    """One of the two: rows of nodes and relationships, and what they make."""
+
+    def graph(self):
+        graph = Graph()
+        for row in self.nodes():
+            graph.add_node(row["id"], row["labels"], row["properties"])
+        for row in self.relationships():
+            graph.add_relationship(row["start"], row["end"], row["type"], row["properties"])
+        return graph
+
+
+class Database(Side):
     def __init__(self, uri, password):
         import neo4j
 
@@ -340,14 +356,6 @@ class Database:
             " properties(r) AS properties" % (self.identity % "a", self.identity % "b")
         )
 
-    def graph(self):
-        graph = Graph()
-        for row in self.nodes():
-            graph.add_node(row["id"], row["labels"], row["properties"])
-        for row in self.relationships():
-            graph.add_relationship(row["start"], row["end"], row["type"], row["properties"])
-        return graph
-
     def constraints(self):
         return {
             row["name"]: constraint_as_words(row) for row in self.rows("SHOW CONSTRAINTS YIELD *")
@@ -362,6 +370,64 @@ class Database:
 
     def close(self):
         self.driver.close()
+
+    def keep(self, path):
+        known = {
+            "uri": self.uri, "version": self.version, "nodes": list(self.nodes()),
+            "relationships": list(self.relationships()), "constraints": self.constraints(),
+            "indexes": {exact: self.indexes(exact) for exact in (True, False)},
+        }  # fmt: skip
+        with open(path, "wb") as file:
+            pickle.dump(known, file)
+        return known
+
+
+class Kept(Side):
+    """A database as Database.keep() found it."""
+
+    def __init__(self, path):
+        with open(path, "rb") as file:
+            self.known = pickle.load(file)
+        self.uri, self.version = self.known["uri"] + " as kept", self.known["version"]
+
+    def nodes(self):
+        return iter(self.known["nodes"])
+
+    def relationships(self):
+        return iter(self.known["relationships"])
+
+    def constraints(self):
+        return self.known["constraints"]
+
+    def indexes(self, exact):
+        return self.known["indexes"][exact]
+
+    def close(self):
+        pass
+
+
+class ListsForBytes(Side):
+    """A side as it comes back through a script in plain Cypher, which has no byte arrays."""
+
+    def __init__(self, side):
+        self.side = side
+        self.uri, self.version = side.uri, side.version
+        self.constraints, self.indexes, self.close = side.constraints, side.indexes, side.close
+
+    @staticmethod
+    def lists(rows):
+        for row in rows:
+            properties = {
+                key: list(value) if isinstance(value, (bytes, bytearray)) else value
+                for key, value in row["properties"].items()
+            }
+            yield dict(row, properties=properties)
+
+    def nodes(self):
+        return self.lists(self.side.nodes())
+
+    def relationships(self):
+        return self.lists(self.side.relationships())
 
 
 # --- showing what differs -----------------------------------------------------------------
@@ -442,8 +508,8 @@ def show_relationship(row):
 def explain(a, b, verdict):
     lines = []
     for what, pair, read, show in (
-        ("node", verdict.nodes, Database.nodes, show_node),
-        ("relationship", verdict.relationships, Database.relationships, show_relationship),
+        ("node", verdict.nodes, lambda side: side.nodes(), show_node),
+        ("relationship", verdict.relationships, lambda side: side.relationships(), show_relationship),
     ):
         if any(pair):
             lines.append("%d %ss are only in A, %d only in B" % (len(pair[0]), what, len(pair[1])))
@@ -459,22 +525,42 @@ def explain(a, b, verdict):
     return lines
 
 
-def main():
+def side_open(name, password):
+    given = password or os.environ.get("E2E_NEO4J_PASSWORD") or os.environ.get("NEO4J_PASSWORD")
+    if name.startswith("file:"):
+        return Kept(name[len("file:") :])
+    return Database(name, given or "correct-horse-7")
+
+
+def parse_arguments():
     parser = argparse.ArgumentParser(description="Compares two Neo4j databases exactly.")
     parser.add_argument("a", metavar="A_URI")
-    parser.add_argument("b", metavar="B_URI")
+    parser.add_argument("b", metavar="B_URI", nargs="?")
     parser.add_argument("--password-a")
     parser.add_argument("--password-b")
     parser.add_argument("--no-schema", action="store_true", help="constraints and indexes aside")
+    parser.add_argument("--keep", metavar="FILE", help="only look at A, for later")
+    parser.add_argument("--lists-for-bytes", action="store_true", help="B came from plain Cypher")
     options = parser.parse_args()
-    password = os.environ.get("E2E_NEO4J_PASSWORD") or os.environ.get("NEO4J_PASSWORD")
-    password = password or "correct-horse-7"
+    if (options.b is None) != (options.keep is not None):
+        parser.error("B_URI, or --keep")
+    return options
 
+
+def main():
+    options = parse_arguments()
     # Servers remark that what 4.4 needs is deprecated.
     logging.getLogger("neo4j").setLevel(logging.ERROR)
     keep_wire_values()
-    a = Database(options.a, options.password_a or password)
-    b = Database(options.b, options.password_b or password)
+    a = side_open(options.a, options.password_a)
+    if options.keep:
+        known = a.keep(options.keep)
+        a.close()
+        print("kept: %d nodes, %d relationships" % (len(known["nodes"]), len(known["relationships"])))
+        return 0
+    if options.lists_for_bytes:
+        a = ListsForBytes(a)
+    b = side_open(options.b, options.password_b)
     graph_a, graph_b = a.graph(), b.graph()
     lines = explain(a, b, compare_graphs(graph_a, graph_b))
     constraints, indexes = a.constraints(), {}

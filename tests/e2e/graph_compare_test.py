@@ -11,6 +11,7 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 
 import graph_compare
 from graph_compare import Exact, Graph, canonical, compare_graphs
@@ -193,6 +194,43 @@ def test_schema():
         check("another analyser", bool(found))
 
 
+class Fixed(graph_compare.Side):
+    """A database of two nodes and a relationship, each with the value."""
+
+    def __init__(self, value):
+        self.uri, self.version, self.value = "none", "5.26.0", value
+        self.constraints = lambda: {"c": {"type": "UNIQUENESS"}}
+        self.indexes = lambda exact: {"i": {"state": "ONLINE", "exact": exact}}
+        self.close = lambda: None
+
+    def nodes(self):
+        for name in "ab":
+            yield {"id": name, "labels": ["N"], "properties": {"v": self.value, "name": name}}
+
+    def relationships(self):
+        yield {"start": "a", "end": "b", "type": "R", "properties": {"v": self.value}}
+
+
+def test_sides():
+    def same(a, b):
+        return compare_graphs(a.graph(), b.graph()).equal()
+
+    bytes_side, list_side = Fixed(b"\0\xff"), Fixed([0, 255])
+    check("bytes are no list", not same(bytes_side, list_side))
+    as_lists = graph_compare.ListsForBytes(bytes_side)
+    check("bytes as a list are one", same(as_lists, list_side))
+    check("... of just these numbers", not same(as_lists, Fixed([0, 254])))
+    check("... and no bytes", not same(as_lists, bytes_side))
+    for value in (b"\0\xff", Exact(("date", 1)), float("nan"), -0.0, [Exact(("time", 0, 1))]):
+        with tempfile.NamedTemporaryFile() as file:
+            graph_compare.Database.keep(Fixed(value), file.name)
+            kept = graph_compare.Kept(file.name)
+            check("%r is kept" % (value,), same(kept, Fixed(value)))
+            check("... and nothing else", not same(kept, Fixed("other")))
+            check("... with its schema", kept.indexes(False) == Fixed(value).indexes(False))
+            check("... all of it", kept.constraints() == Fixed(value).constraints())
+
+
 # --- two servers --------------------------------------------------------------------------
 
 FILL = [
@@ -306,6 +344,7 @@ if __name__ == "__main__":
     test_values()
     test_graphs()
     test_schema()
+    test_sides()
     if len(sys.argv) == 3:
         test_servers(*sys.argv[1:])
     print("%d passed, %d failed" % (len(PASSED), len(FAILED)))
