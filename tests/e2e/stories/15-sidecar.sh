@@ -18,12 +18,15 @@ mkdir -p "$place/root/proc" "$place/root/dev"
 make -s -C "$root" build/release/tests/tools/yaml-to-json
 "$root/build/release/tests/tools/yaml-to-json" "$root/deploy/compose/docker-compose.yml" >"$place/compose.json"
 
+# What a user changes in .env from one story to the next.
+schedule="* * * * *" zone=Etc/UTC immediate=false
 # dot_env PASSWORD: .env.example, filled in
 dot_env() {
     sed -e "s#^NEO4J_PASSWORD=.*#NEO4J_PASSWORD=$1#" -e "s#^R2_ACCESS_KEY_ID=.*#R2_ACCESS_KEY_ID=$S3_ACCESS_KEY#" \
         -e "s#^R2_SECRET_ACCESS_KEY=.*#R2_SECRET_ACCESS_KEY=$S3_SECRET_KEY#" -e "s#^R2_BUCKET_NAME=.*#R2_BUCKET_NAME=$BUCKET#" \
         -e "s#^\#R2_ENDPOINT=.*#R2_ENDPOINT=$S3_ENDPOINT#" -e "s#^\#R2_FORCE_PATH_STYLE=.*#R2_FORCE_PATH_STYLE=true#" \
-        -e "s#^BACKUP_SCHEDULE=.*#BACKUP_SCHEDULE=* * * * *#" "$root/deploy/compose/.env.example"
+        -e "s#^BACKUP_SCHEDULE=.*#BACKUP_SCHEDULE=$schedule#" -e "s#^BACKUP_TIMEZONE=.*#BACKUP_TIMEZONE=$zone#" \
+        -e "s#^RUN_IMMEDIATE_BACKUP=.*#RUN_IMMEDIATE_BACKUP=$immediate#" "$root/deploy/compose/.env.example"
     echo "NEO4J_URI=$E2E_NEO4J_URI"
 }
 service() { # reads .env: the environment, with that of the image, and the command
@@ -35,6 +38,7 @@ service() { # reads .env: the environment, with that of the image, and the comma
 up() { # PASSWORD
     dot_env "$1" >"$place/.env"
     service
+    [ -z "${begins:-}" ] || set_clock "$begins"
     # shellcheck disable=SC2016  # the inner shell's
     env -i "${environment[@]}" /usr/bin/unshare --mount --pid --fork --kill-child /bin/sh -c '
         place=$1
@@ -61,7 +65,7 @@ program_below() {
 }
 main_process() { program_below "$container"; }
 in_sidecar() { # ARGUMENT...: as docker compose exec neo4j-backup neo4j-backup ARGUMENT...
-    env -i "${environment[@]}" /usr/bin/nsenter --target "$pid" --mount --pid --root --setuid 65532 --setgid 65532 \
+    env -i "${environment[@]}" /usr/bin/nsenter --target "$pid" --mount --pid --root --wd --setuid 65532 --setgid 65532 \
         /usr/bin/neo4j-backup "$@"
 }
 down() { # [SIGNAL]: sets rc
@@ -155,6 +159,57 @@ expect "it" "$(events "backup starts" '.slot[10:]' | sed -n $((before + 1))p)" "
 wait_until 90 "health is well again" health_is 0 "^last backup succeeded at "
 down
 expect "the last stop's exit code" "$rc" 0
+
+# --- other schedules, by a clock that is set --------------------------------------------------
+
+# What runs in the image from here on has a wall clock that is ahead (clock_shift.c); command line and environment stay compose's.
+gcc -shared -fPIC -O2 -D_GNU_SOURCE -o "$place/root/usr/lib/clock_shift.so" "$HERE/clock_shift.c"
+echo /usr/lib/clock_shift.so >"$place/root/etc/ld.so.preload"
+head -c 8 /dev/zero >"$place/root/clock-shift"
+set_clock() { # SECONDS since 1970
+    python3 -c 'import struct, sys, time
+open(sys.argv[1], "r+b").write(struct.pack("=q", int(sys.argv[2]) - int(time.time())))' "$place/root/clock-shift" "$1"
+}
+at() { date -u -d "@$1" +%Y-%m-%dT%H:%M:%SZ; }
+recent() { tail -n +"$seen" "$place/log" | jq -rR "fromjson? | select(.msg == \"$1\") | $2"; }
+recently_ended() { [ "$(recent "backup ended" .result | grep -c Succeeded)" -ge "$1" ]; }
+# keeps SCHEDULE ZONE IMMEDIATE SLOT: a sidecar that is started five seconds before that time, which is the next one, and serves it
+keeps() {
+    local slot
+    schedule=$1 zone=$2 immediate=$3
+    slot=$(at "$4")
+    seen=$(($(wc -l <"$place/log") + 1))
+    begins=$(($4 - 5)) up "$E2E_NEO4J_PASSWORD"
+    wait_until 60 "'$1' in $2 is served, at $slot" recently_ended $(($([ "$3" = true ] && echo 1 || echo 0) + 1))
+    expect "its next time" "$(recent "the schedule is kept" .next)" "$slot"
+    expect "what ran" "$(recent "backup starts" .trigger | tr '\n' ' ')" "$([ "$3" = false ] || echo "Immediate ")Schedule "
+    expect "when" "$(recent "backup starts" 'select(.trigger == "Schedule") | .slot')" "$slot"
+    # the immediate one may take longer than is left
+    [ "$3" = true ] || [ "$(recent "backup starts" .lateSeconds)" -le 5 ] || fail "$(recent "backup starts" .lateSeconds) s late"
+    [[ $(s3 ls "$BUCKET" "") == *"neo4j_${slot:0:10}_${slot:11:2}-${slot:14:2}-00.cypher.gz"* ]] || fail "no backup of $slot"
+}
+week=$((7 * 86400)) sunday=$(date -u -d "next sunday" +%s) next_year=$(($(date -u +%Y) + 1))
+
+keeps "0 0 * * 7" Etc/UTC false "$sunday"
+kill -STOP "$pid"
+set_clock $((sunday + week + 300))
+health_is 1 "^cron did not run: the slot of $(at $((sunday + week))) is 3[0-9][0-9] s late" || fail "health of a paused one says: $(cat "$place/health")"
+kill -CONT "$pid"
+wait_until 60 "once it goes on it makes up for that" recently_ended 2
+expect "how" "$(recent "backup starts" '"\(.trigger) \(.slot)"' | tail -n 1)" "CatchUp $(at $((sunday + week)))"
+health_is 0 "^last backup succeeded at $(at $((sunday + week)) | cut -c1-14).*, next at $(at $((sunday + 2 * week)))" || fail "health says: $(cat "$place/health")"
+down
+begins=$((sunday + 2 * week + 25 * 3600)) up "$E2E_NEO4J_PASSWORD"
+wait_until 10 "a slot that was missed by more than a day is told" health_is 1 \
+    "^cron did not run: the slot of $(at $((sunday + 2 * week))) was missed by more than its deadline"
+expect "backups of that slot" "$(recent "backup starts" .slot | wc -l)" 2
+down
+keeps "0 2 * * *" Europe/Stockholm true "$(date -u -d "$next_year-07-01" +%s)"
+down
+keeps @monthly America/New_York false "$(date -u -d "$next_year-08-01 04:00" +%s)"
+health_is 0 "^last backup succeeded at $next_year-08-01T04:00:.*, next at $next_year-09-01T04:00:00Z" || fail "health says: $(cat "$place/health")"
+down
+nothing_left_behind
 
 # --- a stop in the midst of a run -------------------------------------------------------------
 
