@@ -22,6 +22,7 @@ enum {
     TEXT_MAX = 64 << 20,
     FORGET_BYTES = 16 << 20,
     FORGET_CHUNK_BYTES = 4 << 20,
+    FORGET_ROW_BYTES = 2 << 20, /* of a row that is alone in its statement */
 };
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -196,6 +197,12 @@ static bool caches_forget(struct cyp_script *s, size_t limit, struct nb_error *e
 static bool rows_put(struct cyp_script *s, const struct cyp_group *g, size_t n,
                      struct nb_error *err)
 {
+    /* While it is parsed a statement takes thirty times its size: not beside what is remembered of
+     * others, and not remembered itself. */
+    bool large = n > FORGET_ROW_BYTES && n > s->opts.max_statement_bytes;
+
+    if (large && !caches_forget(s, 1, err))
+        return false;
     if (g->cypher25) {
         if (!opening_close(s, err) ||
             !cyp_script_put(s, CYP_OPENING_25, sizeof(CYP_OPENING_25) - 1, err))
@@ -207,7 +214,7 @@ static bool rows_put(struct cyp_script *s, const struct cyp_group *g, size_t n,
     nb_buf_puts(&s->text, ";\n" CYP_OPENING);
     s->counts.statements++;
     s->unforgotten += n;
-    return cyp_script_put_text(s, err) && caches_forget(s, FORGET_BYTES, err);
+    return cyp_script_put_text(s, err) && caches_forget(s, large ? 1 : FORGET_BYTES, err);
 }
 
 static bool group_flush(struct cyp_script *s, struct cyp_group *g, struct nb_error *err)

@@ -332,6 +332,37 @@ static void large_dump_empties_query_caches_on_its_way(void **unused)
     ok(read_all(&out, out.len, 1 << 20, &ops, NULL, &err), &err);
 }
 
+/* The large row in the middle stands between two; what is small does not. */
+static void large_row_finds_caches_empty_and_leaves_them_so(void **unused)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf out = NB_BUF_INIT(32 << 20);
+    struct cyp_script_opts opts = opts_for(&out);
+    struct cyp_reader_ops ops = { .other = other_refuse };
+    static char big[5 << 20];
+    struct ps_pair pair = { NB_STR("k"), { .type = PS_STRING, .string = { big, 1000 } } };
+    struct ps_map props = { &pair, 1 };
+    struct nb_error err = NB_ERROR_INIT;
+    nb_auto(cyp_script_free) struct cyp_script *s = script_start(&opts);
+    const char *text, *row;
+
+    (void)unused;
+    memset(big, 'x', sizeof(big));
+    for (int64_t i = 0; i < 3; i++) {
+        pair.value.string.n = i == 1 ? sizeof(big) : 1000;
+        ok(cyp_script_node(s, i, NULL, 0, &props, &err), &err);
+    }
+    ok(cyp_script_end_nodes(s, &err), &err);
+    script_end(s);
+    assert_int_equal(count_of(&out, "CALL db.clearQueryCaches()"), 2);
+    text = nb_buf_cstr(&out);
+    row = strstr(text, "UNWIND split('1\x1f"
+                       "xxx");
+    assert_non_null(row);
+    assert_true(strstr(text, "db.clearQueryCaches") < row);
+    assert_non_null(strstr(row, "db.clearQueryCaches"));
+    ok(read_all(&out, out.len, 1 << 20, &ops, NULL, &err), &err);
+}
+
 /* What cyp_script makes of a schema statement of that server. */
 static void check_schema(const char *server, const char *statement, const char *wanted)
 {
@@ -805,6 +836,7 @@ int main(void)
         cmocka_unit_test(pending_memory_stays_bounded_whatever_the_shapes),
         cmocka_unit_test(chunk_bytes_depend_on_its_rows_alone),
         cmocka_unit_test(large_dump_empties_query_caches_on_its_way),
+        cmocka_unit_test(large_row_finds_caches_empty_and_leaves_them_so),
         cmocka_unit_test(range_index_of_a_4_4_stays_one),
         cmocka_unit_test(dump_cut_anywhere_is_seen_to_be_cut),
         cmocka_unit_test(dump_with_a_byte_changed_is_never_read_as_another),
