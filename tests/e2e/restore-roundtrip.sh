@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Dumps of random graphs, with every type and name that is trouble, through neo4j-backup restore into real
+# Dumps of random graphs, with every type (byte arrays, too) and name that is trouble, through neo4j-backup restore into real
 # servers, and back over Bolt: the digests must be equal. And what a restore refuses, with nothing written.
 # Needs no cluster and no bucket.
 #
@@ -33,7 +33,7 @@ is_refused() {
 
 # same SEED VERSION: the graph of that seed, restored and read back
 same() {
-    make_dump "$1" "$2"
+    make_dump "$1" "$2" bytes
     wipe_and_restore --input "$work/dump" --verify || return 1
     [ "$(digest)" = "$(tail -n 1 "$work/want")" ] || return 1
     # once more, compressed and from standard input, over more connections

@@ -55,10 +55,10 @@ finish() {
     [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
 }
 
-# make_dump SEED VERSION: $work/dump and its digests in $work/want
+# make_dump SEED VERSION [bytes]: $work/dump, with byte arrays if asked for, and its digests in $work/want
 make_dump() {
-    local form=()
-    [ "$2" != 4 ] || form=(4.4)
+    local form=("${@:3}")
+    [ "$2" != 4 ] || form+=(4.4)
     "$tools/dump-random" "$1" "$nodes" "$nodes" "${form[@]}" >"$work/dump" 2>"$work/want"
 }
 

@@ -1,10 +1,12 @@
 /*
- * dump-random SEED NODES RELS [4.4]: the dump of a random graph, on standard output; its digests
- * and counts go to standard error. For tests that restore it with cypher-shell.
+ * dump-random SEED NODES RELS [4.4] [bytes]: the dump of a random graph, on standard output; its
+ * digests and counts go to standard error. For tests that restore it. 4.4: what such a server
+ * takes; bytes: with byte arrays, which cypher-shell cannot bring back.
  */
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cypher/script.h"
 #include "tests/unit/cypher/random_graph.h"
@@ -113,7 +115,7 @@ static bool graph_write(struct cyp_script *s, struct rg *g, int64_t nodes, int64
 int main(int argc, char **argv)
 {
     struct nb_error err = NB_ERROR_INIT;
-    struct cyp_script_opts opts = { .vector_procedures = argc < 5,
+    struct cyp_script_opts opts = { .vector_procedures = true,
                                     .digest_content = true,
                                     .digest_ends_max_bytes = 1 << 30,
                                     .write = out_write };
@@ -126,16 +128,22 @@ int main(int argc, char **argv)
     bool ok;
 
     if (argc < 4) {
-        fprintf(stderr, "usage: dump-random SEED NODES RELS [4.4]\n");
+        fprintf(stderr, "usage: dump-random SEED NODES RELS [4.4] [bytes]\n");
         return 2;
+    }
+    for (int i = 4; i < argc; i++) {
+        if (strcmp(argv[i], "4.4") == 0)
+            opts.vector_procedures = false;
+        else if (strcmp(argv[i], "bytes") == 0)
+            g.no_bytes = false;
     }
     g.state = strtoull(argv[1], NULL, 10);
     g.arena = nb_arena_new(64 << 20);
     names = nb_arena_new(1 << 20);
     rg_names_fix(&g, names, 6);
     ok = cyp_script_new(&opts, &s, &err) &&
-         graph_write(s, &g, strtoll(argv[2], NULL, 10), strtoll(argv[3], NULL, 10), argc > 4,
-                     &err) &&
+         graph_write(s, &g, strtoll(argv[2], NULL, 10), strtoll(argv[3], NULL, 10),
+                     !opts.vector_procedures, &err) &&
          fflush(stdout) == 0;
     if (!ok) {
         fprintf(stderr, "%s\n", err.text);
