@@ -14,11 +14,17 @@ exec "$here/servers.sh" shell "\$2" -d "\$6"
 END
 chmod +x "$work/bin/cypher-shell"
 
-# drill NAME ARGUMENT...: as its reader runs it
+# drill NAME ARGUMENT...: as its reader runs it. DRILLS_TRANSCRIPTS: a directory for what each says, as docs/operations.md shows it
 drill() {
-    local name=$1
+    local name=$1 both=${DRILLS_TRANSCRIPTS:+$DRILLS_TRANSCRIPTS/$1.txt} status=0
     shift
-    (PATH=$work/bin:$PATH && "$here/../../docs/examples/drills/$name.sh" "$@") >"$work/out" 2>"$work/log"
+    if [ -z "$both" ]; then
+        (PATH=$work/bin:$PATH && "$here/../../docs/examples/drills/$name.sh" "$@") >"$work/out" 2>"$work/log"
+        return
+    fi
+    (PATH=$work/bin:$PATH LOG_FORMAT=text && "$here/../../docs/examples/drills/$name.sh" "$@") >>"$both" 2>&1 || status=$?
+    tee "$work/log" <"$both" >"$work/out"
+    return "$status"
 }
 # Both with the environment of a backup of the source (NEO4J_URI) and of a restore into the target.
 in_target() { NEO4J_URI=$target_uri COMPARE_NEO4J_URI=$source_uri COMPARE_NEO4J_PASSWORD=$E2E_NEO4J_PASSWORD drill "$@"; }
