@@ -42,6 +42,7 @@ enum {
     CHUNK_BYTES = 2 << 10,
     ENV_MAX = 24,
     APART_SECONDS = 10,
+    AROUND_BYTES = 24,
     REMARKS_BYTES = 1000,
 };
 
@@ -515,8 +516,10 @@ static bool case_run(uint64_t number, struct nb_error *err)
          judge(s, policy, newest, &o, err);
     holds_delete(s);
     if (!part_store(s, p, &p->bytes, err) || !ok)
-        return nb_wrap(err, "%s, %s, '%s' %s at %zu", kind_names[s->kind], policies[policy], p->key,
-                       damage_names[d.kind], d.at);
+        return nb_wrap(err, "%s, %s, '%s' %s at %zu (before it '%.*s')", kind_names[s->kind],
+                       policies[policy], p->key, damage_names[d.kind], d.at,
+                       i == 0 && d.at >= AROUND_BYTES ? AROUND_BYTES : 0,
+                       p->bytes.data + (d.at >= AROUND_BYTES ? d.at - AROUND_BYTES : 0));
     return true;
 }
 

@@ -1,6 +1,6 @@
 # The drills of docs/operations.md, as they stand in docs/examples/drills. Sourced by incremental.sh at its end, which has two
-# Neo4j, the second of a newer generation, and a bucket: $source_uri, $target_uri, $port, $bin, $work, check. The drill of the bucket's
-# keys has an S3 server of its own, with users.
+# Neo4j and a bucket: $source_uri, $target_uri, $port, $bin, $work, check. A newer Neo4j, and an S3 server that has users, are
+# started for the drills that need them.
 # shellcheck shell=bash disable=SC2154
 mkdir -p "$work/bin"
 ln -sf "$(realpath "$bin/neo4j-backup")" "$work/bin/neo4j-backup"
@@ -52,9 +52,13 @@ before_that_moment() {
     cypher "$source_uri" <<<'CREATE (:Wanted {of: "yesterday"});' || return 1
     empty "$target_uri" >/dev/null && in_target before-that-moment "$moment" && has_said 'more in B: node' && has_said "(:\`Wanted\` {\`of\`: 'yesterday'})"
 }
-# 5.26 into 2026: users see another major version.
+# 5.26 into 2026. Every value is the same; the settings of a vector index are told otherwise by 2026, and nothing else is.
 newer_neo4j() {
-    empty "$target_uri" >/dev/null && BACKUP_OWNER=move in_target newer-neo4j && has_said equal && same_again &&
+    local status=0 target_uri=bolt://127.0.0.1:$((port + 4))
+    servers neo4j-up 2026 incr-newer $((port + 4)) >/dev/null || return 1
+    BACKUP_OWNER=move in_target newer-neo4j || status=$?
+    [ "$status" = 52 ] && [ "$(grep -c ' more in [AB]: ' "$work/out")" = 2 ] &&
+        [ "$(grep -c " more in [AB]: CREATE VECTOR INDEX \`person_taste\`" "$work/out")" = 2 ] && same_again &&
         servers shell "$target_uri" <<<'CALL dbms.components() YIELD versions RETURN versions[0];' | grep -q '"20[0-9][0-9][.]'
 }
 rotate_signing_key() {
@@ -109,6 +113,7 @@ check "drill: the cluster is gone, only the bucket is left" only_the_bucket
 check "drill: ... a copy of the bucket, whose ETags are others" copied_bucket
 check "drill: the database before that moment" before_that_moment
 check "drill: to a newer Neo4j" newer_neo4j
+servers neo4j-wipe incr-newer >/dev/null 2>&1 || true
 check "drill: a new signing key" rotate_signing_key
 # In shells of their own: each has another owner.
 in_a_shell() { ("$@"); }

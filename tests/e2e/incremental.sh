@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
 # A chain of incremental backups of a real Neo4j in a real MinIO, restored at each of its points: full, nothing changed, 1 %
 # appended, 1 % changed side by side, 1 % changed here and there. Says what each stored and how long it took. Then retention, and
-# the last point from what is left, by `fetch` and by plain cat through the real cypher-shell. What is restored into is a newer
-# Neo4j, 2026: what a 5.26 has goes there. Then the drills (drills.sh). Needs no cluster.
+# the last point from what is left, by `fetch` and by plain cat through the real cypher-shell. Then the drills (drills.sh). Needs no cluster.
 #
 #   incremental.sh
 #
 # INCR_NODES       nodes, and twice as many relationships (20000)
-# INCR_PORT        the first of four ports (7802)
+# INCR_PORT        the first of five ports (7802)
 # ROUNDTRIP_BIN    as in roundtrip-lib.sh
 # Ends with "N passed, N failed".
 # shellcheck source=tests/e2e/roundtrip-lib.sh
@@ -22,7 +21,7 @@ export R2_ACCESS_KEY_ID=$S3_ACCESS_KEY R2_SECRET_ACCESS_KEY=$S3_SECRET_KEY BACKU
 source_uri=bolt://127.0.0.1:$port target_uri=bolt://127.0.0.1:$((port + 1))
 clean_up_servers() {
     clean_up
-    for name in incr-source incr-target; do servers neo4j-wipe $name >/dev/null 2>&1 || true; done
+    for name in incr-source incr-target incr-newer; do servers neo4j-wipe $name >/dev/null 2>&1 || true; done
     for name in incr drill; do servers s3-down "$name" >/dev/null 2>&1 || true; done
 }
 trap clean_up_servers EXIT
@@ -83,7 +82,7 @@ servers s3-up minio incr $((port + 2))
 bucket make "$R2_BUCKET_NAME"
 bucket sweep "$R2_BUCKET_NAME" ""
 servers neo4j-up 5 incr-source "$port"
-servers neo4j-up 2026 incr-target $((port + 1))
+servers neo4j-up 5 incr-target $((port + 1))
 empty "$source_uri"
 "$py" "$here/graphs/social_graph.py" "$source_uri" --people "$nodes" --rels "$((nodes * 2))"
 

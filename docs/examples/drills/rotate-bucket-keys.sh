@@ -17,4 +17,4 @@ fi
 neo4j-backup backup
 oldest=$(neo4j-backup list --json | jq -r '[.backups[] | select(.ours and .state == "Complete")] | min_by(.time).manifestKey')
 neo4j-backup verify "$oldest"
-echo "put the keys '$R2_ACCESS_KEY_ID' into the Secret, turn the old ones off, and run this with the old ones: $0 turned-off"
+echo "put the keys '$R2_ACCESS_KEY_ID' into the Secret, turn the old ones off, and run this with the old ones: $(basename "$0") turned-off"
