@@ -4,31 +4,19 @@
  * in no memory, a fake bucket takes the dump; the baseline is a graph that fills every buffer (a smaller one takes less).
  */
 
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "repo/manifest.h"
 #include "tests/campaigns/campaign.h"
+#include "tests/campaigns/peak.h"
 #include "tests/fakes/fake_graph.h"
 #include "tests/fakes/fake_s3.h"
 
 /* How many buffers are in use at once is a matter of chance: the larger of two. */
-enum {
-    BASE_RUNS = 2,
-    MARGIN_PERCENT = 25,
-    RUN_SECONDS = 900,
-    MANIFEST_MAX = 1 << 20,
-    NODE_BYTES = 60
-};
+enum { BASE_RUNS = 2, MARGIN_PERCENT = 25, MANIFEST_MAX = 1 << 20, NODE_BYTES = 60 };
 
 struct situation {
     const char *name;
@@ -61,13 +49,6 @@ static const struct scale scales[] = { { 64, 64, true, true },
                                        { 100, 100, false, false },
                                        { 100, 1000, true, false } };
 
-struct outcome {
-    long peak_kib;
-    unsigned timeouts;
-    char fault[sizeof(((struct nb_error *)0)->text)]; /* "": none */
-};
-
-static char worker[4096];
 static long base_kib[NB_ARRAY_LEN(scales)]; /* 0: not known yet */
 static char remarks[2000];
 
@@ -112,31 +93,27 @@ static void on_request(void *ctx, const struct fake_s3_op *op, struct fake_s3_fa
         fault->stall_ms = r->s->part_ms;
 }
 
-static void worker_exec(const struct run *r, const struct scale *scale)
+static bool worker_run(struct peak_worker *w, const struct run *r, const struct scale *scale,
+                       struct peak *ret)
 {
-    static char uri[100], endpoint[100], parts[] = "R2_PART_SIZE_BYTES=5242880";
-    static char level[] = "BACKUP_COMPRESSION_LEVEL=1";
-    char *args[] = { worker, (char[]){ "backup" }, NULL };
-    char *env[] = { uri,
-                    endpoint,
-                    (char[]){ "NEO4J_PASSWORD=x" },
-                    (char[]){ "R2_ACCESS_KEY_ID=" FAKE_S3_KEY_ID },
-                    (char[]){ "R2_SECRET_ACCESS_KEY=" FAKE_S3_SECRET },
-                    (char[]){ "R2_BUCKET_NAME=" FAKE_S3_BUCKET },
-                    (char[]){ "R2_FORCE_PATH_STYLE=true" },
-                    (char[]){ "BACKUP_OWNER=memory/test" },
-                    (char[]){ "BACKUP_PARALLELISM=2" }, /* the same on every machine */
-                    (char[]){ "LOG_LEVEL=warn" },
-                    (char[]){ "TERMINATION_MESSAGE_FILE=/dev/null" },
-                    scale->level_1 ? level : NULL,
-                    scale->small_parts ? parts : NULL,
-                    NULL };
+    char uri[100], endpoint[100];
+    const char *env[] = { uri,
+                          endpoint,
+                          "NEO4J_PASSWORD=x",
+                          "R2_ACCESS_KEY_ID=" FAKE_S3_KEY_ID,
+                          "R2_SECRET_ACCESS_KEY=" FAKE_S3_SECRET,
+                          "R2_BUCKET_NAME=" FAKE_S3_BUCKET,
+                          "R2_FORCE_PATH_STYLE=true",
+                          "BACKUP_OWNER=memory/test",
+                          "BACKUP_PARALLELISM=2", /* the same on every machine */
+                          "LOG_LEVEL=warn",
+                          "TERMINATION_MESSAGE_FILE=/dev/null",
+                          scale->level_1 ? "BACKUP_COMPRESSION_LEVEL=1" : NULL,
+                          scale->small_parts ? "R2_PART_SIZE_BYTES=5242880" : NULL };
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody would answer it any more */
     snprintf(uri, sizeof(uri), "NEO4J_URI=%s", fake_graph_uri(r->graph));
     snprintf(endpoint, sizeof(endpoint), "R2_ENDPOINT=%s", fake_s3_endpoint(r->s3));
-    execve(worker, args, env);
-    _exit(127);
+    return peak_worker_run(w, "backup", env, NB_ARRAY_LEN(env), ret);
 }
 
 /* False: the manifest does not tell the graph that there was. */
@@ -168,16 +145,23 @@ static bool manifest_is_right(const struct run *r, struct nb_error *err)
     return true;
 }
 
-static void run_inside(const struct situation *s, unsigned megabytes, const struct scale *scale,
-                       struct outcome *ret)
+struct what {
+    const struct situation *situation;
+    unsigned megabytes;
+    const struct scale *scale;
+};
+
+static void run_inside(const void *arg, struct peak *ret)
 {
+    const struct what *what = arg;
+    const struct situation *s = what->situation;
     struct run r = { .s = s };
     struct nb_error err = NB_ERROR_INIT;
-    struct rusage usage;
-    int status;
-    pid_t pid;
+    struct peak_worker worker;
 
-    r.mass.nodes = (uint64_t)megabytes * 1000000 / (s->text_bytes + NODE_BYTES);
+    if (!peak_worker_fork(&worker, ret))
+        return;
+    r.mass.nodes = (uint64_t)what->megabytes * 1000000 / (s->text_bytes + NODE_BYTES);
     r.mass.rels = r.mass.nodes / 2;
     r.mass.shapes = s->shapes;
     r.mass.text_bytes = s->text_bytes;
@@ -186,84 +170,33 @@ static void run_inside(const struct situation *s, unsigned megabytes, const stru
     fake_graph_start(r.graph, on_row, &r);
     r.s3 = fake_s3_new();
     fake_s3_set_hook(r.s3, on_request, &r);
-    pid = fork(); /* while little is in memory: the child begins with what its parent has */
-    if (pid == 0)
-        worker_exec(&r, scale);
-    while (pid < 0 || wait4(pid, &status, 0, &usage) < 0) {
-        if (pid < 0 || errno != EINTR) {
-            snprintf(ret->fault, sizeof(ret->fault), "the worker cannot be started");
-            return;
-        }
-    }
-    ret->peak_kib = usage.ru_maxrss;
+    if (!worker_run(&worker, &r, what->scale, ret))
+        return;
     ret->timeouts = r.timeouts;
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        snprintf(ret->fault, sizeof(ret->fault), "the worker ended with status %#x", status);
-    else if (!manifest_is_right(&r, &err))
+    if (!manifest_is_right(&r, &err))
         snprintf(ret->fault, sizeof(ret->fault), "%s", err.text);
 }
 
-/* What the fakes keep is gone with their process. */
 static bool run_one(const struct situation *s, unsigned megabytes, const struct scale *scale,
-                    struct outcome *ret, struct nb_error *err)
+                    struct peak *ret, struct nb_error *err)
 {
-    int fds[2], status = 0;
-    pid_t pid;
-    ssize_t n;
+    struct what what = { s, megabytes, scale };
 
-    *ret = (struct outcome){ 0 };
-    fflush(stdout);
-    if (pipe(fds) != 0 || (pid = fork()) < 0)
-        return nb_fail(err, NB_E_INTERNAL, "Fork", "cannot start a process");
-    if (pid == 0) {
-        struct outcome out = { 0 };
-
-        alarm(RUN_SECONDS);
-        run_inside(s, megabytes, scale, &out);
-        _exit(write(fds[1], &out, sizeof(out)) != sizeof(out));
-    }
-    close(fds[1]);
-    n = read(fds[0], ret, sizeof(*ret));
-    close(fds[0]);
-    waitpid(pid, &status, 0);
-    if (n != sizeof(*ret) || status != 0)
-        return nb_fail(err, NB_E_INTERNAL, "Run", "the run ended with status %#x", status);
-    if (ret->fault[0])
-        return nb_fail(err, NB_E_INTERNAL, "Run", "%s", ret->fault);
-    return true;
+    return peak_apart(run_inside, &what, ret, err);
 }
 
 /* --- the campaign ------------------------------------------------------------------------------ */
 
-static bool open_it(struct nb_error *err)
+static void note(const char *what, unsigned megabytes, const struct peak *p)
 {
-    ssize_t n = readlink("/proc/self/exe", worker, sizeof(worker) - 1);
-    char *at;
-
-    worker[n > 0 ? n : 0] = '\0';
-    at = strstr(worker, "/tests/campaigns/");
-    if (!at)
-        return nb_fail(err, NB_E_INTERNAL, "NoWorker", "the worker is not found");
-    snprintf(at, sizeof(worker) - (size_t)(at - worker), "/neo4j-backup");
-    return true;
-}
-
-static void note(const char *what, unsigned megabytes, const struct outcome *o)
-{
-    size_t used = strlen(remarks);
-
-    snprintf(remarks + used, sizeof(remarks) - used, "%s%s, %u MB: %.1f MiB", used ? "; " : "",
-             what, megabytes, (double)o->peak_kib / 1024);
-    used = strlen(remarks);
-    if (o->timeouts)
-        snprintf(remarks + used, sizeof(remarks) - used, " with %u timeouts", o->timeouts);
+    peak_note(remarks, sizeof(remarks), what, megabytes, p);
 }
 
 /* What the peak is held against, in *ret_kib. */
 static bool base_measure(const struct scale *scale, long *ret_kib, struct nb_error *err)
 {
     long *base = &base_kib[scale - scales];
-    struct outcome o;
+    struct peak o;
 
     *ret_kib = *base;
     if (*base)
@@ -277,8 +210,8 @@ static bool base_measure(const struct scale *scale, long *ret_kib, struct nb_err
         if (!run_one(&situations[0], scale->base_mb, scale, &o, err))
             return false;
         note("base", scale->base_mb, &o);
-        if (o.peak_kib > *base)
-            *base = o.peak_kib;
+        if (o.kib > *base)
+            *base = o.kib;
     }
     *ret_kib = *base;
     return true;
@@ -288,7 +221,7 @@ static bool run(uint64_t number, struct nb_error *err)
 {
     const struct situation *s = &situations[number % NB_ARRAY_LEN(situations)];
     const struct scale *scale = &scales[number / NB_ARRAY_LEN(situations) % NB_ARRAY_LEN(scales)];
-    struct outcome o;
+    struct peak o;
     long base;
 
     if (!base_measure(scale, &base, err) || !run_one(s, scale->megabytes, scale, &o, err))
@@ -296,9 +229,9 @@ static bool run(uint64_t number, struct nb_error *err)
     note(s->name, scale->megabytes, &o);
     if (s->query_ms && o.timeouts == 0)
         return nb_fail(err, NB_E_INTERNAL, "Wrong", "%s: no query took too long", s->name);
-    if (o.peak_kib * 100 > base * (100 + MARGIN_PERCENT))
+    if (o.kib * 100 > base * (100 + MARGIN_PERCENT))
         return nb_fail(err, NB_E_INTERNAL, "Grows", "%s, %u MB: %ld KiB, %ld with %u MB", s->name,
-                       scale->megabytes, o.peak_kib, base, scale->base_mb);
+                       scale->megabytes, o.kib, base, scale->base_mb);
     return true;
 }
 
@@ -308,5 +241,5 @@ static const char *remarks_get(void)
 }
 
 const struct campaign campaign = {
-    .name = "memory", .slice = 4, .open = open_it, .run = run, .remarks = remarks_get
+    .name = "memory", .slice = 4, .run = run, .remarks = remarks_get
 };

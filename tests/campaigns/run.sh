@@ -39,7 +39,7 @@ run_cases() { # FROM COUNT
         ;;
     kill-worker) KILL_RESTORE=1 "$e2e/kill-worker.sh" "$2" "$1" >"$work/out" ;;
     cypher-shell) "$here/cypher-shell.sh" "$@" >"$work/out" ;;
-    *) "$bin/tests/campaigns/campaign_$name" "$@" >"$work/out" ;;
+    *) "$bin/tests/campaigns/campaign_${name//-/_}" "$@" >"$work/out" ;;
     esac
 }
 

@@ -1,25 +1,28 @@
 #!/usr/bin/env bash
 # A chain of incremental backups of a real Neo4j in a real MinIO, restored at each of its points: full, nothing changed, 1 %
 # appended, 1 % changed side by side, 1 % changed here and there. Says what each stored and how long it took. Then retention, and
-# the last point from what is left, by `fetch` and by plain cat through the real cypher-shell. Needs no cluster.
+# the last point from what is left, by `fetch` and by plain cat through the real cypher-shell. Then the drills (drills.sh). Needs no cluster.
 #
 #   incremental.sh
 #
 # INCR_NODES       nodes, and twice as many relationships (20000)
+# INCR_PORT        the first of five ports (7802)
 # ROUNDTRIP_BIN    as in roundtrip-lib.sh
 # Ends with "N passed, N failed".
 # shellcheck source=tests/e2e/roundtrip-lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/roundtrip-lib.sh" none
 py=$("$here/../parts/get.sh" path py)
 nodes=${INCR_NODES:-20000}
+port=${INCR_PORT:-7802}
 export NEO4J_PASSWORD=$E2E_NEO4J_PASSWORD S3_ACCESS_KEY=${S3_ACCESS_KEY:-e2e-access-key} S3_SECRET_KEY=${S3_SECRET_KEY:-e2e-secret-key-0123456789}
-export S3_ENDPOINT=http://127.0.0.1:7804 R2_ENDPOINT=http://127.0.0.1:7804 R2_FORCE_PATH_STYLE=true R2_BUCKET_NAME=incr
+export S3_ENDPOINT=http://127.0.0.1:$((port + 2))
+export R2_ENDPOINT=$S3_ENDPOINT R2_FORCE_PATH_STYLE=true R2_BUCKET_NAME=incr
 export R2_ACCESS_KEY_ID=$S3_ACCESS_KEY R2_SECRET_ACCESS_KEY=$S3_SECRET_KEY BACKUP_OWNER=incr/test LOG_FORMAT=json
-source_uri=bolt://127.0.0.1:7802 target_uri=bolt://127.0.0.1:7803
+source_uri=bolt://127.0.0.1:$port target_uri=bolt://127.0.0.1:$((port + 1))
 clean_up_servers() {
     clean_up
-    for name in incr-source incr-target; do servers neo4j-wipe $name >/dev/null 2>&1 || true; done
-    servers s3-down incr >/dev/null 2>&1 || true
+    for name in incr-source incr-target incr-newer; do servers neo4j-wipe $name >/dev/null 2>&1 || true; done
+    for name in incr drill; do servers s3-down "$name" >/dev/null 2>&1 || true; done
 }
 trap clean_up_servers EXIT
 
@@ -75,11 +78,11 @@ fetches() { # POINT
         cmp "$work/fetched.cypher.gz" "$work/cat.cypher.gz"
 }
 
-servers s3-up minio incr 7804
+servers s3-up minio incr $((port + 2))
 bucket make "$R2_BUCKET_NAME"
 bucket sweep "$R2_BUCKET_NAME" ""
-servers neo4j-up 5 incr-source 7802
-servers neo4j-up 5 incr-target 7803
+servers neo4j-up 5 incr-source "$port"
+servers neo4j-up 5 incr-target $((port + 1))
 empty "$source_uri"
 "$py" "$here/graphs/social_graph.py" "$source_uri" --people "$nodes" --rels "$((nodes * 2))"
 

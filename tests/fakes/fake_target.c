@@ -5,12 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/hash.h"
 #include "base/mem.h"
 #include "bolt/chunk.h"
 #include "bolt/machine.h"
+#include "engine/stamp.h"
 #include "packstream/packstream.h"
 #include "tests/fakes/bolt_side.h"
 
@@ -20,6 +23,7 @@ struct fake_target {
     const char *const *names;
     int listener;
     char uri[64];
+    long pause_ms;
     pthread_t thread, sessions[SESSIONS_MAX];
     size_t sessions_n; /* of the thread that accepts */
 
@@ -168,6 +172,39 @@ static const struct query {
     { "", NOTHING, 1 },
 };
 
+static bool has(struct nb_str text, const char *word)
+{
+    return memmem(text.p, text.n, word, strlen(word)) != NULL;
+}
+
+static bool is_write(struct nb_str text)
+{
+    static const char *const words[] = {
+        "CREATE ", "MERGE ", "SET ", "DELETE ", "DROP ", "REMOVE "
+    };
+
+    for (size_t i = 0; i < NB_ARRAY_LEN(words); i++) {
+        if (has(text, words[i]))
+            return true;
+    }
+    return false;
+}
+
+/* message: the whole RUN. */
+static void count_write(struct fake_target_counts *counts, struct nb_str text,
+                        struct nb_str message)
+{
+    uint8_t digest[NB_SHA256_BYTES];
+    uint64_t part;
+
+    counts->writes++;
+    if (has(text, ENG_STAMP))
+        return; /* random */
+    nb_sha256(message.p, message.n, digest);
+    memcpy(&part, digest, sizeof(part));
+    counts->content += part;
+}
+
 static void create_nodes(struct session *s, struct fake_target_counts *counts,
                          const struct ps_value *rows)
 {
@@ -181,7 +218,15 @@ static void create_nodes(struct session *s, struct fake_target_counts *counts,
     }
 }
 
-static void run(struct session *s, struct nb_str text, const struct ps_value *params)
+static void pause_ms(long ms)
+{
+    struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+
+    nanosleep(&t, NULL);
+}
+
+static void run(struct session *s, struct nb_str text, const struct ps_value *params,
+                struct nb_str message)
 {
     const struct ps_value *rows = ps_map_get(&params->map, "rows");
     struct fake_target_counts *counts = &s->t->counts[s->db];
@@ -192,7 +237,11 @@ static void run(struct session *s, struct nb_str text, const struct ps_value *pa
         q++;
     nb_buf_clear(&s->rows);
     s->nodes = s->rels = 0;
+    if (s->t->pause_ms && rows)
+        pause_ms(s->t->pause_ms);
     pthread_mutex_lock(&s->t->lock);
+    if (is_write(text))
+        count_write(counts, text, message);
     switch (q->answer) {
     case NOTHING:
         break;
@@ -256,7 +305,7 @@ static bool answer(struct session *s, struct nb_str message)
         bolt_chunk_end(&s->out, mark);
     } else if (tag == BOLT_RUN) {
         if (choose_database(s, &fields[2]))
-            run(s, fields[0].string, &fields[1]);
+            run(s, fields[0].string, &fields[1], message);
     } else if (tag == BOLT_PULL || tag == BOLT_DISCARD) {
         if (tag == BOLT_DISCARD)
             nb_buf_clear(&s->rows);
@@ -367,6 +416,11 @@ void fake_target_free(struct fake_target *t)
 const char *fake_target_uri(const struct fake_target *t)
 {
     return t->uri;
+}
+
+void fake_target_set_pause(struct fake_target *t, long ms)
+{
+    t->pause_ms = ms;
 }
 
 struct fake_target_counts fake_target_counts(struct fake_target *t, const char *name)

@@ -3,7 +3,7 @@
 CAMPAIGN_SRC  := $(wildcard tests/campaigns/campaign_*.c)
 CAMPAIGN_BINS := $(CAMPAIGN_SRC:%.c=$(O)/%)
 
-$(O)/tests/campaigns/campaign_%: $(O)/tests/campaigns/campaign_%.o $(O)/tests/campaigns/driver.o \
+$(O)/tests/campaigns/campaign_%: $(O)/tests/campaigns/campaign_%.o $(O)/tests/campaigns/driver.o $(O)/tests/campaigns/peak.o \
         $(O)/src/main/slots.o $(O)/libctl.a $(O)/libfakes.a $(O)/libnb.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(WEB_LIBS) $(LIBS) -o $@

@@ -50,4 +50,15 @@ kubectl -n "$NS" create secret generic nowhere --from-literal=NEO4J_PASSWORD="$E
 run_now no-secret again
 wait_until 120 "it works once the Secret is there" backed_up no-secret 2
 wait_until 20 "and the policy has recovered" bash -c "kubectl -n $NS get events | grep -q BackupRecovered"
+
+# A password and a key that were changed: the Secrets are replaced as docs/operations.md says, and count from the next run on.
+replace() { # SECRET NAME=VALUE...
+    local secret=$1
+    shift
+    kubectl -n "$NS" create secret generic "$secret" "${@/#/--from-literal=}" --dry-run=client -o yaml | kubectl apply -f - 2>/dev/null
+}
+replace bad-auth "NEO4J_PASSWORD=$E2E_NEO4J_PASSWORD"
+replace bad-key "R2_ACCESS_KEY_ID=$S3_ACCESS_KEY" "R2_SECRET_ACCESS_KEY=$S3_SECRET_KEY"
+for p in password key; do run_now $p rotated; done
+for p in password key; do wait_until 120 "the next run of '$p' takes the Secret as it is now" backed_up $p 2; done
 story_done

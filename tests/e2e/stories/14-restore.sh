@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Neo4jRestore: by run, by key and by policy; a target that is not empty is refused with nothing written; Wipe wants
+# Neo4jRestore: by run, by key, by policy, and by policy and time; a target that is not empty is refused with nothing written; Wipe wants
 # the database's name. What comes back is compared value by value by an independent judge.
 . "$(dirname "$0")/../lib.sh"
 story_namespace restore
@@ -26,6 +26,8 @@ wait_until 90 "a backup" backed_up graph 1
 run=$(newest_run graph)
 key=$(field neo4jbackuprun "$run" '.status.artifacts[0].manifestKey')
 [ -n "$key" ] || fail "the run names no manifest"
+moment=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+run_now graph two # meanwhile
 
 # by run, into an empty database
 restore by-run '{"source": {"runRef": {"name": "'"$run"'"}}}'
@@ -39,12 +41,18 @@ expect "progress" "$(field neo4jrestore by-run '.status.progressText')" "100%"
 expect "nodes" "$(field neo4jrestore by-run '.status.databaseResults[0].nodes')" \
     "$(field neo4jbackuprun "$run" '.status.artifacts[0].nodes')"
 
-# again: the target is not empty
+# again: the target is not empty; and of two backups the time says which one it would have been
+wait_until 90 "a second backup" backed_up graph 2
+newer=$(field neo4jbackuprun "$(newest_run graph)" '.status.artifacts[0].manifestKey')
+[ -n "$newer" ] && [ "$newer" != "$key" ] || fail "the second run has no manifest of its own"
 restore again '{"source": {"runRef": {"name": "'"$run"'"}}}'
+restore before '{"source": {"backupRef": {"name": "graph"}, "beforeTime": "'"$moment"'"}}'
 wait_until 120 "a target that is not empty is refused" refused again TargetNotEmpty
 expect_match "the message" "$(condition_message neo4jrestore again Succeeded)" "not empty.*nothing was written"
 expect "exit code" "$(field neo4jrestore again '.status.failure.exitCode')" 2
 expect "pods of the refused one" "$(kubectl -n "$NS" get pods -l neo4jbackup.dev/restore-name=again -o name | wc -l)" 1
+wait_until 120 "the one by time is refused" refused before TargetNotEmpty
+expect "the newest backup before that time" "$(field neo4jrestore before '.status.resolvedSource.points[*].manifestKey')" "$key"
 compare "$E2E_NEO4J_URI" "$target" || fail "a refused restore has changed the target"
 
 # by key, from the bucket alone, over what is there
@@ -70,7 +78,7 @@ expect_match "strangers again" "$(in_target 'MATCH (s:Stranger) RETURN count(s) 
 # the newest backup of a policy; the worker says which
 restore newest '{"source": {"backupRef": {"name": "graph"}}, "overwritePolicy": "Wipe", "confirm": "neo4j"}'
 wait_until 240 "restored by policy" restored newest
-expect "the chosen backup" "$(field neo4jrestore newest '.status.resolvedSource.points[0].manifestKey')" "$key"
+expect "the chosen backup" "$(field neo4jrestore newest '.status.resolvedSource.points[0].manifestKey')" "$newer"
 compare "$E2E_NEO4J_URI" "$target" || fail "the graph restored by policy differs"
 
 # nothing that old
