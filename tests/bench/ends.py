@@ -124,9 +124,10 @@ class Ends:
 
     def __init__(self, bench, count, policy, process):
         self.bench, self.api, self.count, self.policy, self.process = bench, bench.api, count, policy, process
-        self.ns, self.seen = "ends-%d" % count, Watched()
+        self.seen = Watched()
         minute = int(time.time()) // 60 * 60 + 60 * (2 + count // 250)  # time to make them all
-        self.slots = [minute, minute + 60 * (1 + count // 150)]  # and for the first runs to end
+        self.slots = [minute, minute + 60 * (2 + count // 100)]  # and for the first runs to end
+        self.ns = "ends-%d-%d" % (count, minute // 60)
 
     def name(self, i):
         return "e%05d" % i
@@ -146,7 +147,7 @@ class Ends:
         try:
             await self.make()
             for slot in self.slots:
-                await self.until(slot - time.time() + 300 + self.count, "the ends of all runs", lambda: len(self.left(slot)) == 0)
+                await self.until(max(slot - time.time(), 0) + 300 + 2 * self.count, "the ends of all runs", lambda: len(self.left(slot)) == 0)
             await self.until(300 + self.count, "history limits", self.is_trimmed)
         finally:
             for task in tasks:

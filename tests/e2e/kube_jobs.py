@@ -31,7 +31,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import kube_model as model  # noqa: E402
 import kube_values as values  # noqa: E402
 from kube_api import Made, Refused, batch, spec, worker_message  # noqa: E402
-from kube_faults import Case, Controller, World, Wrong  # noqa: E402
+from kube_faults import ALLOWANCE, Case, Controller, World, Wrong  # noqa: E402
 from kube_proxy import Fault  # noqa: E402
 
 CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/%s.neo4jbackup.dev"
@@ -516,6 +516,8 @@ async def main(directory, first, count, parallel):
             await jobs.case.clean()
             watching.cancel()
         remarks = ", ".join("%s %d" % pair for pair in sorted(jobs.outcomes.items())) + "; longest wait %.0f s" % jobs.slowest
+        if ALLOWANCE:
+            remarks += " (%d s allowed for the machine's load)" % ALLOWANCE
         print("controller-jobs\t%d\t%d\t%d\t%s" % (count, count - min(failed, count), failed, remarks))
         return failed
 
