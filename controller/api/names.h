@@ -80,6 +80,7 @@ enum { API_NAME_MAX = 52 };
 #define API_REASON_JOB_REFUSED "JobRefused" /* as it is, it never will be */
 #define API_REASON_JOB_DENIED  "JobDenied"  /* it may be later: a right, a quota, a policy */
 #define API_REASON_RUN_DENIED  "RunDenied"
+#define API_REASON_NOT_OWNED   "NotOwned" /* of a run that somebody has made by hand */
 
 /* Condition types. */
 #define API_COND_READY          "Ready"

@@ -102,6 +102,7 @@ static void parse_spec(struct nb_arena *a, const struct nb_json *v, struct api_r
     r->run_ref = api_str(a, source, "runRef.name", "");
     r->backup_ref = api_str(a, source, "backupRef.name", "");
     r->before_time = api_time(source, "beforeTime");
+    r->before_text = api_str(a, source, "beforeTime", "");
     r->key = api_str(a, source, "key", "");
     api_storage_parse(a, nb_json_get(source, "storage"), &r->storage);
     api_strings_parse(a, nb_json_get(v, "databases"), &r->databases);

@@ -48,6 +48,7 @@ struct api_restore {
     bool reconcile_disabled;
     const char *run_ref, *backup_ref, *key; /* exactly one is not "" */
     int64_t before_time;
+    const char *before_text;    /* as it is in the spec; "": none */
     struct api_storage storage; /* with key */
     struct api_strings databases;
     struct api_mapping *mapping;

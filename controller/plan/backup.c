@@ -213,6 +213,7 @@ void plan_backup(const struct plan_backup_input *in, struct plan_actions *out)
         if (bk_deletion(&k))
             patch_backup(&k);
     } else if (!bk_finalizer(&k)) {
+        plan_strays(in->runs, in->run_count, in->now_ms, out);
         bk_runs(&k);
         bk_record(&k);
         set_active(&k);

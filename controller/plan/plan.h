@@ -130,7 +130,7 @@ struct plan_options {
 
 struct plan_backup_input {
     const struct api_backup *backup;
-    const struct api_run *const *runs; /* in its namespace, controller owner = its UID */
+    const struct api_run *const *runs; /* in its namespace, of its name (owners are checked) */
     size_t run_count;
     const struct api_job *const
         *jobs; /* in its namespace, label API_LABEL_BACKUP = its name (owners are checked) */
@@ -169,6 +169,11 @@ struct plan_restore_input {
     int64_t now_ms;
 };
 void plan_restore(const struct plan_restore_input *in, struct plan_actions *out);
+
+/* Runs that somebody has made by hand: they name a Neo4jBackup, which may not be there, and are not
+ * owned by it. They are told so; all others are left alone. */
+void plan_strays(const struct api_run *const *runs, size_t count, int64_t now_ms,
+                 struct plan_actions *out);
 
 /* A create met AlreadyExists: what of the object that is there? wanted: the action's body. */
 enum plan_adopt { PLAN_ADOPT, PLAN_ADOPT_WAIT, PLAN_ADOPT_FOREIGN };

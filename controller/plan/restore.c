@@ -309,9 +309,26 @@ static bool source_of_backup(struct rs *k, struct source *ret)
     return true;
 }
 
+/* The API server takes times that are none ("…T00:00:00,5Z", "…+99:99"). Without the time the newest
+ * backup would be restored, which is what somebody did not ask for. */
+static bool before_time_is_readable(struct rs *k)
+{
+    if (!*k->r->before_text || k->r->before_time != 0)
+        return true;
+    end(k, API_RESULT_FAILED, API_EVENT_INVALID_SPEC,
+        api_printf(k->out->arena,
+                   "spec.source.beforeTime '%s' is no time that can be used; hint: write it as in "
+                   "2026-01-31T02:00:00Z",
+                   k->r->before_text),
+        -1, false, k->now);
+    return false;
+}
+
 static bool find_source(struct rs *k, struct source *ret)
 {
     *ret = (struct source){ .backup = "", .backup_uid = "", .owner = "", .keys = "" };
+    if (!before_time_is_readable(k))
+        return false;
     if (*k->r->run_ref)
         return source_of_run(k, ret);
     if (*k->r->backup_ref)

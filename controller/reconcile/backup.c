@@ -40,6 +40,23 @@ static void make_plan(const struct rec *rec, const struct rec_view *v, struct pl
     plan_backup(&in, out);
 }
 
+static void make_plan_for_strays(const struct rec *rec, const struct rec_view *v,
+                                 struct plan_actions *out)
+{
+    (void)rec;
+    plan_strays((const struct api_run *const *)v->runs.items, v->runs.count, nb_clock_unix_ms(),
+                out);
+}
+
+/* There is no such Neo4jBackup; there may be runs that name it. */
+static bool settle_strays(struct rec_act *act, struct nb_error *err)
+{
+    if (!rec_view_fill_runs(act->rec, act->work->key, act->view))
+        return true;
+    act->ns = ((const struct api_run *)act->view->runs.items[0])->meta.ns;
+    return rec_act_settle(act, make_plan_for_strays, err);
+}
+
 bool rec_backup(struct rec *rec, struct ctl_work *work, struct nb_error *err)
 {
     nb_auto_done(rec_view_done) struct rec_view view = { 0 };
@@ -50,7 +67,7 @@ bool rec_backup(struct rec *rec, struct ctl_work *work, struct nb_error *err)
     if (!rec_view_fill_backup(rec, work->key, &view)) {
         if (rec->notify)
             notify_keep(rec->notify, work->key, "", NULL);
-        return true;
+        return settle_strays(&act, err);
     }
     view.namespace_terminating = is_namespace_terminating(work, view.backup);
     act.ns = view.backup->meta.ns;

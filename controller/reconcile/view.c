@@ -58,22 +58,6 @@ static void add_all(struct rec_view *v, struct ctl_store *store, const char *key
     }
 }
 
-/* Only runs of this very Neo4jBackup, not of one that had the name before. */
-static void drop_foreign_runs(struct rec_view *v)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < v->runs.count; i++) {
-        struct api_run *run = v->runs.items[i];
-
-        if (nb_streq(run->meta.owner_uid, v->backup->meta.uid))
-            v->runs.items[kept++] = run;
-        else
-            api_run_free(run);
-    }
-    v->runs.count = kept;
-}
-
 static void add_logs(struct rec_view *v, struct rec_logs *logs)
 {
     if (v->jobs.count == 0)
@@ -126,12 +110,18 @@ bool rec_view_fill_backup(struct rec *rec, const char *key, struct rec_view *ret
     if (!json || !api_backup_parse(json, &ret->backup, &err))
         return false;
     add_all(ret, rec->runs, key, PLAN_OBJ_RUN);
-    drop_foreign_runs(ret);
     add_all(ret, rec->jobs, key, PLAN_OBJ_JOB);
     add_all(ret, rec->pods, key, PLAN_OBJ_POD);
     add_logs(ret, rec->logs);
     add_deliveries(ret, rec->notify, key);
     return true;
+}
+
+bool rec_view_fill_runs(struct rec *rec, const char *key, struct rec_view *ret)
+{
+    *ret = (struct rec_view){ 0 };
+    add_all(ret, rec->runs, key, PLAN_OBJ_RUN);
+    return ret->runs.count > 0;
 }
 
 /* What the restore reads from: as its spec says, or as it was pinned when it began. */

@@ -32,6 +32,8 @@ struct rec_view {
 
 /* False: there is no such object (any more). */
 bool rec_view_fill_backup(struct rec *rec, const char *key, struct rec_view *ret);
+/* Only the runs that name a Neo4jBackup, where there is none. False: there are none. */
+bool rec_view_fill_runs(struct rec *rec, const char *key, struct rec_view *ret);
 /* key: with its prefix */
 bool rec_view_fill_restore(struct rec *rec, const char *key, struct rec_view *ret);
 void rec_view_done(struct rec_view *v);

@@ -291,6 +291,9 @@ bool kube_create(struct kube_client *c, const struct kube_resource *res, const c
     call.content_type = "application/json";
     call.body = body;
     add_query(&call, "fieldManager", FIELD_MANAGER);
+    /* What it does not know is refused and not left out without a word: parts of a spec are handed
+     * on as they are, and a misspelt affinity would be none. */
+    add_query(&call, "fieldValidation", "Strict");
     return run(c, &call, cancel, ret, err);
 }
 

@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """The controller's figures, before a real API server (tests/e2e/apiserver.sh): `make bench-controller`.
 
-  controller.py DIR --controller PROGRAM --manager KUBE-CONTROLLER-MANAGER [--sizes 0,1000,10000] [--due 100,1000] [--rounds 3]
+  controller.py DIR --controller PROGRAM --manager KUBE-CONTROLLER-MANAGER [--sizes 0,1000,10000] [--due 100,1000] [--ends 100,1000] [--rounds 3]
 
   * size: memory, and processor time of an idle minute, with so many Neo4jBackups; time from the start to the last of them reconciled
   * due: so many Neo4jBackups, then as many CronJobs, all due in one minute: from the minute to each Job, as a watch sees it.
     The CronJob controller is Kubernetes' own, at 300 requests a second (5 in a usual cluster), as system:masters, which the API
     server never makes wait; ours has the rights and the share that its chart gives it
+  * ends: so many Neo4jBackups, due in two minutes, each run followed to its end (ends.py): from the minute to each status, and
+    that each run has succeeded once, that none was made twice, none lost, that history limits hold and each lastSuccessfulTime is right
   * failover: two controllers; the one that acts is killed, or told to end: until the other holds the Lease
 
-Prints tables; judges nothing.
+Prints tables; judges what is counted (ends) and nothing that is timed.
 """
 
 import argparse
@@ -26,6 +28,7 @@ import time
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+from ends import Ends  # noqa: E402
 from kube_api import GROUP, Api, Refused  # noqa: E402
 
 PORT = 17690  # of the metrics; the second controller takes the next
@@ -247,6 +250,14 @@ class Bench:
         ratios = [max(a) / max(b) for a, b in zip(tables["ours"], tables["cronjob"])]
         say("| %d | last, ours / CronJob's | | | %s |" % (count, spread(ratios)))
 
+    # --- ends
+
+    async def ends(self, count):
+        form = "%.1f / %.1f / %.1f"
+        for number, row in enumerate(await Ends(self, count, policy, Process(self)).go()):
+            spreads = [form % (percentile(v, 50), percentile(v, 99), v[-1]) for v in row[:4]]
+            say("| %d, minute %d | %s | %.1f |" % (count, number + 1, " | ".join(spreads), row[4]))
+
     # --- failover
 
     async def holder(self):
@@ -288,14 +299,25 @@ async def run(args):
                 p.process.kill()
 
 
-async def run_all(bench, args):
-    await bench.namespace("size")
-    say("\n| Neo4jBackups | RssAnon MiB | VmRSS MiB | CPU s of an idle minute | start to all reconciled, s |\n|---|---|---|---|---|")
-    for count in [int(n) for n in args.sizes.split(",") if n]:
-        await bench.size(count)
+async def all_failovers(bench, rounds):
     say("\n| end of the leader | rounds | until the other holds the Lease, s |\n|---|---|---|")
     for sign, label in ((signal.SIGKILL, "killed"), (signal.SIGTERM, "told to end")):
-        say("| %s | %d | %s |" % (label, args.rounds, spread([await bench.failover(sign) for _ in range(args.rounds)])))
+        say("| %s | %d | %s |" % (label, rounds, spread([await bench.failover(sign) for _ in range(rounds)])))
+
+
+async def run_all(bench, args):
+    if args.ends:
+        say("\n| runs | due → Job: median / p99 / last, s | due → Job's end | due → status | Job's end → status | last Job's end → last status, s |"
+            "\n|---|---|---|---|---|---|")  # fmt: skip
+    for count in [int(n) for n in args.ends.split(",") if n]:
+        await bench.ends(count)
+    await bench.namespace("size")
+    if args.sizes:
+        say("\n| Neo4jBackups | RssAnon MiB | VmRSS MiB | CPU s of an idle minute | start to all reconciled, s |\n|---|---|---|---|---|")
+    for count in [int(n) for n in args.sizes.split(",") if n]:
+        await bench.size(count)
+    if args.rounds:
+        await all_failovers(bench, args.rounds)
     if args.due:
         say("\n| due | | median, s | p99, s | last, s |\n|---|---|---|---|---|")
     for count in [int(n) for n in args.due.split(",") if n]:
@@ -309,6 +331,7 @@ def main():
     parser.add_argument("--manager", required=True)
     parser.add_argument("--sizes", default="0,1000,10000")
     parser.add_argument("--due", default="100,1000")
+    parser.add_argument("--ends", default="100,1000")
     parser.add_argument("--rounds", type=int, default=3)
     asyncio.run(run(parser.parse_args()))
 

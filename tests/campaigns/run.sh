@@ -34,7 +34,7 @@ cron_rows() {
 run_cases() { # FROM COUNT
     case $name in
     cron) cron_rows "$@" ;;
-    controller-faults | controller-specs)
+    controller-faults | controller-specs | controller-jobs)
         CONTROLLER=$bin/neo4j-backup-controller /usr/bin/python3 -B "$e2e/kube_${name#controller-}.py" "$api" "$@" "${CAMPAIGN_PARALLEL:-8}" >"$work/out"
         ;;
     kill-worker) KILL_RESTORE=1 "$e2e/kill-worker.sh" "$2" "$1" >"$work/out" ;;

@@ -60,6 +60,8 @@ static void object_lives_and_dies(void **state)
 
     assert_true(kube_create(f->client, &KUBE_JOBS, "a", "j",
                             NB_STR("{\"metadata\":{\"name\":\"j\"}}"), NULL, &made, &err));
+    assert_int_equal(fake_kube_requests(f->kube, "fieldValidation=Strict"),
+                     1); /* no field is lost */
     assert_true(kube_meta_read(made, &meta));
     assert_true(kube_get(f->client, &KUBE_JOBS, "a", "j", NULL, &got, &err));
     assert_true(kube_patch(f->client, &KUBE_JOBS, "a", "j", "status", KUBE_PATCH_MERGE,

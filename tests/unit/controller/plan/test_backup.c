@@ -98,6 +98,44 @@ static void due_run_is_made_followed_and_recorded(void **state)
     assert_int_equal(world_step(w), 0);
 }
 
+#define RUN_BY_HAND(name, owners)                                                                  \
+    "{\"metadata\":{\"name\":\"" name "\"" owners                                                  \
+    "},\"spec\":{\"backupRef\":{\"name\":\"g\"},\"template\":{}}}"
+
+#define OWNED_BY(name)                                                                             \
+    ",\"ownerReferences\":[{\"kind\":\"Neo4jBackup\",\"name\":\"" name                             \
+    "\",\"uid\":\"another\",\"controller\":true}]"
+
+static void run_that_the_policy_does_not_own_is_told_so(void **state)
+{
+    (void)state;
+    start("2026-01-01T12:00:00Z", WORLD_BACKUP(",\"schedule\":\"0 2 * * *\""));
+    world_create(w, PLAN_OBJ_RUN, RUN_BY_HAND("mine", ""));
+    world_create(w, PLAN_OBJ_RUN, RUN_BY_HAND("others", OWNED_BY("h")));
+    world_settle(w);
+    assert_text(world_condition(w, PLAN_OBJ_RUN, "mine", "Succeeded"), "False/NotOwned");
+    assert_text(world_condition(w, PLAN_OBJ_RUN, "others", "Progressing"), "False/NotOwned");
+    assert_true(strstr(message_of(PLAN_OBJ_RUN, "mine", "Succeeded"),
+                       "neo4jbackup.dev/run-requested") != NULL);
+    assert_int_equal(world_count(w, PLAN_OBJ_JOB), 0);
+    assert_text(world_get(w, PLAN_OBJ_BACKUP, "g", "status.active"), "(none)");
+    assert_int_equal(world_step(w), 0);
+}
+
+/* Of a policy that had this name before: the garbage collector comes for it. And of one that was
+ * deleted with --cascade=orphan, whose Job goes on. */
+static void run_that_had_an_owner_is_left_alone(void **state)
+{
+    (void)state;
+    start("2026-01-01T12:00:00Z", WORLD_BACKUP(",\"schedule\":\"0 2 * * *\""));
+    world_create(w, PLAN_OBJ_RUN, RUN_BY_HAND("old", OWNED_BY("g")));
+    world_create(w, PLAN_OBJ_RUN, RUN_BY_HAND("orphan", ""));
+    world_patch(w, PLAN_OBJ_RUN, "orphan", "{\"status\":{\"jobRef\":{\"name\":\"orphan\"}}}");
+    world_settle(w);
+    assert_text(world_condition(w, PLAN_OBJ_RUN, "old", "Succeeded"), "(none)");
+    assert_text(world_condition(w, PLAN_OBJ_RUN, "orphan", "Succeeded"), "(none)");
+}
+
 /* The store of Jobs brings the end before that of pods brings how it ended. */
 static void job_that_ends_before_its_pod_is_seen_is_looked_at(void **state)
 {
@@ -946,6 +984,8 @@ int main(void)
         cmocka_unit_test_teardown(deletion_lets_go_in_the_end, teardown),
         cmocka_unit_test_teardown(finalizer_follows_the_spec, teardown),
         cmocka_unit_test_teardown(disabled_object_is_left_alone, teardown),
+        cmocka_unit_test_teardown(run_that_the_policy_does_not_own_is_told_so, teardown),
+        cmocka_unit_test_teardown(run_that_had_an_owner_is_left_alone, teardown),
         cmocka_unit_test_teardown(missed_times_give_one_catch_up, teardown),
     };
 

@@ -238,6 +238,34 @@ static void restore_that_ends_before_its_pod_is_seen_is_looked_at(void **state)
                         "False/RestoreIncomplete");
 }
 
+/* All of these are taken by the API server. Without the time it would restore the newest backup. */
+static void before_time_that_is_none_fails_and_restores_nothing(void **state)
+{
+    static const char *const times[] = { "2026-01-01T00:00:00,5Z", "2026-01-01T00:00:00+99:99",
+                                         "1970-01-01T00:00:00Z" };
+
+    (void)state;
+    for (size_t i = 0; i < NB_ARRAY_LEN(times); i++) {
+        nb_auto(nb_free) char *text = nb_xasprintf(
+            RESTORE("\"backupRef\":{\"name\":\"g\"},\"beforeTime\":\"%s\"", ""), times[i]);
+
+        if (i > 0)
+            world_done(w);
+        world_init(w, "2026-01-01T12:00:00Z");
+        world_create(w, PLAN_OBJ_BACKUP, WORLD_BACKUP(",\"schedule\":\"0 2 * * *\""));
+        world_patch(
+            w, PLAN_OBJ_BACKUP, "g",
+            "{\"metadata\":{\"annotations\":{\"neo4jbackup.dev/reconcile\":\"disabled\"}}}");
+        world_create(w, PLAN_OBJ_RESTORE, text);
+        world_settle(w);
+        assert_string_equal(world_condition(w, PLAN_OBJ_RESTORE, "r", "Succeeded"),
+                            "False/InvalidSpec");
+        assert_true(strstr(world_get(w, PLAN_OBJ_RESTORE, "r", "status.failure.message"),
+                           "spec.source.beforeTime") != NULL);
+        assert_int_equal(world_count(w, PLAN_OBJ_JOB), 0);
+    }
+}
+
 static void restore_of_a_backup_names_owner_and_time(void **state)
 {
     (void)state;
@@ -326,6 +354,7 @@ int main(void)
         cmocka_unit_test_teardown(restore_that_ends_before_its_pod_is_seen_is_looked_at, teardown),
         cmocka_unit_test_teardown(restore_never_starts_twice, teardown),
         cmocka_unit_test_teardown(merge_has_one_try_whatever_the_spec_says, teardown),
+        cmocka_unit_test_teardown(before_time_that_is_none_fails_and_restores_nothing, teardown),
         cmocka_unit_test_teardown(restore_of_a_backup_names_owner_and_time, teardown),
         cmocka_unit_test_teardown(restores_into_one_server_go_one_after_the_other, teardown),
     };

@@ -646,6 +646,33 @@ static void restore_waits_for_its_run_and_succeeds(void **state)
     fake_kube_free(k);
 }
 
+/* Made by hand, for a policy that is not there: it says so, and is no backup. */
+static void run_without_a_policy_is_told_so(void **state)
+{
+    static const char run[] =
+        "{\"apiVersion\":\"neo4jbackup.dev/v1\",\"kind\":\"Neo4jBackupRun\",\"metadata\":{"
+        "\"name\":\"by-hand\",\"namespace\":\"a\"},\"spec\":{\"backupRef\":{\"name\":\"nobody\"},"
+        "\"template\":{}}}";
+    struct fake_kube *k = fake_kube_new();
+    struct controller *c;
+    int64_t deadline = nb_clock_mono_ms() + STORY_MS;
+    bool told = false;
+
+    (void)state;
+    c = controller_start(k, 1000000);
+    fake_kube_put(k, RUNS, run);
+    while (!told && nb_clock_mono_ms() < deadline) {
+        nb_auto(nb_free) char *reason = text_at(k, RUNS, "by-hand", "status.failure.reason");
+
+        told = nb_streq(reason, "NotOwned");
+        fake_kube_wait(k, 5);
+    }
+    assert_true(told);
+    assert_int_equal(fake_kube_count(k, JOBS), 0);
+    controller_stop(c);
+    fake_kube_free(k);
+}
+
 /* Two at once, as when a Lease was lost and nobody noticed. */
 static void two_controllers_make_one_run(void **state)
 {
@@ -683,6 +710,7 @@ int main(void)
         cmocka_unit_test(nothing_is_made_for_a_policy_that_only_the_store_knows),
         cmocka_unit_test(holder_of_a_name_that_goes_meanwhile_holds_nothing_up),
         cmocka_unit_test(restore_waits_for_its_run_and_succeeds),
+        cmocka_unit_test(run_without_a_policy_is_told_so),
     };
 
     http_global_init();
