@@ -31,7 +31,14 @@
 #include "controller/web/health.h"
 #include "net/http.h"
 
-enum { EXIT_USAGE = 2, GRACE_MS = 10000, SYNC_POLL_MS = 50, REFLECTORS = 5, PAGE_KEEP_MS = 1000 };
+enum {
+    EXIT_USAGE = 2,
+    GRACE_MS = 10000,
+    SYNC_POLL_MS = 50,
+    REFLECTORS = 5,
+    PAGE_KEEP_MS = 1000,
+    TRIM_EVERY_MS = 60000
+};
 
 struct program {
     struct ctl_options options;
@@ -187,10 +194,23 @@ static bool wait_for_caches(struct program *p, struct nb_error *err)
     return true;
 }
 
+/* What a burst of changes took, and is free again between what stays, goes back to the kernel. */
+static void trim_now_and_then(int64_t *trimmed_mono_ms)
+{
+    int64_t now = nb_clock_mono_ms();
+
+    if (now - *trimmed_mono_ms < TRIM_EVERY_MS)
+        return;
+    *trimmed_mono_ms = now;
+    malloc_trim(0);
+}
+
 /* True when the term is over, false when we are told to stop. Meanwhile everything is planned again
  * whenever the wall clock jumps, since what waits for a moment waits for the moment that was. */
 static bool wait_for_end(struct program *p, struct nb_cancel *term, struct ctl_clock_watch *clock)
 {
+    int64_t trimmed_mono_ms = nb_clock_mono_ms();
+
     for (;;) {
         struct nb_error err = NB_ERROR_INIT;
         int64_t jump;
@@ -199,6 +219,7 @@ static bool wait_for_end(struct program *p, struct nb_cancel *term, struct ctl_c
             return true;
         if (err.code != NB_E_TIMEOUT)
             return false;
+        trim_now_and_then(&trimmed_mono_ms);
         if (!ctl_clock_watch_take(clock, nb_clock_unix_ms(), nb_clock_mono_ms(), &jump))
             continue;
         nb_log(NB_LOG_WARN, "the clock has jumped, looking at everything again",

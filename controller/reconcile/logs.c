@@ -14,7 +14,7 @@ enum {
     FIRST_MS = 30000,
     RETRY_MS = 3000,
     GIVE_UP_MS = 30000,
-    FORGET_MS = 120000,
+    FORGET_MS = 40000, /* above the queue's longest back-off: whoever was woken has it by then */
     IDLE_MS = 5000,
     BACK_OFF_MS = 60000, /* at most, after failures in a row */
     READERS = 4,

@@ -12,7 +12,7 @@
  * since a run waits for it.
  *
  * A log that cannot be read for 30 s after its container ended, or whose pod is gone, is given up
- * ("failed"). Two minutes after it was read as far as it can be a log is forgotten, or those of all
+ * ("failed"). Forty seconds after it was read as far as it can be a log is forgotten, or those of all
  * Jobs that are still there would be in memory; who needs it then follows its pod again. At most
  * 4 MiB are read at once. Any thread.
  */
@@ -29,7 +29,7 @@ struct rec_logs_opts {
     struct ctl_queue *queue;
     int64_t poll_ms;    /* 0: 10 s */
     int64_t give_up_ms; /* 0: 30 s */
-    int64_t forget_ms;  /* 0: 2 minutes */
+    int64_t forget_ms;  /* 0: 40 s */
     int64_t idle_ms;    /* 0: 5 s */
 };
 NB_NODISCARD bool rec_logs_start(const struct rec_logs_opts *opts, struct rec_logs **ret,

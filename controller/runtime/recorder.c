@@ -149,7 +149,13 @@ static void write_message(struct nb_jw *w, const struct event *e,
     nb_jw_kv_str(w, "message", text);
 }
 
-static void write_create(const struct ctl_recorder *r, const struct event *e,
+/* The Event's name; the same for as long as the record has its suffix. */
+static char *name_of(const struct event *e, const struct ctl_event_record *record)
+{
+    return nb_xasprintf("%.200s.%s", e->name, record->suffix);
+}
+
+static void write_create(const struct ctl_recorder *r, const struct event *e, const char *name,
                          const struct ctl_event_record *record, struct nb_buf *out)
 {
     struct nb_jw w = NB_JW_INIT(out);
@@ -161,7 +167,7 @@ static void write_create(const struct ctl_recorder *r, const struct event *e,
     nb_jw_kv_str(&w, "kind", "Event");
     nb_jw_key(&w, "metadata");
     nb_jw_object(&w);
-    nb_jw_kv_str(&w, "name", record->name);
+    nb_jw_kv_str(&w, "name", name);
     nb_jw_kv_str(&w, "namespace", e->ns);
     nb_jw_object_end(&w);
     nb_jw_key(&w, "involvedObject");
@@ -199,24 +205,22 @@ static void write_count(const struct event *e, const struct ctl_event_record *re
     nb_jw_object_end(&w);
 }
 
-static void name_event(const struct event *e, struct ctl_event_record *record)
+static void name_event(struct ctl_event_record *record)
 {
-    uint8_t random[8];
-    char hex[2 * sizeof(random) + 1];
+    uint8_t random[sizeof(record->suffix) / 2];
 
     nb_random_bytes(random, sizeof(random));
-    nb_hex(random, sizeof(random), hex);
-    snprintf(record->name, sizeof(record->name), "%.200s.%s", e->name, hex);
+    nb_hex(random, sizeof(random), record->suffix);
 }
 
 static bool create(struct ctl_recorder *r, const struct event *e, struct ctl_event_record *record,
                    struct nb_error *err)
 {
     nb_auto_done(nb_buf_done) struct nb_buf body = NB_BUF_INIT(16 << 10);
+    nb_auto(nb_free) char *name = name_of(e, record);
 
-    write_create(r, e, record, &body);
-    if (kube_create(r->client, &KUBE_EVENTS, e->ns, record->name, nb_buf_str(&body), r->cancel,
-                    NULL, err))
+    write_create(r, e, name, record, &body);
+    if (kube_create(r->client, &KUBE_EVENTS, e->ns, name, nb_buf_str(&body), r->cancel, NULL, err))
         return true;
     if (!kube_error_is_already_exists(err)) /* written before, the answer was lost */
         return false;
@@ -229,9 +233,10 @@ static bool count_up(struct ctl_recorder *r, const struct event *e,
                      const struct ctl_event_record *record, struct nb_error *err)
 {
     nb_auto_done(nb_buf_done) struct nb_buf body = NB_BUF_INIT(16 << 10);
+    nb_auto(nb_free) char *name = name_of(e, record);
 
     write_count(e, record, &body);
-    return kube_patch(r->client, &KUBE_EVENTS, e->ns, record->name, NULL, KUBE_PATCH_MERGE,
+    return kube_patch(r->client, &KUBE_EVENTS, e->ns, name, NULL, KUBE_PATCH_MERGE,
                       nb_buf_str(&body), r->cancel, NULL, err);
 }
 
@@ -255,14 +260,14 @@ static bool put(struct ctl_recorder *r, const struct event *e, struct nb_error *
             nb_error_clear(err);
             record->count = 1;
             step = CTL_EVENT_CREATE;
-            record->name[0] = '\0';
+            record->suffix[0] = '\0';
         }
-        if (record->name[0] == '\0')
-            name_event(e, record);
+        if (record->suffix[0] == '\0')
+            name_event(record);
         ok = create(r, e, record, err);
     } while (!ok && nb_retry_again(&retry, r->cancel, err));
     if (!ok)
-        record->name[0] = '\0';
+        record->suffix[0] = '\0';
     return ok;
 }
 

@@ -5,17 +5,12 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "controller/runtime/pack.h"
 #include "controller/runtime/project.h"
 #include "gz/block.h"
 #include "kube/object.h"
 
-enum {
-    LISTENERS_MAX = 4,
-    OBJECT_MAX = 8 << 20,
-    INDEX_MAX = 1024,
-    PACK_MIN = 512, /* shorter texts hardly shrink */
-    PACK_LEVEL = 6
-};
+enum { LISTENERS_MAX = 4, OBJECT_MAX = 8 << 20, INDEX_MAX = 1024 };
 
 struct listener {
     ctl_change_fn *fn;
@@ -66,6 +61,7 @@ struct ctl_store *ctl_store_new(const struct ctl_kind *kind)
     s->by_index = nb_map_new(free_bucket);
     s->version = nb_xstrdup("");
     nb_mutex_init(&s->lock);
+    ctl_pack_hold();
     return s;
 }
 
@@ -78,6 +74,7 @@ void ctl_store_free(struct ctl_store *s)
     nb_map_free(s->incoming);
     free(s->version);
     pthread_mutex_destroy(&s->lock);
+    ctl_pack_release();
     free(s);
 }
 
@@ -91,30 +88,6 @@ static const char *put(char **at, const char *s, size_t n)
     p[n] = '\0';
     *at = p + n + 1;
     return p;
-}
-
-/* Replaces the text by its compressed form if that is shorter. The compressor is made anew each
- * time: its 0.3 MiB are given back at once, and a change is rare. */
-static void pack(struct nb_buf *text)
-{
-    nb_auto(gz_deflater_free) struct gz_deflater *d = NULL;
-    struct nb_buf out = NB_BUF_INIT(OBJECT_MAX + 1024);
-    struct nb_error err = NB_ERROR_INIT;
-    size_t cap;
-    char *at;
-
-    if (text->len < PACK_MIN || !gz_deflater_new(PACK_LEVEL, &d, &err))
-        return;
-    cap = gz_block_bound(d, text->len);
-    at = nb_buf_reserve(&out, cap);
-    if (at)
-        out.len = gz_block_deflate(d, text->data, text->len, at, cap);
-    if (at && out.len < text->len) {
-        nb_buf_done(text);
-        *text = out;
-    } else {
-        nb_buf_done(&out);
-    }
 }
 
 bool ctl_object_json(const struct ctl_object *o, struct nb_json **ret, struct nb_error *err)
@@ -146,7 +119,7 @@ static struct ctl_object *object_new(const struct ctl_kind *kind, const struct k
     if (text.overflow) /* beyond what the API server itself would store */
         return NULL;
     plain_n = text.len;
-    pack(&text);
+    ctl_pack(&text);
     o = nb_xmalloc(sizeof(*o) + 2 * (ns_n + name_n) + uid_n + rv_n + index_n + text.len + 8);
     at = (char *)(o + 1);
     o->refs_ = 1;

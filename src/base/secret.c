@@ -47,6 +47,20 @@ static void add_json_form(struct nb_buf *b, const char *p, size_t n)
     b->len--;
 }
 
+/* A form that is the same as an earlier one is found with that: tokens and most keys are letters,
+ * digits and dashes, which look the same everywhere. */
+static void drop_doubles(struct nb_secret *s)
+{
+    for (size_t i = 1; i < SECRET_FORMS; i++) {
+        for (size_t k = 0; k < i; k++) {
+            struct nb_buf *a = &s->forms[i], *b = &s->forms[k];
+
+            if (a->len > 0 && a->len == b->len && memcmp(a->data, b->data, a->len) == 0)
+                nb_secret_buf_done(a);
+        }
+    }
+}
+
 static void list_add(struct nb_secret *s)
 {
     pthread_mutex_lock(&list_lock);
@@ -83,6 +97,7 @@ struct nb_secret *nb_secret_new(const char *p, size_t n)
     nb_url_encode(p, n, false, &s->forms[2]);
     nb_secret_buf_init(&s->forms[3], 3 * n);
     nb_url_encode(p, n, true, &s->forms[3]);
+    drop_doubles(s);
     list_add(s);
     return s;
 }

@@ -17,7 +17,9 @@ enum {
     CALL_TIMEOUT_MS = 30000,
     WATCH_IDLE_MS = 180000,
     WATCH_LINE_MAX = 8 << 20,
-    WATCH_GRACE_MS = 30000
+    WATCH_GRACE_MS = 30000,
+    BUFFER_BYTES =
+        16 << 10 /* a TLS record: a client has one or two of them for as long as it lives */
 };
 #define FIELD_MANAGER "neo4j-backup"
 
@@ -117,6 +119,7 @@ static bool prepare(struct kube_client *c, struct nb_error *err)
     opts.insecure_skip_verify = c->id.insecure_skip_verify;
     opts.client_cert_pem = c->id.client_cert_pem;
     opts.client_key_pem = c->id.client_key_pem ? nb_secret_str(c->id.client_key_pem).p : NULL;
+    opts.buffer_bytes = BUFFER_BYTES;
     opts.user_agent = c->user_agent;
     return http_client_new(&opts, &c->http, err);
 }

@@ -26,6 +26,7 @@ struct http_client {
     char *ca_pem, *client_cert_pem, *client_key_pem, *user_agent;
     bool insecure_skip_verify;
     int64_t connect_timeout_ms, idle_timeout_ms;
+    size_t buffer_bytes;
 };
 
 /* One request under way. */
@@ -102,6 +103,7 @@ bool http_client_new(const struct http_client_opts *opts, struct http_client **r
     c->connect_timeout_ms =
         opts->connect_timeout_ms > 0 ? opts->connect_timeout_ms : HTTP_CONNECT_TIMEOUT_MS;
     c->idle_timeout_ms = opts->idle_timeout_ms > 0 ? opts->idle_timeout_ms : HTTP_IDLE_TIMEOUT_MS;
+    c->buffer_bytes = opts->buffer_bytes ? opts->buffer_bytes : HTTP_BUFFER_BYTES;
     *ret = nb_steal(c);
     return true;
 }
@@ -239,8 +241,8 @@ static void set_connection(CURL *easy, const struct http_client *c)
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)c->connect_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)HTTP_BUFFER_BYTES);
-    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)HTTP_BUFFER_BYTES);
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)c->buffer_bytes);
+    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)c->buffer_bytes);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, c->user_agent);
 }
 

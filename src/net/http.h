@@ -20,7 +20,9 @@ struct http_client_opts {
     const char *client_cert_pem, *client_key_pem; /* NULL: none */
     int64_t connect_timeout_ms;                   /* 0: 10 s */
     int64_t idle_timeout_ms; /* no byte in either direction for so long: NB_E_TIMEOUT; 0: 60 s */
-    const char *user_agent;  /* NULL: "neo4j-backup/<version>" */
+    size_t
+        buffer_bytes; /* for sending and for receiving, kept from one request to the next; 0: 64 KiB */
+    const char *user_agent; /* NULL: "neo4j-backup/<version>" */
 };
 
 struct http_header {

@@ -46,7 +46,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 from controller import LEASE, Process, say  # noqa: E402
 from kube_api import GROUP, Api, Made, Node, Refused, batch, policy, worker_log, worker_message  # noqa: E402
-from kube_proxy import Fault, Proxy  # noqa: E402
+from kube_proxy import Fault, Proxy, abort  # noqa: E402
 
 NS, SYSTEM, ACCOUNT = "soak", "neo4j-backup-system", "neo4j-backup"
 NEVER = "0 0 29 2 *"
@@ -319,7 +319,7 @@ class Soak:
             elif dice < 0.2:
                 self.proxy.end_streams()
             elif self.proxy.streams:
-                self.rng.choice(list(self.proxy.streams)).transport.abort()
+                abort(self.rng.choice(list(self.proxy.streams)))
 
     async def watch_depth(self):
         while True:

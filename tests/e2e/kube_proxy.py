@@ -24,6 +24,14 @@ TEXTS = {
 }
 
 
+def abort(writer):
+    """Cuts the connection, which may be gone already: the TLS transport of Python 3.11 then has nothing left to cut."""
+    try:
+        writer.transport.abort()
+    except AttributeError:
+        pass
+
+
 class Cut(Exception):
     """The connection ends here: after `data`, by a reset or in order."""
 
@@ -111,9 +119,9 @@ class Proxy:
         except Cut as cut:
             writer.write(cut.data)
             if cut.reset:
-                writer.transport.abort()
+                abort(writer)
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            writer.transport.abort()
+            abort(writer)
         finally:
             self.tasks.discard(task)
             for pair in upstream:
@@ -185,7 +193,7 @@ class Proxy:
             self.tasks.difference_update((pump, gone))
         finally:
             self.streams.discard(writer)
-            up.transport.abort()
+            abort(up)
 
     @staticmethod
     async def closed(writer):
@@ -219,7 +227,7 @@ class Proxy:
                 writer.write(b"0\r\n\r\n")
                 writer.close()
             else:
-                writer.transport.abort()
+                abort(writer)
 
 
 class Fault:

@@ -327,6 +327,46 @@ static void parse_time_grows_with_the_length_only(void **state)
     }
 }
 
+static struct nb_json *list_of(int64_t first, size_t count)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf b = NB_BUF_INIT(1 << 20);
+    struct nb_json *v = NULL;
+    struct nb_error err = NB_ERROR_INIT;
+
+    nb_buf_putc(&b, '[');
+    for (size_t i = 0; i < count; i++)
+        nb_buf_printf(&b, "%s{\"n\":%lld,\"text\":\"%0*d\"}", i ? "," : "",
+                      (long long)(first + (int64_t)i), (int)(i % 90) + 1, 7);
+    nb_buf_putc(&b, ']');
+    assert_true(nb_json_parse(b.data, b.len, b.max, &v, &err));
+    return v;
+}
+
+static void check_list(const struct nb_json *v, int64_t first, size_t count)
+{
+    assert_int_equal(nb_json_count(v), count);
+    for (v = nb_json_first(v); v; v = nb_json_next(v), first++, count--)
+        assert_int_equal(nb_json_i64(nb_json_get(v, "n"), -1), first);
+    assert_int_equal(count, 0);
+}
+
+/* Each has memory of its own, whatever is read or refused, and freed, between. */
+static void documents_do_not_touch_each_other(void **state)
+{
+    nb_auto(nb_json_free) struct nb_json *first = list_of(1, 3000);
+    nb_auto(nb_json_free) struct nb_json *second = list_of(100000, 1);
+    nb_auto(nb_json_free) struct nb_json *none = NULL;
+    struct nb_error err = NB_ERROR_INIT;
+
+    (void)state;
+    assert_false(nb_json_parse("[1,{\"a\":[2,", 11, 100, &none, &err));
+    nb_json_free(list_of(5, 500));
+    check_list(first, 1, 3000);
+    check_list(second, 100000, 1);
+    nb_json_free(nb_steal(first));
+    check_list(second, 100000, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -343,6 +383,7 @@ int main(void)
         cmocka_unit_test(format_float_stays_a_float),
         cmocka_unit_test(write_commas_and_escapes),
         cmocka_unit_test(write_beyond_depth_64_is_an_overflow),
+        cmocka_unit_test(documents_do_not_touch_each_other),
         cmocka_unit_test(parse_time_grows_with_the_length_only),
     };
 
