@@ -307,6 +307,63 @@ static void put_content(struct nb_jw *w, const struct repo_manifest *m)
     put_strings(w, "losses", &m->losses);
 }
 
+/* ---- the checksum ---- */
+
+static const char member_start[] = ",\"checksum\":\"", member_end[] = "\"";
+static const char signature_start[] = ",\"signature\":\"", text_end[] = "}\n";
+
+/* Of the text that has no checksum and no signature; start: without its end. */
+static void checksum_of(const char *start, size_t n, char ret[NB_SHA256_HEX])
+{
+    nb_auto(nb_sha256_free) struct nb_sha256 *h = nb_sha256_new();
+    uint8_t digest[NB_SHA256_BYTES];
+
+    nb_sha256_update(h, start, n);
+    nb_sha256_update(h, text_end, sizeof(text_end) - 1);
+    nb_sha256_final(h, digest);
+    nb_hex(digest, sizeof(digest), ret);
+}
+
+static void put_checksum(struct nb_jw *w, const struct nb_buf *out)
+{
+    char hex[NB_SHA256_HEX];
+
+    checksum_of(out->data, out->len, hex);
+    nb_jw_kv_str(w, "checksum", hex);
+}
+
+/* The text's length without its end and, where it has one, its signature. */
+static size_t checked_length(const char *text, size_t n)
+{
+    const size_t end = sizeof(text_end) - 1;
+    const char *signature;
+
+    n = n >= end && memcmp(text + n - end, text_end, end) == 0 ? n - end : n;
+    signature = memrchr(text, ',', n);
+    if (signature && n - (size_t)(signature - text) > sizeof(signature_start) - 1 &&
+        memcmp(signature, signature_start, sizeof(signature_start) - 1) == 0)
+        n = (size_t)(signature - text);
+    return n;
+}
+
+/* Manifests of earlier versions have none. */
+static bool check_checksum(const char *text, size_t n, const struct nb_json *j,
+                           const struct complaint *c)
+{
+    const size_t start = sizeof(member_start) - 1, end = sizeof(member_end) - 1;
+    const size_t member = start + NB_SHA256_HEX - 1 + end;
+    char hex[NB_SHA256_HEX];
+
+    if (!nb_json_get(j, "checksum"))
+        return true;
+    n = checked_length(text, n);
+    if (n < member || memcmp(text + n - member, member_start, start) != 0)
+        return bad(c, "checksum", "is not at the end: the text was written anew");
+    checksum_of(text, n - member, hex);
+    return memcmp(text + n - member + start, hex, NB_SHA256_HEX - 1) == 0 ||
+           bad(c, "checksum", "is not that of the text: it was changed or damaged");
+}
+
 bool repo_manifest_format(struct repo_manifest *m, struct nb_buf *out, struct nb_error *err)
 {
     const struct complaint c = { NB_E_INVALID, err };
@@ -340,6 +397,7 @@ bool repo_manifest_format(struct repo_manifest *m, struct nb_buf *out, struct nb
     put_u64(&w, "plainBytes", m->plain_bytes);
     nb_jw_kv_str(&w, "plainSha256", m->plain_sha256);
     put_content(&w, m);
+    put_checksum(&w, out);
     put_text(&w, "signature", m->signature); /* last: repo/trust.c cuts it off there */
     nb_jw_object_end(&w);
     nb_buf_putc(out, '\n');
@@ -655,7 +713,7 @@ bool repo_manifest_parse(const char *text, size_t n, struct repo_manifest **ret,
         snprintf(err->reason, sizeof(err->reason), "InvalidManifest");
         return nb_wrap(err, "manifest");
     }
-    if (!check_version(j, m, &c) || !take_fields(j, m, &c) ||
+    if (!check_version(j, m, &c) || !check_checksum(text, n, j, &c) || !take_fields(j, m, &c) ||
         !take_objects(nb_json_get(j, "objects"), m, &c) ||
         !take_strings(nb_json_get(j, "recipients"), "recipients", &m->recipients, &c) ||
         !take_strings(nb_json_get(j, "warnings"), "warnings", &m->warnings, &c) ||

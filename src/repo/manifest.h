@@ -8,7 +8,7 @@
  * Strings are owned by the manifest (set them with nb_xstrdup); NULL: not known, not written.
  * Numbers that are not known are -1 where the comment says so. Readers take any format version up
  * to REPO_MANIFEST_VERSION and ignore members they do not know; a later version is refused by name,
- * as is a member of the wrong type.
+ * as is a member of the wrong type, and a text that is not what its checksum says.
  */
 
 #include "base/buf.h"

@@ -1,4 +1,5 @@
 #include "repo/manifest.h"
+#include "tests/fakes/manifest_text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -125,7 +126,7 @@ static void manifest_without_the_needful_is_not_written(void **state)
     repo_manifest_free(m);
 }
 
-/* The text with one piece replaced by another. */
+/* The text with one piece replaced by another, and a checksum to it. */
 static bool parse_changed(const char *text, const char *from, const char *to, struct nb_error *err)
 {
     struct nb_buf b = NB_BUF_INIT(1 << 20);
@@ -138,6 +139,7 @@ static bool parse_changed(const char *text, const char *from, const char *to, st
     nb_buf_append(&b, text, (size_t)(at - text));
     nb_buf_puts(&b, to);
     nb_buf_puts(&b, at + strlen(from));
+    manifest_text_mend(&b);
     nb_error_clear(err);
     ok = repo_manifest_parse(b.data, b.len, &m, err);
     repo_manifest_free(m);
@@ -209,6 +211,54 @@ static void manifest_cut_anywhere_is_refused(void **state)
         if (repo_manifest_parse(text.data, n, &back, &err))
             fail_msg("taken though cut at %zu", n);
     }
+    repo_manifest_free(m);
+    nb_buf_done(&text);
+}
+
+static void manifest_with_a_flipped_bit_is_refused(void **state)
+{
+    const struct nb_str name = NB_STR("\"checksum\"");
+    struct repo_manifest *m = full();
+    struct nb_buf text;
+    const char *at;
+
+    (void)state;
+    free(nb_steal(m->signature)); /* whose matter its own bits are */
+    format(m, &text);
+    at = memmem(text.data, text.len, name.p, name.n);
+    assert_non_null(at);
+    for (size_t i = 0; i + 1 < text.len; i++) {
+        /* Without its name there is no checksum: what it was of is whole then. */
+        if (text.data + i > at && text.data + i < at + name.n - 1)
+            continue;
+        for (unsigned bit = 0; bit < 8; bit++) {
+            struct repo_manifest *back = NULL;
+            struct nb_error err = NB_ERROR_INIT;
+
+            text.data[i] = (char)((unsigned char)text.data[i] ^ (1U << bit));
+            if (repo_manifest_parse(text.data, text.len, &back, &err))
+                fail_msg("taken with bit %u of byte %zu: %s", bit, i, text.data);
+            text.data[i] = (char)((unsigned char)text.data[i] ^ (1U << bit));
+        }
+    }
+    repo_manifest_free(m);
+    nb_buf_done(&text);
+}
+
+static void manifest_without_checksum_is_taken(void **state)
+{
+    struct repo_manifest *m = full(), *back = NULL;
+    struct nb_error err = NB_ERROR_INIT;
+    struct nb_buf text;
+    char *at;
+
+    (void)state;
+    format(m, &text);
+    at = memmem(text.data, text.len, ",\"checksum\"", 11);
+    assert_non_null(at);
+    memcpy(at, "}\n", 2);
+    assert_true(repo_manifest_parse(text.data, (size_t)(at - text.data) + 2, &back, &err));
+    repo_manifest_free(back);
     repo_manifest_free(m);
     nb_buf_done(&text);
 }
@@ -303,6 +353,8 @@ int main(void)
         cmocka_unit_test(manifest_without_the_needful_is_not_written),
         cmocka_unit_test(manifest_with_a_wrong_member_is_refused_by_name),
         cmocka_unit_test(manifest_cut_anywhere_is_refused),
+        cmocka_unit_test(manifest_with_a_flipped_bit_is_refused),
+        cmocka_unit_test(manifest_without_checksum_is_taken),
         cmocka_unit_test(manifest_of_a_chain_comes_back_as_it_was_written),
         cmocka_unit_test(schema_knows_every_member_that_is_written),
     };

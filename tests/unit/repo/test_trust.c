@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "repo/repo.h"
 #include "repo/trust.h"
+#include "tests/fakes/manifest_text.h"
 #include "tests/fakes/s3_fixture.h"
 
 /* Who signs a manifest, and whose signature is believed. The openssl program makes the keys and has its
@@ -204,6 +205,7 @@ static void any_changed_byte_is_seen(void **state)
 {
     nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(1 << 16);
     struct repo_trust t = trust_of("a.pem", NULL);
+    struct nb_error err = NB_ERROR_INIT;
     unsigned parsed = 0;
 
     (void)state;
@@ -211,18 +213,23 @@ static void any_changed_byte_is_seen(void **state)
     assert_null(judged(&t, &text, STEM ".manifest.json"));
     for (size_t i = 0; i < text.len; i++) {
         nb_auto(repo_manifest_free) struct repo_manifest *m = NULL;
-        struct nb_error err = NB_ERROR_INIT;
+        nb_auto_done(nb_buf_done) struct nb_buf changed = NB_BUF_INIT(1 << 16);
         char was = text.data[i];
 
+        nb_error_clear(&err);
+        nb_buf_append(&changed, text.data, text.len);
         /* Letters and digits stay such, so that many a text is a manifest still. */
-        text.data[i] = was == 'a' || was == '1' ? (char)(was + 1) : (char)(was ^ 1);
-        if (repo_manifest_parse(text.data, text.len, &m, &err)) {
+        changed.data[i] = was == 'a' || was == '1' ? (char)(was + 1) : (char)(was ^ 1);
+        manifest_text_mend(&changed);
+        /* A digit of the checksum, which is right again. */
+        if (memcmp(changed.data, text.data, text.len) == 0)
+            continue;
+        if (repo_manifest_parse(changed.data, changed.len, &m, &err)) {
             parsed++;
-            repo_trust_judge(&t, text.data, text.len, NULL, m);
+            repo_trust_judge(&t, changed.data, changed.len, NULL, m);
             if (!m->distrust)
                 fail_msg("byte %zu was changed and is believed", i);
         }
-        text.data[i] = was;
     }
     assert_true(parsed > 100);
     /* What follows or stands before the signature, too. */
