@@ -13,6 +13,7 @@
 #include "engine/load.h"
 #include "engine/needs.h"
 #include "engine/safety.h"
+#include "engine/schema.h"
 #include "engine/stamp.h"
 #include "engine/statements.h"
 #include "engine/system.h"
@@ -45,14 +46,10 @@ struct restore {
     struct eng_dest *dest; /* schema, and statements as they stand */
     struct eng_load *load;
     struct eng_statements *statements;
-    struct nb_vec schema; /* struct schema_item */
+    struct eng_schema *schema;
+    bool nodes_are_in; /* of the second reading */
     struct cyp_digest digest;
     struct eng_load_counts loaded;
-};
-
-struct schema_item {
-    enum cyp_schema_kind kind;
-    char *name, *statement;
 };
 
 static bool is_merge(const struct restore *r)
@@ -328,6 +325,7 @@ static bool check_schema(void *ctx, const struct cyp_schema *item, struct nb_err
 
     (void)err;
     eng_needs_schema(&r->needs, item);
+    eng_schema_expect(r->schema, item);
     if (is_merge(r))
         eng_clash_note(&r->clash, item);
     return true;
@@ -501,15 +499,27 @@ static bool take_node(void *ctx, const struct cyp_node_row *row, struct nb_error
     return eng_load_node(((struct restore *)ctx)->load, row, err);
 }
 
+/* The server builds their indexes while it takes the relationships. */
+static bool end_nodes(struct restore *r, struct nb_error *err)
+{
+    nb_auto(eng_dest_free) struct eng_dest *dest = NULL;
+    struct eng_dest_opts opts = dest_opts(r);
+
+    if (!eng_load_drain(r->load, err))
+        return false;
+    dest = eng_dest_new(&opts);
+    if (!eng_schema_begin(r->schema, dest, err))
+        return false;
+    r->nodes_are_in = true;
+    eng_meter_stage(r->meter, ENG_RESTORING_RELATIONSHIPS);
+    return true;
+}
+
 static bool take_rel(void *ctx, const struct cyp_rel_row *row, struct nb_error *err)
 {
     struct restore *r = ctx;
 
-    if (!eng_load_rel(r->load, row, err))
-        return false;
-    if (atomic_load_explicit(&r->meter->stage, memory_order_relaxed) == ENG_RESTORING_NODES)
-        eng_meter_stage(r->meter, ENG_RESTORING_RELATIONSHIPS);
-    return true;
+    return (r->nodes_are_in || end_nodes(r, err)) && eng_load_rel(r->load, row, err);
 }
 
 static bool take_delete(void *ctx, int64_t id, struct nb_error *err)
@@ -526,16 +536,11 @@ static bool take_set(void *ctx, const struct cyp_node_row *row, const struct nb_
 static bool take_schema(void *ctx, const struct cyp_schema *item, struct nb_error *err)
 {
     struct restore *r = ctx;
-    struct schema_item *copy;
 
     (void)err;
     if (r->opts->no_precheck)
         eng_needs_schema(&r->needs, item);
-    copy = NB_NEW(struct schema_item);
-    copy->kind = item->kind;
-    copy->name = nb_xstrndup(item->name.p, item->name.n);
-    copy->statement = nb_xstrndup(item->statement.p, item->statement.n);
-    nb_vec_push(&r->schema, copy);
+    eng_schema_add(r->schema, item);
     return true;
 }
 
@@ -623,32 +628,6 @@ static bool load_data(struct restore *r, struct nb_error *err)
 
 /* --- schema ----------------------------------------------------------------------------------- */
 
-/* There already: made by an earlier try whose answer was lost, or, merging, by somebody else. An
- * index where a constraint should be is no constraint. */
-static bool is_there(const struct restore *r, const struct schema_item *item, const char *text)
-{
-    if (strstr(text, "Schema.EquivalentSchemaRuleAlreadyExists"))
-        return true;
-    /* A try whose answer was lost has made the very thing; an empty target had none before. */
-    return is_merge(r) && (strstr(text, "Schema.ConstraintAlreadyExists") ||
-                           (item->kind == CYP_INDEX && strstr(text, "Schema.IndexAlreadyExists")));
-}
-
-static bool schema_exec(struct restore *r, struct eng_dest *dest, const struct schema_item *item,
-                        struct nb_error *err)
-{
-    if (eng_dest_exec(dest, item->statement, (struct nb_str){ NULL, 0 }, NULL, err))
-        return true;
-    if (is_there(r, item, err->text)) {
-        nb_error_clear(err);
-        return true;
-    }
-    nb_wrap(err, "%s '%s'", item->kind == CYP_CONSTRAINT ? "constraint" : "index", item->name);
-    if (item->kind == CYP_CONSTRAINT && strstr(err->text, "Schema.IndexAlreadyExists"))
-        return nb_hint(err, "drop that index, for the constraint brings one itself, and create it");
-    return false;
-}
-
 static bool index_is_bad(void *ctx, const struct eng_schema_item *item, struct nb_error *err)
 {
     (void)ctx;
@@ -683,23 +662,14 @@ static bool restore_schema(struct restore *r, struct nb_error *err)
     struct eng_dest_opts opts = dest_opts(r);
 
     eng_meter_stage(r->meter, ENG_RESTORING_SCHEMA);
-    if (r->schema.count == 0)
+    if (eng_schema_count(r->schema) == 0)
         return true;
     opts.bolt.read_timeout_ms = SCHEMA_SILENCE_MS;
     dest = eng_dest_new(&opts);
     if (r->opts->no_precheck && !check_needs(r, err))
         return false;
-    for (size_t i = 0; i < r->schema.count; i++) {
-        const struct schema_item *item = r->schema.items[i];
-
-        if (!schema_exec(r, dest, item, err))
-            return false;
-        if (item->kind == CYP_CONSTRAINT)
-            r->result->constraints++;
-        else
-            r->result->indexes++;
-    }
-    return await_indexes(r, dest, err);
+    return eng_schema_make(r->schema, dest, &r->result->constraints, &r->result->indexes, err) &&
+           await_indexes(r, dest, err);
 }
 
 /* --- is it what it should be? ------------------------------------------------------------------ */
@@ -855,18 +825,6 @@ static bool run(struct restore *r, struct nb_error *err)
             eng_stamp_remove(r->dest, r->result->stamp, err));
 }
 
-static void free_schema(struct nb_vec *v)
-{
-    for (size_t i = 0; i < v->count; i++) {
-        struct schema_item *item = v->items[i];
-
-        free(item->name);
-        free(item->statement);
-        free(item);
-    }
-    nb_vec_done(v);
-}
-
 static bool restore(const struct eng_restore_opts *opts,
                     bool (*steps)(struct restore *r, struct nb_error *err),
                     struct eng_restore_result *ret, struct nb_error *err)
@@ -887,12 +845,13 @@ static bool restore(const struct eng_restore_opts *opts,
     if (!nb_cancel_check(opts->cancel, err) || !eng_pulse_start(&pulse_opts, &pulse, err))
         return false;
     r.pulse = pulse;
+    r.schema = eng_schema_new(is_merge(&r));
     ok = steps(&r, err);
     if (!ok)
         eng_pulse_fail(pulse, err);
     eng_load_free(r.load);
     eng_dest_free(r.dest);
-    free_schema(&r.schema);
+    eng_schema_free(r.schema);
     eng_clash_done(&r.clash);
     return ok;
 }

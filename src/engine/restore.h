@@ -12,7 +12,8 @@
  * digests, and before it is known that the target has what the dump needs and is empty, or may be
  * wiped, or merged into. (Not so with no_precheck, where it is read once.)
  *
- * Constraints and indexes come last: an index is built faster than it is kept.
+ * Constraints and indexes come last, for an index is built faster than it is kept; those of nodes
+ * come when the nodes are in (engine/schema.h).
  *
  * From the first write until all of that is done the target holds nodes that tell of it
  * (engine/stamp.h). A restore that finds such nodes does not merge: a part would be there twice.
