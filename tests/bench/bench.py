@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
 """Export against the bare drain and the peers, side by side in one run.
 
-bench.py --uri bolt://HOST:PORT --graph NAME --worker PROGRAM --drain PROGRAM [--rounds N] [--slow-rounds N]
+bench.py --uri bolt://HOST:PORT --graph NAME --worker PROGRAM --drain PROGRAM --server-pid PID --save FILE
+         [--rounds N] [--slow-rounds N]
 
 Each round runs every contestant once, in turn, so that a machine whose speed drifts is unfair to none.
 Per contestant: wall and CPU seconds and peak memory of the whole process (the kernel's own accounting of
-the finished process), and stored bytes. Printed: the median with minimum and maximum, and the ratio of
-each contestant's wall to the drain's, pair by pair. Nothing is judged here: the reader does.
+the finished process), CPU seconds of the Neo4j server meanwhile, and stored bytes. Printed: the median
+with minimum and maximum, and the ratio of each contestant's wall to the drain's, pair by pair. Nothing is
+judged here: the reader does.
 
 Environment: NEO4J_PASSWORD, S3_ENDPOINT, S3_ACCESS_KEY, S3_SECRET_KEY, S3_BUCKET.
 """
 import argparse
+import collections
 import json
 import os
 import statistics
@@ -22,6 +25,9 @@ from urllib.parse import urlparse
 HERE = os.path.dirname(os.path.abspath(__file__))
 NODES = "MATCH (n) RETURN n"
 RELS = "MATCH (a)-[r]->(b) RETURN id(a), id(b), type(r), properties(r)"
+
+
+Round = collections.namedtuple("Round", "round_no wall cpu peak stored server_cpu")
 
 
 class Failed(Exception):
@@ -43,6 +49,13 @@ def measure(command, env):
         raise Failed(f"{command[0]} ended with {process.returncode}: {err.decode(errors='replace')[-800:]}")
     lines = out.decode(errors="replace").strip().splitlines()
     return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, lines[-1] if lines else ""
+
+
+def cpu_of(pid):
+    """User and system time of a running process, in seconds."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        fields = f.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def worker_command(args, env, level, tag):
@@ -93,6 +106,7 @@ def contestants(args):
 
     rows = [("bare drain", drain, args.rounds)]
     rows += [(f"neo4j-backup, level {n}", ours(n), args.rounds) for n in args.levels]
+    rows += [(f"neo4j-backup, level {n}", ours(n), args.slow_rounds) for n in args.curve]
     if args.apoc:
         rows.append(("APOC cypher-shell UNWIND_BATCH, gzip 6", apoc("cypher-shell", "UNWIND_BATCH"), args.slow_rounds))
         rows.append(("APOC plain UNWIND_BATCH_PARAMS, gzip 6", apoc("cypher-shell", "UNWIND_BATCH_PARAMS"), args.slow_rounds))
@@ -124,7 +138,11 @@ def main():
     parser.add_argument("--drain", required=True)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--slow-rounds", type=int, default=2)
-    parser.add_argument("--levels", type=lambda s: [int(x) for x in s.split(",")], default=[6, 1])
+    parser.add_argument("--server-pid", type=int, required=True)
+    parser.add_argument("--save", required=True, help="file for all rounds as JSON, for offline.py")
+    parser.add_argument("--levels", type=lambda s: s.split(","), default=["6", "1", "adaptive"])
+    curve = [str(n) for n in range(2, 10) if n != 6]
+    parser.add_argument("--curve", type=lambda s: s.split(","), default=curve, help="levels of the slow rounds")
     parser.add_argument("--no-apoc", dest="apoc", action="store_false")
     parser.add_argument("--no-sidecar", dest="sidecar", action="store_false")
     args = parser.parse_args()
@@ -143,24 +161,30 @@ def main():
                 continue
             command, env = make(round_no)
             try:
+                before = cpu_of(args.server_pid)
                 wall, cpu, rss, line = measure(command, env)
-                results[name].append((round_no, wall, cpu, rss, stored_bytes(name, line)))
+                server = cpu_of(args.server_pid) - before
+                results[name].append(Round(round_no, wall, cpu, rss, stored_bytes(name, line), server))
             except Failed as e:
                 failures[name] = str(e)
-    drain_wall = {r[0]: r[1] for r in results["bare drain"]}
+    drain_wall = {r.round_no: r.wall for r in results["bare drain"]}
     print(f"graph {args.graph}: median (minimum–maximum)\n")
-    print("| | rounds | wall s | wall / drain | CPU s | peak MiB | stored MB |")
-    print("|---|---|---|---|---|---|---|")
+    print("| | rounds | wall s | wall / drain | CPU s | server's CPU s | peak MiB | stored MB |")
+    print("|---|---|---|---|---|---|---|---|")
     for name, _, _ in rows:
         got = results[name]
         if not got:
-            print(f"| {name} | 0 | failed: {failures.get(name, '')[:120]} | | | | |")
+            print(f"| {name} | 0 | failed: {failures.get(name, '')[:120]} | | | | | |")
             continue
+        of_drain = [r.wall / drain_wall[r.round_no] for r in got]
+        stored = statistics.median([r.stored for r in got]) / 1e6
         print(
-            f"| {name} | {len(got)} | {spread([g[1] for g in got])} | {spread([g[1] / drain_wall[g[0]] for g in got])} "
-            f"| {spread([g[2] for g in got])} | {spread([g[3] for g in got], 0)} | {statistics.median([g[4] for g in got]) / 1e6:.1f} |"
+            f"| {name} | {len(got)} | {spread([r.wall for r in got])} | {spread(of_drain)} | {spread([r.cpu for r in got])} "
+            f"| {spread([r.server_cpu for r in got])} | {spread([r.peak for r in got], 0)} | {stored:.1f} |"
         )
     print()
+    with open(args.save, "w", encoding="utf-8") as f:
+        json.dump({name: [r._asdict() for r in got] for name, got in results.items()}, f, indent=1)
     return 1 if any(n.startswith(("bare", "neo4j-backup")) for n in failures) else 0
 
 

@@ -6,12 +6,14 @@
 #   servers.sh neo4j-up VERSION NAME [PORT]       VERSION is 5, 4 or 2026; PORT 7687
 #   servers.sh neo4j-down NAME                    keeps the data: neo4j-up goes on with it
 #   servers.sh neo4j-wipe NAME                    stops it and drops its data
+#   servers.sh neo4j-admin NAME ARGUMENT...       the offline tool, on the data of one that is stopped
 #   servers.sh s3-up minio|versitygw NAME [PORT]  PORT 9000
 #   servers.sh s3-down NAME                       keeps the data
 #   servers.sh proxy-up NAME [PORT] [S3_NAME]     before the S3 server S3_NAME ("main"); PORT 9100
 #   servers.sh proxy-down NAME
 #   servers.sh shell URI [OPTION...]              cypher-shell; statements from standard input
 #   servers.sh list                               what runs
+#   servers.sh pid SERVER                         process of one, by the name that list prints
 #   servers.sh down-all                           stops all and drops all data
 #
 # A server that runs already is left alone, so every *-up can be repeated.
@@ -21,7 +23,7 @@
 # E2E_SERVERS           directory of all state (default: servers/ in the cache)
 # E2E_NEO4J_PASSWORD    of user neo4j; at least eight characters
 # NEO4J_HEAP, NEO4J_PAGECACHE      512m and 128m
-# NEO4J_JVM=long        as in production: for what is measured, and servers that work for long (default: short)
+# NEO4J_JVM=long        as in production: for what is measured, and servers and shells that work for long (default: short)
 # SHELL_HEAP            of cypher-shell (256m)
 # NEO4J_CONF            more lines for neo4j.conf
 # NEO4J_APOC=1          with APOC (version 5 only)
@@ -121,13 +123,17 @@ C
 QUICK_JAVA=(-XX:+UseSerialGC -XX:TieredStopAtLevel=1
     -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote)
 
-# What Neo4j's own launcher passes, but for QUICK_JAVA.
-neo4j_java_options() {
-    local package
+lifetime_options() {
     case ${NEO4J_JVM:-short} in
         long) echo -XX:+UseG1GC ;;
         *) printf -- '%s\n' "${QUICK_JAVA[@]}" ;;
     esac
+}
+
+# What Neo4j's own launcher passes, but for QUICK_JAVA.
+neo4j_java_options() {
+    local package
+    lifetime_options
     for package in java.nio java.io sun.nio.ch java.util.concurrent java.lang; do
         printf -- '--add-opens=java.base/%s=ALL-UNNAMED\n' "$package"
     done
@@ -193,13 +199,23 @@ neo4j_wipe() {
     rm -rf "$STATE/neo4j/${1:?name}"
 }
 
+neo4j_admin() {
+    local home=$STATE/neo4j/${1:?name} java options
+    shift
+    java=$(neo4j_java "$(cat "$home/version")")
+    mapfile -t options < <(lifetime_options)
+    NEO4J_HOME=$home NEO4J_CONF=$home/conf exec "$java" "${options[@]}" -cp "$home/lib/*" \
+        -Dbasedir="$home" org.neo4j.cli.AdminTool "$@"
+}
+
 shell() {
-    local uri=${1:?URI} java
+    local uri=${1:?URI} java options
     shift
     java=$(neo4j_java 5)
+    mapfile -t options < <(lifetime_options)
     # The password goes in by the environment: a command line is seen by everybody.
     export NEO4J_USERNAME=${NEO4J_USERNAME:-neo4j} NEO4J_PASSWORD=${NEO4J_PASSWORD:-$PASSWORD}
-    exec "$java" "-Xmx${SHELL_HEAP:-256m}" "${QUICK_JAVA[@]}" \
+    exec "$java" "-Xmx${SHELL_HEAP:-256m}" "${options[@]}" \
         -cp "$(part_path cypher-shell)/lib/*" org.neo4j.shell.Main --address "$uri" "$@"
 }
 
@@ -258,6 +274,11 @@ list() {
     done
 }
 
+pid() {
+    process_is_alive "$STATE/pids/${1:?server}" || fail "'$1' does not run"
+    cut -d ' ' -f 1 "$STATE/pids/$1"
+}
+
 down_all() {
     local file
     for file in "$STATE"/pids/*; do
@@ -269,7 +290,7 @@ down_all() {
 verb=${1:-}
 [ $# -eq 0 ] || shift
 case $verb in
-    neo4j-up | neo4j-down | neo4j-wipe | s3-up | s3-down | proxy-up | proxy-down | shell | list | \
-        down-all) "${verb//-/_}" "$@" ;;
+    neo4j-up | neo4j-down | neo4j-wipe | neo4j-admin | s3-up | s3-down | proxy-up | proxy-down | \
+        shell | list | pid | down-all) "${verb//-/_}" "$@" ;;
     *) fail "'$verb' is no command; hint: the head of this script lists them" ;;
 esac
