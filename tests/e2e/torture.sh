@@ -1,59 +1,47 @@
 #!/usr/bin/env bash
-# The graph that breaks exporters (graphs/torture_graph.py), out of real servers and back: through the real cypher-shell, and,
-# with byte arrays too, through neo4j-backup restore; compared value by value by an independent judge. Needs no cluster and no bucket.
+# The graph that breaks exporters (graphs/torture_graph.py), out of a real server and back: through the real cypher-shell, which
+# leaves byte arrays as lists and everything else as it was, and through neo4j-backup restore, which leaves everything as it was. Each is
+# compared value by value by an independent judge with what was there before. The server and cypher-shell have a heap of 1 GB
+# each (NEO4J_HEAP, SHELL_HEAP): a dump that takes more to be restored would be at fault. Needs no cluster and no bucket.
 #
-#   torture.sh [VERSION...]        4 5 2026 unless said
+#   torture.sh [VERSION...]        5 4 2026 unless said; roundtrip-lib.sh has the environment
 #
 # Ends with "N passed, N failed".
-set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-bin=${TORTURE_BIN:-$here/../../build/release}
+export NEO4J_HEAP=${NEO4J_HEAP:-1g} SHELL_HEAP=${SHELL_HEAP:-1g}
+# shellcheck source=tests/e2e/roundtrip-lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/roundtrip-lib.sh"
 py=$("$here/../parts/get.sh" path py)
-export E2E_NEO4J_PASSWORD=${E2E_NEO4J_PASSWORD:-correct-horse-7} E2E_HOST=127.0.0.1
-export NEO4J_PASSWORD=$E2E_NEO4J_PASSWORD LOG_LEVEL=warn SHELL_HEAP=1g NEO4J_HEAP=1g
-source_uri=bolt://127.0.0.1:17923 target_uri=bolt://127.0.0.1:17924
-work=$(mktemp -d)
-passed=0 failed=0
-servers() { "$here/servers.sh" "$@"; }
-wipe() { servers neo4j-wipe torture-source && servers neo4j-wipe torture-target; }
-clean_up() {
-    rm -rf "$work"
-    wipe >/dev/null 2>&1 || true
+export NEO4J_PASSWORD=$E2E_NEO4J_PASSWORD LOG_LEVEL=warn
+
+# Each of them: into $work/log, and its last line and time to whoever reads.
+timed() {
+    local began
+    began=$(date +%s)
+    "$@" >"$work/log" 2>&1 || return 1
+    echo "     $(tail -n 1 "$work/log" | cut -c1-200) ($(($(date +%s) - began)) s)"
 }
-trap clean_up EXIT
-check() { # WHAT COMMAND...
-    local what=$1
-    shift
-    if "$@" >"$work/out" 2>&1; then
-        passed=$((passed + 1))
-        echo "ok   $what: $(tail -n 1 "$work/out")"
-    else
-        failed=$((failed + 1))
-        echo "FAIL $what"
-        tail -n 20 "$work/out" | cut -c1-600
-    fi
+empty() { "$py" "$here/live_writer.py" "$uri" empty; }
+judge() { "$py" "$here/graph_compare.py" "$@"; }
+fill() { empty && "$py" "$here/graphs/torture_graph.py" "$uri" --byte-arrays; }
+back_up() {
+    NEO4J_URI=$uri "$bin/neo4j-backup" backup --output "$work/dump.cypher.gz" &&
+        gunzip -l "$work/dump.cypher.gz"
 }
-fill() { "$py" "$here/graphs/torture_graph.py" "$source_uri" "$@"; }
-back_up() { NEO4J_URI=$source_uri "$bin/neo4j-backup" backup --output "$work/dump.cypher.gz"; }
-same() { "$py" "$here/graph_compare.py" "$source_uri" "$target_uri"; }
-by_cypher_shell() { gunzip -c "$work/dump.cypher.gz" | servers shell "$target_uri" && same; }
+by_cypher_shell() {
+    empty && gunzip -c "$work/dump.cypher.gz" | servers shell "$uri" &&
+        judge "file:$work/kept" "$uri" --lists-for-bytes
+}
 by_restore() {
-    NEO4J_URI=$target_uri "$bin/neo4j-backup" restore --input "$work/dump.cypher.gz" --overwrite Wipe --confirm neo4j --safety-backup None \
-        --verify && same
+    NEO4J_URI=$uri "$bin/neo4j-backup" restore --input "$work/dump.cypher.gz" --overwrite Wipe --confirm neo4j --safety-backup None \
+        --verify && judge "file:$work/kept" "$uri"
 }
 
-[ $# -gt 0 ] || set -- 4 5 2026
-for version; do
-    wipe >/dev/null 2>&1 || true
-    servers neo4j-up "$version" torture-source 17923
-    servers neo4j-up "$version" torture-target 17924
-    check "Neo4j $version: the graph is made" fill
-    check "Neo4j $version: it is backed up" back_up
-    check "Neo4j $version: the same comes back through cypher-shell" by_cypher_shell
-    "$py" "$here/live_writer.py" "$source_uri" empty
-    check "Neo4j $version: the graph is made with byte arrays" fill --byte-arrays
-    check "Neo4j $version: it is backed up with byte arrays" back_up
-    check "Neo4j $version: the same comes back through neo4j-backup restore" by_restore
-done
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+checks() { # VERSION PORT
+    uri=bolt://127.0.0.1:$2
+    check "Neo4j $1: the torture graph is made" timed fill
+    check "Neo4j $1: ... and looked at" timed judge "$uri" --keep "$work/kept"
+    check "Neo4j $1: ... and backed up" timed back_up
+    check "Neo4j $1: it comes back through cypher-shell, byte arrays as lists" timed by_cypher_shell
+    check "Neo4j $1: it comes back through neo4j-backup restore" timed by_restore
+}
+on_each_version 7923 checks

@@ -154,6 +154,10 @@ def create_shapes(server):
 
 ODD = quoted("odd `\\u0060` ; 'name'")
 POINT = "`spatial.cartesian.min`: [-5.5, -5.0], `spatial.cartesian.max`: [5.0, 5.5], `spatial.wgs-84.min`: [-180.0, -90.0]"
+POINT_3D = (
+    "`spatial.cartesian-3d.min`: [-1.0, -2.0, -3.5], `spatial.cartesian-3d.max`: [1.0, 2.0, 1e6],"
+    " `spatial.wgs-84-3d.min`: [-90.5, -45.0, -1000.0], `spatial.wgs-84-3d.max`: [90.5, 45.0, 1000.0]"
+)
 
 # (first version, first version without it, goes into a later generation, statement)
 SCHEMA = [
@@ -174,6 +178,7 @@ SCHEMA = [
     ((4, 4), (5, 0), False, "CREATE CONSTRAINT t_unique_lucene FOR (n:Hub) REQUIRE n.u IS UNIQUE OPTIONS {indexProvider: 'lucene+native-3.0'}"),
     ((4, 4), (5, 0), True, "CREATE RANGE INDEX t_range4 FOR (n:Hub) ON (n.r)"),
     ((4, 4), (9999, 0), True, "CREATE POINT INDEX t_point FOR (n:Hub) ON (n.at) OPTIONS {indexConfig: {" + POINT + "}}"),
+    ((4, 4), (9999, 0), True, "CREATE POINT INDEX t_point_3d FOR (n:Rim) ON (n.at) OPTIONS {indexConfig: {" + POINT_3D + "}, indexProvider: 'point-1.0'}"),
     ((4, 4), (9999, 0), True, "CREATE POINT INDEX t_point_rel FOR ()-[r:SPOKE]-() ON (r.at)"),
     ((5, 0), (9999, 0), True, "CREATE RANGE INDEX t_range FOR ()-[r:SPOKE]-() ON (r.a, r.b) OPTIONS {indexProvider: 'range-1.0'}"),
     ((5, 0), (9999, 0), False, "CREATE TEXT INDEX t_text1 FOR (n:Hub) ON (n.text) OPTIONS {indexProvider: 'text-1.0'}"),
@@ -186,6 +191,13 @@ SCHEMA = [
     ((5, 23), (9999, 0), True, "CREATE VECTOR INDEX t_vector_hnsw FOR (n:Vector) ON (n.exact) OPTIONS {indexConfig: {`vector.dimensions`: 1024,"
      " `vector.similarity_function`: 'cosine', `vector.quantization.enabled`: false, `vector.hnsw.m`: 8, `vector.hnsw.ef_construction`: 50}}"),
     ((5, 23), (9999, 0), True, "CREATE VECTOR INDEX t_vector_any FOR (n:Vector) ON (n.double)"),
+    ((5, 18), (2026, 0), True, "CREATE VECTOR INDEX t_vector_first FOR (n:Rim) ON (n.v) OPTIONS {indexProvider: 'vector-1.0',"
+     " indexConfig: {`vector.dimensions`: 2048, `vector.similarity_function`: 'cosine'}}"),
+    ((5, 18), (9999, 0), True, "CREATE VECTOR INDEX t_vector_second FOR (n:Rim) ON (n.w) OPTIONS {indexProvider: 'vector-2.0',"
+     " indexConfig: {`vector.dimensions`: 4096, `vector.similarity_function`: 'euclidean'}}"),
+    ((2026, 1), (9999, 0), True, "CYPHER 25 CREATE VECTOR INDEX t_vector_labels FOR (n:Vector|Hub) ON n.v WITH [n.size, n.name]"
+     " OPTIONS {indexConfig: {`vector.dimensions`: 8}}"),
+    ((2026, 1), (9999, 0), True, f"CYPHER 25 CREATE VECTOR INDEX {quoted('vector ``')} FOR ()-[r:NEAR|{ODD}]-() ON r.{ODD} WITH [r.two]"),
 ]  # fmt: skip
 
 
