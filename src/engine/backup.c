@@ -53,6 +53,7 @@ static bool open_source(struct backup *b, struct nb_error *err)
         .database = b->opts->database,
         .fetch_size = b->opts->fetch_size,
         .retry_window_ms = b->opts->retry_window_ms,
+        .retry_base_ms = b->opts->retry_base_ms,
         .cancel = eng_pulse_run(b->pulse),
         .on_wait = on_wait,
         .ctx = b,

@@ -32,8 +32,8 @@ struct eng_backup_opts { /* all borrowed for the call */
     int64_t fetch_size;
     unsigned rows_per_statement;
     enum eng_consistency consistency;
-    unsigned max_rounds, max_exports; /* 0: 30, 3 */
-    int64_t retry_window_ms;
+    unsigned max_rounds, max_exports;       /* 0: 30, 3 */
+    int64_t retry_window_ms, retry_base_ms; /* engine/source.h */
 
     struct repo *repo;       /* NULL: to output instead */
     const char *output;      /* a path, or "-": standard output, without a manifest */

@@ -14,7 +14,7 @@ struct item {
 struct eng_schema {
     bool merge;
     struct nb_vec expected, added; /* struct item */
-    struct nb_map *begun;          /* statements -> the schema itself, which is nothing but a mark */
+    struct nb_map *begun; /* statements -> the schema itself, which is nothing but a mark */
 };
 
 static void free_items(struct nb_vec *v)

@@ -40,6 +40,7 @@ struct query {
     int64_t fetch; /* rows at a time; 0: as the source's */
     eng_row_fn *row;
     void *ctx;
+    bool settles;     /* the callback only sets what its row says: rows may come again */
     bool rows_failed; /* the failure is the callback's own: never tried again */
     uint64_t rows;
 };
@@ -57,7 +58,9 @@ static struct nb_retry new_retry(const struct eng_source *s)
     int64_t deadline = s->opts.retry_window_ms > 0 ? nb_clock_mono_ms() + s->opts.retry_window_ms
                                                    : nb_clock_mono_ms();
 
-    return (struct nb_retry)NB_RETRY_INIT(RETRY_BASE_MS, RETRY_CAP_MS, 0, deadline);
+    return (struct nb_retry)NB_RETRY_INIT(s->opts.retry_base_ms > 0 ? s->opts.retry_base_ms
+                                                                    : RETRY_BASE_MS,
+                                          RETRY_CAP_MS, 0, deadline);
 }
 
 /* What the query was about to answer was deleted meanwhile. The server is well, and the same query
@@ -158,7 +161,8 @@ static bool run_once(struct eng_source *s, struct query *q, struct nb_error *err
     return true;
 }
 
-/* A query with few rows: tried again as long as none of them was handed out. */
+/* A query with few rows: tried again as long as none of them was handed out, or where that does no
+ * harm. */
 static bool run_small(struct eng_source *s, struct query *q, struct nb_error *err)
 {
     struct nb_retry retry = new_retry(s);
@@ -168,7 +172,7 @@ static bool run_small(struct eng_source *s, struct query *q, struct nb_error *er
             return false;
         if (run_once(s, q, err))
             return true;
-        if (q->rows_failed || q->rows > 0)
+        if (q->rows_failed || (q->rows > 0 && q->row && !q->settles))
             return false;
         if (was_overtaken(s) && ++overtaken <= OVERTAKEN_MAX)
             nb_error_clear(err);
@@ -245,14 +249,18 @@ static bool load_database_details(struct eng_source *s, struct nb_error *err)
         .fields = 2,
         .row = database_details_row,
         .ctx = &s->server,
+        .settles = true,
     };
 
     ps_put_map(&e, 1);
     ps_put_cstr(&e, "name");
     ps_put_cstr(&e, s->server.database);
     q.params = nb_buf_str(&params);
-    if (run_once(s, &q, &ignored) ||
-        (bolt_conn_is_alive(s->conn) && ignored.code != NB_E_CANCELLED))
+    if (run_once(s, &q, &ignored) || bolt_conn_is_alive(s->conn))
+        return ignored.code != NB_E_CANCELLED || nb_cancel_check(s->opts.cancel, err);
+    /* Only the connection is worth waiting for. */
+    if (run_small(s, &q, &ignored) ||
+        (!nb_error_is_transient(&ignored) && ignored.code != NB_E_CANCELLED))
         return true;
     *err = ignored;
     return false;
@@ -266,6 +274,7 @@ static bool load_server(struct eng_source *s, struct nb_error *err)
         .fields = 3,
         .row = components_row,
         .ctx = &s->server,
+        .settles = true,
     };
     struct eng_mark mark;
     const char *agent;
@@ -362,7 +371,7 @@ static bool count_row(void *ctx, const struct ps_value *fields, size_t n, struct
 
 bool eng_source_count(struct eng_source *s, const char *text, uint64_t *ret, struct nb_error *err)
 {
-    struct query q = { .text = text, .fields = 1, .row = count_row, .ctx = ret };
+    struct query q = { .text = text, .fields = 1, .row = count_row, .ctx = ret, .settles = true };
 
     *ret = 0;
     return run_small(s, &q, err);

@@ -28,6 +28,7 @@ struct eng_source_opts {
     const char *database;       /* NULL: the user's home database */
     int64_t fetch_size;         /* records; 0: 10000 */
     int64_t retry_window_ms;    /* 0: one try */
+    int64_t retry_base_ms;      /* the first pause is at most so long; 0: 500 */
     const struct nb_cancel *cancel;
     /* Before a wait for Neo4j to come back. May be NULL. */
     void (*on_wait)(void *ctx, const struct nb_error *why);

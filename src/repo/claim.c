@@ -182,38 +182,38 @@ static bool find_uploads(struct repo *r, struct keys *found, size_t noted,
     return true;
 }
 
-/* noted: NULL when there is nothing in the claim that could still be open. */
-static bool stem_uploads_abort(struct repo *r, const char *stem, const struct repo_strings *noted,
-                               const struct nb_cancel *cancel, unsigned *aborted,
-                               struct nb_error *err)
+bool repo_stem_uploads_abort(struct repo *r, const char *stem, const struct repo_strings *noted,
+                             const struct nb_cancel *cancel, struct repo_aborted *io,
+                             struct nb_error *err)
 {
     nb_auto_done(keys_done) struct keys found = { .stem = stem };
-    struct nb_error ignored = NB_ERROR_INIT;
+    struct nb_error listing = NB_ERROR_INIT;
 
     for (size_t i = 0; noted && i < noted->n; i++) {
         if (!abort_noted(r, noted->items[i], stem, cancel, err))
             return false;
-        ++*aborted;
+        io->uploads++;
     }
-    /* Not every access key may list uploads. What it found until then it aborts. */
-    (void)!find_uploads(r, &found, noted ? noted->n : 0, cancel, &ignored);
+    /* Not every access key may list uploads, nor can every service: then there is nothing to wait
+     * for. What was found until then is aborted. */
+    io->unlisted = !find_uploads(r, &found, noted ? noted->n : 0, cancel, &listing) &&
+                   nb_error_is_transient(&listing);
     for (size_t i = 0; i < found.all.n; i++) {
         if (!abort_noted(r, found.all.items[i], stem, cancel, err))
             return false;
-        ++*aborted;
+        io->uploads++;
     }
     return true;
 }
 
 bool repo_stem_clean(struct repo *r, const char *stem, const struct repo_strings *uploads,
-                     const struct nb_cancel *cancel, unsigned *uploads_aborted,
-                     struct nb_error *err)
+                     const struct nb_cancel *cancel, struct repo_aborted *io, struct nb_error *err)
 {
     nb_auto_done(keys_done) struct keys dumps = { .stem = stem };
     const struct s3_list_opts o = { .prefix = stem };
     bool complete;
 
-    if (!stem_uploads_abort(r, stem, uploads, cancel, uploads_aborted, err) ||
+    if (!repo_stem_uploads_abort(r, stem, uploads, cancel, io, err) ||
         !s3_list(r->client, &o, on_dump_key, &dumps, cancel, &complete, err))
         return false;
     for (size_t i = 0; i < dumps.all.n; i++)
@@ -224,8 +224,7 @@ bool repo_stem_clean(struct repo *r, const char *stem, const struct repo_strings
 
 bool repo_claim_take_over(struct repo *r, const char *stem, struct repo_claim_text *text,
                           const char *etag, const struct nb_cancel *cancel,
-                          char ret_etag[S3_ETAG_MAX], unsigned *uploads_aborted,
-                          struct nb_error *err)
+                          char ret_etag[S3_ETAG_MAX], struct repo_aborted *io, struct nb_error *err)
 {
     char key[REPO_KEY_MAX + 16];
     bool unconditional = false;
@@ -236,7 +235,7 @@ bool repo_claim_take_over(struct repo *r, const char *stem, struct repo_claim_te
     if (!claim_put(r, key, text, ret_etag, &unconditional, cancel, err))
         return err->code == NB_E_CONFLICT || err->code == NB_E_NOT_FOUND ? claim_lost(err, key)
                                                                          : false;
-    return repo_stem_clean(r, stem, &text->uploads, cancel, uploads_aborted, err);
+    return repo_stem_clean(r, stem, &text->uploads, cancel, io, err);
 }
 
 /* ---- choosing a name ---- */
@@ -338,7 +337,7 @@ static enum verdict judge_claim(struct repo_claim *c, const struct nb_cancel *ca
 {
     nb_auto_done(repo_claim_text_done) struct repo_claim_text old = { 0 };
     struct s3_object object;
-    unsigned aborted = 0;
+    struct repo_aborted aborted = { .uploads = 0 }; /* what was not listed our own end lists */
     bool same_run;
 
     if (!repo_claim_read(c->repo, c->key, cancel, &old, &object, err)) {
@@ -499,11 +498,36 @@ bool repo_claim_object_key(const struct repo_claim *c, unsigned n, char out[REPO
 
 /* ---- while it lives ---- */
 
+/* Locked. What is there is ours after all: the ETag that we knew was not its. */
+static bool claim_learn_etag(struct repo_claim *c, const struct nb_cancel *cancel)
+{
+    nb_auto_done(repo_claim_text_done) struct repo_claim_text now = { 0 };
+    struct nb_error ignored = NB_ERROR_INIT;
+    struct s3_object object;
+
+    if (!repo_claim_read(c->repo, c->key, cancel, &now, &object, &ignored) ||
+        !nb_streq(now.nonce, c->text.nonce) || nb_streq(object.etag, c->etag))
+        return false;
+    snprintf(c->etag, sizeof(c->etag), "%s", object.etag);
+    return true;
+}
+
+static bool claim_put_again(struct repo_claim *c, const struct nb_cancel *cancel,
+                            struct nb_error *err)
+{
+    if (claim_put(c->repo, c->key, &c->text, c->etag, &c->unconditional, cancel, err))
+        return true;
+    if (err->code != NB_E_CONFLICT || !claim_learn_etag(c, cancel))
+        return false;
+    nb_error_clear(err);
+    return claim_put(c->repo, c->key, &c->text, c->etag, &c->unconditional, cancel, err);
+}
+
 /* Locked. */
 static bool claim_write(struct repo_claim *c, const struct nb_cancel *cancel, struct nb_error *err)
 {
     c->text.refresh_unix_seconds = s3_client_now_unix_ms(c->repo->client) / 1000;
-    if (claim_put(c->repo, c->key, &c->text, c->etag, &c->unconditional, cancel, err)) {
+    if (claim_put_again(c, cancel, err)) {
         c->written_mono_ms = nb_clock_mono_ms();
         return true;
     }
@@ -552,7 +576,7 @@ bool repo_claim_add_upload(struct repo_claim *c, const char *key, const char *up
 
 bool repo_claim_abandon(struct repo_claim *c, const struct nb_cancel *cancel, struct nb_error *err)
 {
-    unsigned aborted = 0;
+    struct repo_aborted aborted = { .uploads = 0 };
     bool ok;
 
     pthread_mutex_lock(&c->write_lock);
@@ -562,6 +586,9 @@ bool repo_claim_abandon(struct repo_claim *c, const struct nb_cancel *cancel, st
     ok = claim_hold(c, cancel, err) &&
          (!c->manifest_tried || s3_delete(c->repo->client, c->manifest_key, cancel, err)) &&
          repo_stem_clean(c->repo, c->stem, &c->text.uploads, cancel, &aborted, err) &&
+         (!aborted.unlisted ||
+          nb_fail(err, NB_E_UNAVAILABLE, "StorageUnavailable",
+                  "uploads cannot be listed at this moment, so the claim stays")) &&
          s3_delete(c->repo->client, c->key, cancel, err);
     pthread_mutex_unlock(&c->write_lock);
     return ok || nb_wrap(err, "clean up '%s'", c->stem);
@@ -601,10 +628,10 @@ static void manifest_take_back(struct repo_claim *c, const struct nb_cancel *can
 static void claim_end(struct repo_claim *c, const struct nb_cancel *cancel)
 {
     struct nb_error ignored = NB_ERROR_INIT;
-    unsigned aborted = 0;
+    struct repo_aborted aborted = { .uploads = 0 };
 
-    if (!stem_uploads_abort(c->repo, c->stem, NULL, cancel, &aborted, &ignored) ||
-        !s3_delete(c->repo->client, c->key, cancel, &ignored))
+    if (!repo_stem_uploads_abort(c->repo, c->stem, NULL, cancel, &aborted, &ignored) ||
+        aborted.unlisted || !s3_delete(c->repo->client, c->key, cancel, &ignored))
         nb_error_clear(&ignored);
 }
 

@@ -196,8 +196,10 @@ static bool finish_deleting(struct prune *p, struct repo_backup *b, struct nb_er
 static bool sweep_stale(struct prune *p, struct repo_backup *b, struct nb_error *err)
 {
     nb_auto_done(repo_claim_text_done) struct repo_claim_text t = { 0 };
+    struct repo_aborted aborted = { .uploads = 0 };
     struct s3_object object;
     char etag[S3_ETAG_MAX];
+    bool ok;
 
     if (p->opts->dry_run) {
         p->ret->claims_swept++;
@@ -212,13 +214,16 @@ static bool sweep_stale(struct prune *p, struct repo_backup *b, struct nb_error 
     }
     if (strcmp(t.owner, p->repo->owner) != 0 || repo_claim_is_live(p->repo, &object))
         return true;
-    if (!repo_claim_take_over(p->repo, b->stem, &t, object.etag, p->cancel, etag,
-                              &p->ret->uploads_aborted, err)) {
+    ok = repo_claim_take_over(p->repo, b->stem, &t, object.etag, p->cancel, etag, &aborted, err);
+    p->ret->uploads_aborted += aborted.uploads;
+    if (!ok) {
         if (!nb_streq(err->reason, "ClaimLost"))
             return nb_wrap(err, "sweep the stale claim '%s'", b->claim_key);
         nb_error_clear(err);
         return true;
     }
+    if (aborted.unlisted)
+        return true; /* another day */
     if (!s3_delete(p->repo->client, b->claim_key, p->cancel, err))
         return false;
     p->ret->claims_swept++;
@@ -229,10 +234,21 @@ static bool sweep_stale(struct prune *p, struct repo_backup *b, struct nb_error 
 /* A claim whose run wrote its manifest and was killed before it could delete the claim. */
 static bool sweep_leftover_claim(struct prune *p, struct repo_backup *b, struct nb_error *err)
 {
+    struct repo_aborted aborted = { .uploads = 0 };
+    bool ok;
+
     if (!nb_streq(b->claim_owner, p->repo->owner) ||
         !nb_streq(b->claim_run_id, b->manifest->run_id))
         return true;
-    if (!p->opts->dry_run && !s3_delete(p->repo->client, b->claim_key, p->cancel, err))
+    if (p->opts->dry_run) {
+        p->ret->claims_swept++;
+        return true;
+    }
+    ok = repo_stem_uploads_abort(p->repo, b->stem, &b->claim_uploads, p->cancel, &aborted, err);
+    p->ret->uploads_aborted += aborted.uploads;
+    if (!ok || aborted.unlisted)
+        return ok; /* another day */
+    if (!s3_delete(p->repo->client, b->claim_key, p->cancel, err))
         return false;
     p->ret->claims_swept++;
     return true;

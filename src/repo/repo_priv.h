@@ -34,6 +34,12 @@ NB_NODISCARD bool repo_claim_read(struct repo *r, const char *key, const struct 
 /* By the bucket's clock. */
 int64_t repo_age_seconds(const struct repo *r, const struct s3_object *o);
 bool repo_claim_is_live(struct repo *r, const struct s3_object *claim);
+struct repo_aborted {
+    unsigned uploads; /* is added to */
+    /* The bucket could not list them at this moment: one whose creation was never answered may be
+     * there yet, so the claim must stay. */
+    bool unlisted;
+};
 /*
  * A claim of ours that nobody works under any more: makes it ours anew (so that two who find it
  * don't both clean up, and a run that still lives notices), then aborts what it names and every
@@ -43,12 +49,17 @@ bool repo_claim_is_live(struct repo *r, const struct s3_object *claim);
 NB_NODISCARD bool repo_claim_take_over(struct repo *r, const char *stem,
                                        struct repo_claim_text *text, const char *etag,
                                        const struct nb_cancel *cancel, char ret_etag[S3_ETAG_MAX],
-                                       unsigned *uploads_aborted, struct nb_error *err);
-/* All uploads under the stem aborted, all dump objects of the stem deleted. The stem must be ours
- * by a claim. */
+                                       struct repo_aborted *io, struct nb_error *err);
+/* All uploads under the stem aborted, those noted and those that the bucket lists. noted: NULL where
+ * nothing noted could still be open. */
+NB_NODISCARD bool repo_stem_uploads_abort(struct repo *r, const char *stem,
+                                          const struct repo_strings *noted,
+                                          const struct nb_cancel *cancel, struct repo_aborted *io,
+                                          struct nb_error *err);
+/* ... and all dump objects of the stem deleted. The stem must be ours by a claim. */
 NB_NODISCARD bool repo_stem_clean(struct repo *r, const char *stem,
                                   const struct repo_strings *uploads,
-                                  const struct nb_cancel *cancel, unsigned *uploads_aborted,
+                                  const struct nb_cancel *cancel, struct repo_aborted *io,
                                   struct nb_error *err);
 /* size and, where known, ETag of every object that is no chunk. */
 NB_NODISCARD bool repo_objects_check(struct repo *r, const struct repo_manifest *m,

@@ -45,7 +45,9 @@ bool s3_multipart_create(struct s3_client *c, const char *key, const struct s3_p
                          struct nb_error *err)
 {
     const struct s3_pair query[] = { { "uploads", NULL } };
-    struct s3_call call = { .method = "POST", .key = key, .query = query, .query_n = 1 };
+    struct s3_call call = {
+        .method = "POST", .key = key, .query = query, .query_n = 1, .error_in_200 = true
+    };
     nb_auto_done(http_response_done) struct http_response r = HTTP_RESPONSE_INIT;
     nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(64 << 10);
     nb_auto_done(nb_buf_done) struct nb_buf id = NB_BUF_INIT(S3_UPLOAD_ID_MAX - 1);
@@ -74,7 +76,8 @@ bool s3_multipart_put(struct s3_client *c, const char *key, const char *upload_i
                             .query_n = 2,
                             .body = data,
                             .body_n = n,
-                            .body_md5 = ret->md5 };
+                            .body_md5 = ret->md5,
+                            .error_in_200 = true };
     nb_auto_done(http_response_done) struct http_response r = HTTP_RESPONSE_INIT;
     struct s3_object o;
 

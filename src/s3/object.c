@@ -176,13 +176,28 @@ static bool is_stored_already(struct s3_client *c, const char *key, const void *
     return got.len == n && memcmp(nb_buf_cstr(&got), data, n) == 0;
 }
 
+/* Every answer to an object that was stored has its ETag. */
+static bool put_result(const struct http_response *r, size_t n, struct s3_object *ret,
+                       struct nb_error *err)
+{
+    s3_object_from_headers(r, ret);
+    ret->size = n;
+    return ret->etag[0] ||
+           nb_fail(err, NB_E_PROTOCOL, "StorageProtocol", "the service gives no ETag");
+}
+
 bool s3_put(struct s3_client *c, const char *key, const void *data, size_t n,
             const struct s3_put_opts *opts, const struct nb_cancel *cancel, struct s3_object *ret,
             struct nb_error *err)
 {
     uint8_t md5[NB_MD5_BYTES];
     struct s3_call call = {
-        .method = "PUT", .key = key, .body = n ? data : "", .body_n = n, .body_md5 = md5
+        .method = "PUT",
+        .key = key,
+        .body = n ? data : "",
+        .body_n = n,
+        .body_md5 = md5,
+        .error_in_200 = true,
     };
     nb_auto_done(http_response_done) struct http_response r = HTTP_RESPONSE_INIT;
     nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(64 << 10);
@@ -190,13 +205,10 @@ bool s3_put(struct s3_client *c, const char *key, const void *data, size_t n,
 
     if (!s3_key_check(key, err) || !s3_call_put_headers(&call, opts, &text, err))
         return false;
-    if (s3_call_run(c, &call, cancel, &r, err)) {
-        s3_object_from_headers(&r, &o);
-        o.size = n;
-    } else if (err->code != NB_E_CONFLICT ||
-               !is_stored_already(c, key, n ? data : "", n, md5, cancel, &o)) {
-        return nb_wrap(err, "put '%s'", key);
-    } else {
+    if (!s3_call_run(c, &call, cancel, &r, err) || !put_result(&r, n, &o, err)) {
+        if ((err->code != NB_E_CONFLICT && err->code != NB_E_PROTOCOL) ||
+            !is_stored_already(c, key, n ? data : "", n, md5, cancel, &o))
+            return nb_wrap(err, "put '%s'", key);
         nb_error_clear(err);
     }
     if (ret)
@@ -360,7 +372,7 @@ bool s3_head(struct s3_client *c, const char *key, const struct nb_cancel *cance
 bool s3_delete(struct s3_client *c, const char *key, const struct nb_cancel *cancel,
                struct nb_error *err)
 {
-    struct s3_call call = { .method = "DELETE", .key = key };
+    struct s3_call call = { .method = "DELETE", .key = key, .error_in_200 = true };
     nb_auto_done(http_response_done) struct http_response r = HTTP_RESPONSE_INIT;
 
     if (!s3_key_check(key, err))

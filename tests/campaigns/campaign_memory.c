@@ -16,7 +16,13 @@
 #include "tests/fakes/fake_s3.h"
 
 /* How many buffers are in use at once is a matter of chance: the larger of two. */
-enum { BASE_RUNS = 2, MARGIN_PERCENT = 25, MANIFEST_MAX = 1 << 20, NODE_BYTES = 60 };
+enum {
+    BASE_RUNS = 2,
+    MARGIN_PERCENT = 25,
+    MANIFEST_MAX = 1 << 20,
+    NODE_BYTES = 60,
+    PART_KIB = 8 << 10 /* of the parts that are not small */
+};
 
 struct situation {
     const char *name;
@@ -25,6 +31,7 @@ struct situation {
     int64_t query_ms;      /* the server ends a query that takes longer; 0: never */
     unsigned rows_a_pause; /* the server pauses for a millisecond every so many rows; 0: never */
     long part_ms;          /* the bucket takes so long for each part */
+    unsigned rate;         /* the bucket takes so many bytes a second; 0: any */
 };
 static const struct situation situations[] = {
     { .name = "plain", .text_bytes = 200 },
@@ -48,6 +55,16 @@ struct scale {
 static const struct scale scales[] = { { 64, 64, true, true },
                                        { 100, 100, false, false },
                                        { 100, 1000, true, false } };
+
+/* In the second scale: between it and the third by their numbers. */
+static const struct situation slow_lines[] = {
+    { .name = "bucket of 1 MB/s", .text_bytes = 200, .rate = 1000000, .query_ms = 10000 },
+    { .name = "bucket of 1 MB/s, slow server",
+      .text_bytes = 200,
+      .rate = 1000000,
+      .query_ms = 10000,
+      .rows_a_pause = 200 },
+};
 
 static long base_kib[NB_ARRAY_LEN(scales)]; /* 0: not known yet */
 static char remarks[2000];
@@ -170,6 +187,7 @@ static void run_inside(const void *arg, struct peak *ret)
     fake_graph_start(r.graph, on_row, &r);
     r.s3 = fake_s3_new();
     fake_s3_set_hook(r.s3, on_request, &r);
+    fake_http_set_rate(fake_s3_http(r.s3), s->rate);
     if (!worker_run(&worker, &r, what->scale, ret))
         return;
     ret->timeouts = r.timeouts;
@@ -217,15 +235,34 @@ static bool base_measure(const struct scale *scale, long *ret_kib, struct nb_err
     return true;
 }
 
+/* Numbers: all situations in the first scale, in the second one, the slow lines there, the third scale. */
+static void choose(uint64_t number, const struct situation **ret, const struct scale **ret_scale)
+{
+    const size_t all = NB_ARRAY_LEN(situations), slow = NB_ARRAY_LEN(slow_lines);
+    size_t n = number % (all * NB_ARRAY_LEN(scales) + slow);
+
+    if (n >= 2 * all && n < 2 * all + slow) {
+        *ret = &slow_lines[n - 2 * all];
+        *ret_scale = &scales[1];
+        return;
+    }
+    n -= n < 2 * all ? 0 : slow;
+    *ret = &situations[n % all];
+    *ret_scale = &scales[n / all];
+}
+
 static bool run(uint64_t number, struct nb_error *err)
 {
-    const struct situation *s = &situations[number % NB_ARRAY_LEN(situations)];
-    const struct scale *scale = &scales[number / NB_ARRAY_LEN(situations) % NB_ARRAY_LEN(scales)];
+    const struct situation *s;
+    const struct scale *scale;
     struct peak o;
     long base;
 
+    choose(number, &s, &scale);
     if (!base_measure(scale, &base, err) || !run_one(s, scale->megabytes, scale, &o, err))
         return nb_wrap(err, "%s", s->name);
+    if (s->rate) /* two parts are on the line, and a third is filled, which a quick bucket never needs */
+        base += PART_KIB;
     note(s->name, scale->megabytes, &o);
     if (s->query_ms && o.timeouts == 0)
         return nb_fail(err, NB_E_INTERNAL, "Wrong", "%s: no query took too long", s->name);

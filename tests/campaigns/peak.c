@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { RUN_SECONDS = 900, ORDER_BYTES = 4096, ENV_MAX = 40, PATH_BYTES = 4096 };
+enum { RUN_SECONDS = 3600, ORDER_BYTES = 4096, ENV_MAX = 40, PATH_BYTES = 4096 };
 
 /* Command and environment, each with its NUL. A pipe takes it at once. */
 struct order {

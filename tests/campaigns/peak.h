@@ -24,7 +24,7 @@ struct peak_worker {
     int order; /* a pipe; whoever reads it waits for what to run */
 };
 
-/* In a process of its own, which ends after 15 minutes at the latest. False: err has the fault. */
+/* In a process of its own, which ends after an hour at the latest. False: err has the fault. */
 bool peak_apart(void (*inside)(const void *what, struct peak *ret), const void *what,
                 struct peak *ret, struct nb_error *err);
 /* Before anything else is made. */

@@ -34,6 +34,8 @@ struct fake_graph {
 
     fake_graph_hook *hook;
     void *ctx;
+    fake_graph_request_hook *request_hook;
+    void *request_ctx;
     const char *password;
     fake_graph_route_hook *route;
     void *route_ctx;
@@ -949,7 +951,7 @@ static bool is_password(const struct fake_graph *g, const struct ps_value *auth)
     return !g->password || nb_str_is(ps_map_get_str(&auth->map, "credentials"), g->password);
 }
 
-static bool answer(struct fake_graph *g, struct nb_str message)
+static bool answer_well(struct fake_graph *g, struct nb_str message)
 {
     struct ps_value fields[BOLT_SIDE_FIELDS];
     uint8_t tag = bolt_side_decode(message, g->arena, fields);
@@ -986,6 +988,33 @@ static bool answer(struct fake_graph *g, struct nb_str message)
         return pull(g, ps_map_get_int(&fields[0].map, "n", -1));
     send_success(g); /* HELLO, LOGON, DISCARD */
     return true;
+}
+
+/* A message is a structure: its size, its tag. */
+static bool answer(struct fake_graph *g, struct nb_str message)
+{
+    uint8_t tag = (uint8_t)message.p[1];
+    const char *code = NULL;
+    size_t before = g->out.len;
+
+    if (!g->request_hook || tag == BOLT_GOODBYE)
+        return answer_well(g, message);
+    switch (g->request_hook(g->request_ctx, tag, &code)) {
+    case FAKE_GRAPH_ANSWER:
+        return answer_well(g, message);
+    case FAKE_GRAPH_NO_ANSWER:
+        return flush(g) && false;
+    case FAKE_GRAPH_HALF_ANSWER:
+        if (answer_well(g, message) && g->out.len > before)
+            g->out.len = before + (g->out.len - before) / 2;
+        return flush(g) && false;
+    case FAKE_GRAPH_LAST_ANSWER:
+        return answer_well(g, message) && flush(g) && false;
+    case FAKE_GRAPH_FAIL:
+        send_failure(g, code, "injected");
+        return true;
+    }
+    return false;
 }
 
 static void serve_connection(struct fake_graph *g)
@@ -1042,6 +1071,12 @@ void fake_graph_start(struct fake_graph *g, fake_graph_hook *hook, void *ctx)
     g->ctx = ctx;
     g->started = true;
     must(pthread_create(&g->thread, NULL, serve, g) == 0, "cannot start a thread");
+}
+
+void fake_graph_set_request_hook(struct fake_graph *g, fake_graph_request_hook *hook, void *ctx)
+{
+    g->request_hook = hook;
+    g->request_ctx = ctx;
 }
 
 void fake_graph_free(struct fake_graph *g)

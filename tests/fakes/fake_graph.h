@@ -62,9 +62,21 @@ enum fake_graph_break {
 typedef enum fake_graph_break(fake_graph_hook)(void *ctx, struct fake_graph *g,
                                                enum fake_graph_query query, uint64_t row);
 
+/* What becomes of a request, whatever it is: before it is answered. */
+enum fake_graph_fate {
+    FAKE_GRAPH_ANSWER,
+    FAKE_GRAPH_NO_ANSWER, /* the connection is closed */
+    FAKE_GRAPH_HALF_ANSWER,
+    FAKE_GRAPH_LAST_ANSWER, /* and closed then */
+    FAKE_GRAPH_FAIL,        /* with *code */
+};
+typedef enum fake_graph_fate(fake_graph_request_hook)(void *ctx, uint8_t tag, const char **code);
+
 /* Begins to listen; serves once started. */
 struct fake_graph *fake_graph_new(void);
 void fake_graph_start(struct fake_graph *g, fake_graph_hook *hook, void *ctx);
+/* Of every request but GOODBYE; on the server's thread. Before the start, or between connections. */
+void fake_graph_set_request_hook(struct fake_graph *g, fake_graph_request_hook *hook, void *ctx);
 /* Ends the thread; no connection may be open that is still used. */
 void fake_graph_free(struct fake_graph *g);
 const char *fake_graph_uri(const struct fake_graph *g);

@@ -46,6 +46,8 @@ struct fake_http {
     pthread_cond_t changed;
     struct connection *connections;
     unsigned connection_count, request_count;
+    unsigned rate;       /* bytes a second; 0: any */
+    int64_t rate_due_us; /* when what was read until now has had its time */
 };
 
 static _Noreturn void die(const char *what)
@@ -96,6 +98,24 @@ static bool send_bytes(struct connection *c, const char *p, size_t n)
 
 /* --- the request ----------------------------------------------------------------------------- */
 
+/* A slow line: what is not read yet fills the sockets' buffers, and then the peer waits. */
+static bool keep_rate(struct connection *c, size_t n)
+{
+    struct fake_http *f = c->server;
+    struct nb_error err = NB_ERROR_INIT;
+    int64_t now = nb_clock_mono_ms() * 1000, wait_ms = 0;
+
+    pthread_mutex_lock(&f->lock);
+    if (f->rate) {
+        if (f->rate_due_us < now)
+            f->rate_due_us = now;
+        f->rate_due_us += (int64_t)n * 1000000 / f->rate;
+        wait_ms = (f->rate_due_us - now) / 1000;
+    }
+    pthread_mutex_unlock(&f->lock);
+    return wait_ms == 0 || nb_cancel_sleep(f->stop, wait_ms, &err);
+}
+
 static bool fill(struct connection *c)
 {
     char *to = nb_buf_reserve(&c->in, READ_STEP);
@@ -105,7 +125,7 @@ static bool fill(struct connection *c)
         die("request is too large");
     n = receive(c, to, READ_STEP);
     c->in.len += n;
-    return n > 0;
+    return n > 0 && keep_rate(c, n);
 }
 
 const char *fake_http_request_header(const struct fake_http_request *req, const char *name,
@@ -279,7 +299,7 @@ static void put_reply(struct nb_buf *out, const struct fake_http_reply *r, bool 
     if (r->chunked)
         nb_buf_puts(out, "Transfer-Encoding: chunked\r\n");
     else if (!r->no_length && !bodiless)
-        nb_buf_printf(out, "Content-Length: %zu\r\n", r->body.len);
+        nb_buf_printf(out, "Content-Length: %ld\r\n", (long)r->body.len + r->length_off);
     nb_buf_puts(out, "\r\n");
     if (head_only || bodiless)
         return;
@@ -361,7 +381,7 @@ static bool send_reply(struct connection *c, struct fake_http_reply *r, bool hea
         return false;
     if (r->more && !send_more(c, r))
         return false;
-    return !r->close && !r->no_length;
+    return !r->close && !r->no_length && !r->length_off;
 }
 
 /* --- connections ----------------------------------------------------------------------------- */
@@ -576,6 +596,13 @@ bool fake_http_wait_requests(struct fake_http *f, unsigned count, long timeout_m
     ok = f->request_count >= count;
     pthread_mutex_unlock(&f->lock);
     return ok;
+}
+
+void fake_http_set_rate(struct fake_http *f, unsigned bytes_per_second)
+{
+    pthread_mutex_lock(&f->lock);
+    f->rate = bytes_per_second;
+    pthread_mutex_unlock(&f->lock);
 }
 
 void fake_http_lock(struct fake_http *f)

@@ -55,6 +55,7 @@ struct fake_http_reply {
     bool close;             /* close the connection after this reply (Connection: close is said) */
     long cut_after_bytes;   /* >= 0: send so many bytes of the whole reply, then close; -1: all */
     bool reset;             /* cut with a TCP reset rather than an orderly close */
+    long length_off;        /* added to the Content-Length that is told; the connection ends then */
     long stall_ms;          /* wait before the reply */
     long stall_after_bytes; /* >= 0: send so many bytes, then wait stall_ms, then the rest (then no
                                wait before the reply) */
@@ -91,6 +92,8 @@ unsigned fake_http_request_count(struct fake_http *f);
 unsigned fake_http_connection_count(struct fake_http *f);
 /* Waits until so many requests have arrived; false after timeout_ms. */
 bool fake_http_wait_requests(struct fake_http *f, unsigned count, long timeout_ms);
+/* Requests are read at this rate, of all connections together; 0: as they come. */
+void fake_http_set_rate(struct fake_http *f, unsigned bytes_per_second);
 /* The lock every handler call holds. */
 void fake_http_lock(struct fake_http *f);
 void fake_http_unlock(struct fake_http *f);

@@ -43,6 +43,8 @@ struct fake_s3 {
     struct s3_creds *creds;
     struct object *objects; /* sorted by key */
     size_t objects_n;
+    struct object *saved;
+    size_t saved_n;
     struct upload **uploads;
     size_t uploads_n;
     unsigned next_id;
@@ -883,7 +885,34 @@ static bool parse_request(struct request *q)
     return ok;
 }
 
-static bool apply_fault(const struct fake_s3_fault *x, struct fake_http_reply *r)
+/* One hexadecimal digit of the first ETag, in a header or in the body. */
+static void spoil_etag(struct nb_buf *b, const char *before)
+{
+    char *at = b->len ? memmem(b->data, b->len, before, strlen(before)) : NULL;
+
+    if (at) {
+        at += strlen(before);
+        *at = *at == 'f' ? '0' : 'f';
+    }
+}
+
+/* head: the body is not sent. */
+static void spoil_answer(const struct fake_s3_fault *x, bool head, struct fake_http_reply *r)
+{
+    if (x->other_etag) {
+        spoil_etag(&r->headers, "ETag: \"");
+        spoil_etag(&r->body, "<ETag>&quot;");
+    }
+    if (x->torn)
+        r->body.len /= 2;
+    if (x->cut_half)
+        r->cut_after_bytes = (long)(r->headers.len + (head ? 0 : r->body.len)) / 2;
+    r->length_off = x->length_off;
+    if (x->length_off < 0 && (size_t)-x->length_off > r->body.len)
+        r->length_off = -(long)r->body.len;
+}
+
+static bool apply_fault(const struct fake_s3_fault *x, bool head, struct fake_http_reply *r)
 {
     if (x->status && x->in_200) {
         fail(r, 200, x->code, "injected");
@@ -900,6 +929,7 @@ static bool apply_fault(const struct fake_s3_fault *x, struct fake_http_reply *r
         r->cut_after_bytes = x->cut_after;
         r->reset = x->reset;
     }
+    spoil_answer(x, head, r);
     r->stall_ms = x->stall_ms;
     return !x->close;
 }
@@ -922,14 +952,14 @@ static bool answer(void *ctx, const struct fake_http_request *http, struct fake_
     if (f->hook)
         f->hook(f->hook_ctx, &op, &x);
     if ((x.status || x.close) && !x.after && !x.cut)
-        return apply_fault(&x, r);
+        return apply_fault(&x, q.op == OP_HEAD, r);
     if (!check_auth(f, http, r) || !check_headers(f, http, r))
-        return apply_fault(&x, r);
+        return apply_fault(&x, q.op == OP_HEAD, r);
     if (!known)
         fail(r, 404, q.op == OP_HEAD_BUCKET ? NULL : "NoSuchBucket", "no such bucket");
     else
         perform(f, &q, r);
-    return apply_fault(&x, r);
+    return apply_fault(&x, q.op == OP_HEAD, r);
 }
 
 /* ---- outside ---- */
@@ -957,13 +987,21 @@ struct fake_s3 *fake_s3_new_tls(void)
     return make(true);
 }
 
-void fake_s3_free(struct fake_s3 *f)
+static void drop_all(struct fake_s3 *f)
 {
-    fake_http_free(f->http);
     while (f->objects_n > 0)
         remove_object(f, &f->objects[f->objects_n - 1]);
     while (f->uploads_n > 0)
         drop_upload(f, f->uploads_n - 1);
+}
+
+void fake_s3_free(struct fake_s3 *f)
+{
+    fake_http_free(f->http);
+    drop_all(f);
+    for (size_t i = 0; i < f->saved_n; i++)
+        object_clear(&f->saved[i]);
+    free(f->saved);
     free(f->objects);
     free(f->uploads);
     free(f->locked);
@@ -1080,6 +1118,40 @@ void fake_s3_age(struct fake_s3 *f, const char *key, int64_t seconds)
     o = find(f, key);
     if (o)
         o->modified -= seconds;
+    fake_http_unlock(f->http);
+}
+
+static struct object *copy_objects(const struct object *from, size_t n)
+{
+    struct object *to = nb_xcalloc(n + 1, sizeof(*to));
+
+    for (size_t i = 0; i < n; i++) {
+        to[i] = from[i];
+        to[i].key = nb_xstrdup(from[i].key);
+        to[i].data = dup_bytes(from[i].data, from[i].n);
+        to[i].meta = nb_xstrdup_null(from[i].meta);
+    }
+    return to;
+}
+
+void fake_s3_save(struct fake_s3 *f)
+{
+    fake_http_lock(f->http);
+    for (size_t i = 0; i < f->saved_n; i++)
+        object_clear(&f->saved[i]);
+    free(f->saved);
+    f->saved = copy_objects(f->objects, f->objects_n);
+    f->saved_n = f->objects_n;
+    fake_http_unlock(f->http);
+}
+
+void fake_s3_load(struct fake_s3 *f)
+{
+    fake_http_lock(f->http);
+    drop_all(f);
+    free(f->objects);
+    f->objects = copy_objects(f->saved, f->saved_n);
+    f->objects_n = f->saved_n;
     fake_http_unlock(f->http);
 }
 

@@ -45,6 +45,11 @@ struct fake_s3_fault { /* all zero: none */
     long stall_ms;
     const char *retry_after;
     bool blank_200; /* a 200 whose body is blanks */
+    /* It is carried out, but of its answer ... */
+    bool cut_half;   /* the second half is lost */
+    bool torn;       /* the second half of the body is not there, and its length agrees */
+    bool other_etag; /* an ETag is another's */
+    long length_off; /* the length is wrong by so much */
 };
 /* Runs on the server's threads, one at a time. */
 typedef void(fake_s3_hook)(void *ctx, const struct fake_s3_op *op, struct fake_s3_fault *fault);
@@ -76,6 +81,9 @@ bool fake_s3_get(struct fake_s3 *f, const char *key, struct nb_buf *out);
 bool fake_s3_has(struct fake_s3 *f, const char *key);
 bool fake_s3_delete(struct fake_s3 *f, const char *key);
 void fake_s3_age(struct fake_s3 *f, const char *key, int64_t seconds); /* makes it older */
+/* Keeps a copy of all objects; load: they are as they were then, and there is no upload. */
+void fake_s3_save(struct fake_s3 *f);
+void fake_s3_load(struct fake_s3 *f);
 size_t fake_s3_count(struct fake_s3 *f);
 size_t fake_s3_upload_count(struct fake_s3 *f);
 unsigned fake_s3_ops(struct fake_s3 *f); /* carried out or failed, in all */

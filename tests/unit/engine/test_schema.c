@@ -12,7 +12,11 @@ static const char *const databases[] = { "neo4j", NULL };
 
 #define ITEM(k, n, t, s)                                                                           \
     {                                                                                              \
-        .kind = (k), .name = { (n), sizeof(n) - 1 }, .type = { (t), sizeof(t) - 1 }, .statement = { (s), sizeof(s) - 1 }      \
+        .kind = (k), .name = { (n), sizeof(n) - 1 }, .type = { (t), sizeof(t) - 1 },               \
+        .statement = {                                                                             \
+            (s),                                                                                   \
+            sizeof(s) - 1                                                                          \
+        }                                                                                          \
     }
 
 static const struct cyp_schema schema[] = {

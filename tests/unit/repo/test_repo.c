@@ -336,6 +336,77 @@ static void failed_run_leaves_nothing(void **state)
     repo_free(a);
 }
 
+static void other_etag_hook(void *ctx, const struct fake_s3_op *op, struct fake_s3_fault *fault)
+{
+    (void)ctx;
+    fault->other_etag = strcmp(op->name, "PutObject") == 0;
+}
+
+/* The service told another ETag than the claim has: it is still ours. */
+static void claim_whose_etag_was_told_wrong_is_still_ours(void **state)
+{
+    struct story *s = *state;
+    struct repo *a = repo_of(s, "ns/a", "uid", "run1");
+    struct repo_manifest *done = NULL;
+    struct repo_claim *c = NULL;
+
+    fake_s3_set_hook(s->f, other_etag_hook, NULL);
+    assert_true(claim(s, a, T0, &c, &done));
+    fake_s3_set_hook(s->f, NULL, NULL);
+    OK(s, repo_claim_add_upload(c, STEM ".cypher.gz", "id", NULL, &s->err));
+    OK(s, repo_claim_refresh(c, NULL, &s->err));
+    repo_claim_free(c);
+    repo_free(a);
+}
+
+static void no_uploads_hook(void *ctx, const struct fake_s3_op *op, struct fake_s3_fault *fault)
+{
+    (void)ctx;
+    fault->status = strcmp(op->name, "ListMultipartUploads") == 0 ? 503 : 0;
+}
+
+/* Else nobody would look for them ever again. */
+static void claim_stays_while_uploads_cannot_be_listed(void **state)
+{
+    struct story *s = *state;
+    struct repo *a = repo_of(s, "ns/a", "uid", "run1");
+    struct repo_claim *c = NULL;
+
+    half_done(s, a, &c);
+    fake_s3_set_hook(s->f, no_uploads_hook, NULL);
+    FAILS(s, repo_claim_abandon(c, NULL, &s->err), "StorageUnavailable");
+    fake_s3_set_hook(s->f, NULL, NULL);
+    assert_true(fake_s3_has(s->f, STEM ".claim.json"));
+    assert_int_equal(fake_s3_upload_count(s->f), 1); /* the one that is in no claim */
+    OK(s, repo_claim_abandon(c, NULL, &s->err));
+    assert_int_equal(fake_s3_count(s->f), 0);
+    assert_int_equal(fake_s3_upload_count(s->f), 0);
+    repo_claim_free(c);
+    repo_free(a);
+}
+
+/* Its run made its backup, and the bucket went before it could clear up. */
+static void leftover_claim_goes_with_uploads_that_are_in_none(void **state)
+{
+    nb_auto_done(repo_prune_result_done) struct repo_prune_result p = { NULL };
+    struct repo_prune_opts opts = { .rules = { .days = 1 } };
+    struct story *s = *state;
+    struct repo *a = repo_of(s, "ns/a", "uid", "run1");
+    char id[S3_UPLOAD_ID_MAX], stem[REPO_KEY_MAX + 1];
+
+    fake_s3_set_hook(s->f, no_uploads_hook, NULL);
+    assert_true(backup_run(s, a, T0, stem));
+    fake_s3_set_hook(s->f, NULL, NULL);
+    OK(s, s3_multipart_create(s->c, STEM ".cypher.gz", NULL, NULL, id, &s->err));
+    expect_bucket(s, STEM ".claim.json\n" STEM ".cypher.gz\n" STEM ".manifest.json\n");
+    OK(s, repo_prune(a, &opts, NULL, &p, &s->err));
+    assert_int_equal(p.claims_swept, 1);
+    assert_int_equal(p.uploads_aborted, 1);
+    assert_int_equal(fake_s3_upload_count(s->f), 0);
+    expect_bucket(s, STEM ".cypher.gz\n" STEM ".manifest.json\n");
+    repo_free(a);
+}
+
 static void commit_of_what_the_bucket_does_not_hold_is_refused(void **state)
 {
     struct story *s = *state;
@@ -1117,6 +1188,9 @@ int main(void)
         T(stale_claim_of_ours_is_taken_over_and_cleaned_up),
         T(claim_refreshed_stays_live_also_without_conditional_writes),
         T(failed_run_leaves_nothing),
+        T(claim_whose_etag_was_told_wrong_is_still_ours),
+        T(claim_stays_while_uploads_cannot_be_listed),
+        T(leftover_claim_goes_with_uploads_that_are_in_none),
         T(commit_of_what_the_bucket_does_not_hold_is_refused),
         T(manifest_that_is_there_already_is_never_overwritten),
         T(run_told_to_stop_while_it_commits_leaves_no_backup),

@@ -484,6 +484,32 @@ static void put_condition_met_by_a_try_whose_answer_was_lost_is_a_success(void *
     }
 }
 
+/* A 200 alone does not say that anything was stored. */
+static void put_is_believed_by_its_etag_alone(void **state)
+{
+    static const struct fake_s3_fault late = { .status = 500,
+                                               .code = "InternalError",
+                                               .in_200 = true };
+    static const struct fake_s3_fault mute = { .status = 200 };
+    struct story *s = *state;
+    struct plan p = { "PutObject", 2, late, 0 }, q = { "PutObject", 1, mute, 0 };
+    struct s3_object o;
+
+    fake_s3_set_hook(s->f, plan_hook, &p);
+    OK(s, s3_put(s->c, "k", "mine", 4, NULL, NULL, &o, &s->err));
+    assert_int_equal(p.seen, 2);
+    assert_true(fake_s3_has(s->f, "k"));
+    assert_true(o.etag[0] != 0);
+    fake_s3_set_hook(s->f, plan_hook, &q);
+    FAILS(s, s3_put(s->c, "other", "mine", 4, NULL, NULL, NULL, &s->err), NB_E_PROTOCOL,
+          "StorageProtocol");
+    /* It was stored all the same. */
+    q = (struct plan){ "PutObject", 1, mute, 0 };
+    OK(s, s3_put(s->c, "k", "mine", 4, NULL, NULL, &o, &s->err));
+    assert_int_equal(o.size, 4);
+    assert_true(o.etag[0] != 0);
+}
+
 /* ---- streams ---- */
 
 struct cutter {
@@ -709,6 +735,7 @@ int main(void)
         T(clock_that_is_wrong_is_corrected_once),
         T(clock_skew_that_stays_is_an_error),
         T(put_condition_met_by_a_try_whose_answer_was_lost_is_a_success),
+        T(put_is_believed_by_its_etag_alone),
         T(get_cut_anywhere_goes_on_where_it_was),
         T(get_of_an_object_replaced_meanwhile_is_a_conflict),
         T(get_reader_s_own_error_is_not_tried_again),
