@@ -36,6 +36,12 @@ static inline bool nb_str_is(struct nb_str a, const char *b)
 {
     return nb_str_equal(a, nb_str_from(b));
 }
+static inline bool nb_str_starts(struct nb_str s, const char *prefix)
+{
+    size_t n = strlen(prefix);
+
+    return s.n >= n && memcmp(s.p, prefix, n) == 0;
+}
 bool nb_starts_with(const char *s, const char *prefix);
 bool nb_ends_with(const char *s, const char *suffix);
 bool nb_streq(const char *a, const char *b); /* NULL equals NULL only */

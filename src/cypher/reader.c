@@ -67,19 +67,12 @@ static bool broken(struct cyp_reader *r, const struct nb_error *err)
 
 /* --- comments --------------------------------------------------------------------------------- */
 
-static bool str_starts(struct nb_str s, const char *prefix)
-{
-    size_t n = strlen(prefix);
-
-    return s.n >= n && memcmp(s.p, prefix, n) == 0;
-}
-
 /* The value behind "// name: "; false when the line has another name. */
 static bool line_value(struct nb_str line, const char *name, struct nb_str *ret)
 {
     size_t n = strlen(name);
 
-    if (!str_starts(line, "// ") || line.n < n + 5 || memcmp(line.p + 3, name, n) != 0 ||
+    if (!nb_str_starts(line, "// ") || line.n < n + 5 || memcmp(line.p + 3, name, n) != 0 ||
         memcmp(line.p + 3 + n, ": ", 2) != 0)
         return false;
     *ret = (struct nb_str){ line.p + n + 5, line.n - n - 5 };
@@ -102,7 +95,7 @@ static bool head_start(struct cyp_reader *r, struct nb_str line, struct nb_error
     const size_t n = sizeof(CYP_HEAD_FIRST) - 1;
     int64_t format;
 
-    if (!str_starts(line, CYP_HEAD_FIRST) || !cyp_int_read(line.p + n, line.n - n, &format)) {
+    if (!nb_str_starts(line, CYP_HEAD_FIRST) || !cyp_int_read(line.p + n, line.n - n, &format)) {
         if (!r->opts.any_script)
             return nb_fail(err, NB_E_INVALID, "NotADump", "the file is no dump of neo4j-backup");
         r->foreign = true;
@@ -268,7 +261,7 @@ static bool is_frame(const struct cyp_reader *r, struct nb_str s)
     nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(4096);
     const char *h = r->helper;
 
-    if (nb_str_is(s, CYP_ENCODING_CHECK) || str_starts(s, "CALL db.awaitIndexes("))
+    if (nb_str_is(s, CYP_ENCODING_CHECK) || nb_str_starts(s, "CALL db.awaitIndexes("))
         return true;
     nb_buf_printf(&text, "CREATE CONSTRAINT `%s` FOR (n:`%s`) REQUIRE n.`%s` IS UNIQUE", h, h, h);
     if (nb_str_equal(s, nb_buf_str(&text)))
@@ -334,9 +327,9 @@ static bool statement_take(struct cyp_reader *r, char *p, size_t n, struct nb_er
         return false;
     if (r->phase != CYP_READ_BODY)
         return cyp_reader_bad(r, err, "a statement behind the tail");
-    if (str_starts(s, CYP_OPENING))
+    if (nb_str_starts(s, CYP_OPENING))
         return rows_take(r, p, n, sizeof(CYP_OPENING) - 1, err);
-    if (str_starts(s, CYP_OPENING_25))
+    if (nb_str_starts(s, CYP_OPENING_25))
         return rows_take(r, p, n, sizeof(CYP_OPENING_25) - 1, err);
     if (is_frame(r, s))
         return true;

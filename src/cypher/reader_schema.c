@@ -86,14 +86,15 @@ bool cyp_reader_schema(struct cyp_reader *r, struct nb_str statement, bool *ret_
     };
     nb_auto_done(nb_buf_done) struct nb_buf name = NB_BUF_INIT(1 << 20);
     struct cyp_schema item = { .kind = CYP_INDEX, .statement = statement };
+    const size_t skip = nb_str_starts(statement, CYP_SCHEMA_25) ? strlen(CYP_SCHEMA_25) : 0;
 
     *ret_known = false;
     for (size_t i = 0; i < NB_ARRAY_LEN(kinds); i++) {
         size_t n = strlen(kinds[i].start);
 
-        if (statement.n < n || memcmp(statement.p, kinds[i].start, n) != 0)
+        if (statement.n - skip < n || memcmp(statement.p + skip, kinds[i].start, n) != 0)
             continue;
-        if (!name_read(statement, n, &name))
+        if (!name_read(statement, skip + n, &name))
             return true;
         item.name = nb_buf_str(&name);
         item.type = nb_str_from(kinds[i].type);

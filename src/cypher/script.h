@@ -106,11 +106,13 @@ NB_NODISCARD bool cyp_script_end_fixups(struct cyp_script *s, struct nb_error *e
 NB_NODISCARD bool cyp_script_end_data(struct cyp_script *s, struct nb_error *err);
 
 enum cyp_schema_kind { CYP_CONSTRAINT, CYP_INDEX };
+/* Stands before statements that only Cypher 25 has words for. */
+#define CYP_SCHEMA_25 "CYPHER 25 "
 struct cyp_schema {
     enum cyp_schema_kind kind;
     struct nb_str name;
     struct nb_str type;      /* as SHOW prints it: "RANGE", "UNIQUENESS", ... */
-    struct nb_str statement; /* createStatement, without a semicolon */
+    struct nb_str statement; /* createStatement, without a semicolon; maybe behind CYP_SCHEMA_25 */
     /* Enterprise Edition only: these come last, so that a Community server that refuses one has
      * everything else already. */
     bool enterprise;

@@ -59,20 +59,13 @@ static void head_append(struct cyp_script *s, const struct cyp_head *head)
                 "// the end of the file, whose last line is \"" CYP_TAIL_LAST "\".\n");
 }
 
-static bool str_starts(struct nb_str s, const char *prefix)
-{
-    size_t n = strlen(prefix);
-
-    return s.n >= n && memcmp(s.p, prefix, n) == 0;
-}
-
 bool cyp_script_head(struct cyp_script *s, const struct cyp_head *head, struct nb_error *err)
 {
     struct nb_buf *out = &s->text;
 
     assert(s->phase == CYP_PHASE_HEAD);
     s->phase = CYP_PHASE_NODES;
-    s->range_is_odd = str_starts(head->server_version, "4.");
+    s->range_is_odd = nb_str_starts(head->server_version, "4.");
     head_append(s, head);
     nb_buf_puts(out, CYP_ENCODING_CHECK ";\n");
     nb_buf_printf(out, "CREATE CONSTRAINT `%s` FOR (n:`%s`) REQUIRE n.`%s` IS UNIQUE;\n", s->helper,
@@ -119,13 +112,18 @@ bool cyp_schema_append_portable(struct nb_buf *out, struct nb_str statement, boo
     static const char lookup[] = "CREATE LOOKUP INDEX ";
     struct nb_str s = statement;
 
+    if (nb_str_starts(s, CYP_SCHEMA_25)) {
+        nb_buf_puts(out, CYP_SCHEMA_25);
+        s.p += strlen(CYP_SCHEMA_25);
+        s.n -= strlen(CYP_SCHEMA_25);
+    }
     for (size_t i = 0; i < NB_ARRAY_LEN(default_options); i++)
         if (str_ends(s, default_options[i]) &&
-            !(range_is_odd && default_options[i] == range_options && !str_starts(s, range)))
+            !(range_is_odd && default_options[i] == range_options && !nb_str_starts(s, range)))
             s.n -= strlen(default_options[i]);
     for (size_t i = 0; i < NB_ARRAY_LEN(plain); i++) {
         /* A tree with options of its own is left as it is. */
-        if (!str_starts(s, plain[i]) || str_ends(s, "'native-btree-1.0'}") ||
+        if (!nb_str_starts(s, plain[i]) || str_ends(s, "'native-btree-1.0'}") ||
             (range_is_odd && plain[i] == range))
             continue;
         nb_buf_puts(out, "CREATE INDEX ");
@@ -133,7 +131,7 @@ bool cyp_schema_append_portable(struct nb_buf *out, struct nb_str statement, boo
         s.n -= strlen(plain[i]);
         break;
     }
-    if (str_starts(s, lookup) && cyp_ident_end(s, strlen(lookup))) {
+    if (nb_str_starts(s, lookup) && cyp_ident_end(s, strlen(lookup))) {
         struct nb_str start = { s.p, cyp_ident_end(s, strlen(lookup)) };
 
         if (!cyp_statement_append_safe(out, start, err))
@@ -152,7 +150,8 @@ bool cyp_script_schema(struct cyp_script *s, const struct cyp_schema *item, stru
                                                         : &s->indexes;
 
     assert(s->phase == CYP_PHASE_SCHEMA);
-    if (!str_starts(item->statement, "CREATE "))
+    if (!nb_str_starts(item->statement, "CREATE ") &&
+        !nb_str_starts(item->statement, CYP_SCHEMA_25 "CREATE "))
         return nb_fail(err, NB_E_INVALID, "BadSchemaStatement", "'%.*s' has no CREATE statement",
                        item->name.n < 64 ? (int)item->name.n : 64, item->name.p);
     if (!cyp_schema_append_portable(out, item->statement, s->range_is_odd, err))

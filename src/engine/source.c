@@ -802,8 +802,10 @@ struct schema {
     eng_schema_fn *fn;
     void *ctx;
     bool constraints;
-    struct nb_buf
-        owned; /* names of constraints, each followed by NUL: their indexes bear the same */
+    bool in_25; /* what could not be said is asked for in Cypher 25 */
+    /* Names, each followed by NUL: of constraints, whose indexes bear the same; and of what has no
+     * statement that the default Cypher of the server has words for. */
+    struct nb_buf owned, unsaid;
 };
 
 /* What Community Edition has no part of; names differ between versions. */
@@ -813,15 +815,38 @@ static bool is_enterprise_constraint(struct nb_str type)
            memmem(type.p, type.n, "PROPERTY_TYPE", 13);
 }
 
-static bool is_owned(const struct schema *schema, struct nb_str name)
+static bool is_listed(const struct nb_buf *names, struct nb_str name)
 {
-    const char *p = nb_buf_cstr(&schema->owned), *end = p + schema->owned.len;
+    const char *p = nb_buf_cstr(names), *end = p + names->len;
 
     for (; p < end; p += strlen(p) + 1) {
         if (nb_str_is(name, p))
             return true;
     }
     return false;
+}
+
+static bool list(struct nb_buf *names, struct nb_str name, struct nb_error *err)
+{
+    nb_buf_append(names, name.p, name.n);
+    nb_buf_putc(names, '\0');
+    return nb_buf_check(names, err);
+}
+
+static bool schema_emit(struct schema *schema, struct eng_schema_item *item, struct nb_error *err)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(64 << 20);
+
+    if (schema->constraints)
+        item->item.enterprise = is_enterprise_constraint(item->item.type);
+    if (schema->in_25) {
+        nb_buf_puts(&text, CYP_SCHEMA_25);
+        nb_buf_append(&text, item->item.statement.p, item->item.statement.n);
+        if (!nb_buf_check(&text, err))
+            return false;
+        item->item.statement = nb_buf_str(&text);
+    }
+    return schema->fn(schema->ctx, item, err);
 }
 
 static bool schema_row(void *ctx, const struct ps_value *fields, size_t n, struct nb_error *err)
@@ -834,52 +859,63 @@ static bool schema_row(void *ctx, const struct ps_value *fields, size_t n, struc
             .type = str_of(&fields[1]),
             .statement = str_of(&fields[2]),
         },
+        .failed = !schema->constraints && nb_str_is(str_of(&fields[3]), "FAILED"),
     };
 
     (void)n;
-    if (item.item.name.n == 0 || item.item.type.n == 0 || item.item.statement.n == 0)
+    if (schema->in_25 && !is_listed(&schema->unsaid, item.item.name))
+        return true;
+    if (item.item.name.n == 0 || item.item.type.n == 0 ||
+        (schema->in_25 && item.item.statement.n == 0))
         return nb_fail(err, NB_E_PROTOCOL, "Neo4jProtocolError",
                        "the server describes a %s without name, type or statement",
                        schema->constraints ? "constraint" : "index");
-    if (schema->constraints) {
-        item.item.enterprise = is_enterprise_constraint(item.item.type);
-        nb_buf_append(&schema->owned, item.item.name.p, item.item.name.n);
-        nb_buf_putc(&schema->owned, '\0');
-        if (!nb_buf_check(&schema->owned, err))
-            return false;
-    } else {
-        /* An index that belongs to a constraint repeats the constraint's statement. */
-        if (is_owned(schema, item.item.name))
-            return true;
-        item.failed = nb_str_is(str_of(&fields[3]), "FAILED");
-    }
-    return schema->fn(schema->ctx, &item, err);
+    /* An index that belongs to a constraint repeats the constraint's statement. */
+    if (!schema->constraints && is_listed(&schema->owned, item.item.name))
+        return true;
+    if (schema->constraints && !schema->in_25 && !list(&schema->owned, item.item.name, err))
+        return false;
+    if (item.item.statement.n == 0)
+        return list(&schema->unsaid, item.item.name, err);
+    return schema_emit(schema, &item, err);
+}
+
+/* text: the query in Cypher 25, with which it is asked again for what has no other statement. */
+static bool schema_read(struct eng_source *s, struct schema *schema, const char *text,
+                        size_t fields, struct nb_error *err)
+{
+    struct query q = {
+        .text = text + strlen(CYP_SCHEMA_25), .fields = fields, .row = schema_row, .ctx = schema
+    };
+
+    nb_buf_clear(&schema->unsaid);
+    schema->in_25 = false;
+    if (!run_small(s, &q, err))
+        return false;
+    schema->in_25 = true;
+    q = (struct query){ .text = text, .fields = fields, .row = schema_row, .ctx = schema };
+    return schema->unsaid.len == 0 || run_small(s, &q, err);
 }
 
 bool eng_source_schema(struct eng_source *s, eng_schema_fn *fn, void *ctx, struct nb_error *err)
 {
-    struct schema schema = {
-        .fn = fn, .ctx = ctx, .constraints = true, .owned = NB_BUF_INIT(64 << 20)
-    };
-    struct query constraints = {
-        .text = "SHOW CONSTRAINTS YIELD name, type, createStatement "
-                "RETURN name, type, createStatement ORDER BY name",
-        .fields = 3,
-        .row = schema_row,
-        .ctx = &schema,
-    };
-    struct query indexes = {
-        .text = "SHOW INDEXES YIELD name, type, createStatement, state "
-                "RETURN name, type, createStatement, state ORDER BY name",
-        .fields = 4,
-        .row = schema_row,
-        .ctx = &schema,
-    };
-    bool ok = run_small(s, &constraints, err);
+    struct schema schema = { .fn = fn,
+                             .ctx = ctx,
+                             .constraints = true,
+                             .owned = NB_BUF_INIT(64 << 20),
+                             .unsaid = NB_BUF_INIT(64 << 20) };
+    bool ok = schema_read(s, &schema,
+                          CYP_SCHEMA_25 "SHOW CONSTRAINTS YIELD name, type, createStatement "
+                                        "RETURN name, type, createStatement ORDER BY name",
+                          3, err);
 
     schema.constraints = false;
-    ok = ok && run_small(s, &indexes, err);
+    ok = ok && schema_read(s, &schema,
+                           CYP_SCHEMA_25 "SHOW INDEXES YIELD name, type, createStatement, state "
+                                         "RETURN name, type, createStatement, state ORDER BY name",
+                           4, err);
     nb_buf_done(&schema.owned);
+    nb_buf_done(&schema.unsaid);
     return ok || nb_wrap(err, "read constraints and indexes");
 }
 
