@@ -19,10 +19,10 @@ drill() {
     local name=$1 both=${DRILLS_TRANSCRIPTS:+$DRILLS_TRANSCRIPTS/$1.txt} status=0
     shift
     if [ -z "$both" ]; then
-        (PATH=$work/bin:$PATH && "$here/../../docs/examples/drills/$name.sh" "$@") >"$work/out" 2>"$work/log"
+        PATH=$work/bin:$PATH "$here/../../docs/examples/drills/$name.sh" "$@" >"$work/out" 2>"$work/log"
         return
     fi
-    (PATH=$work/bin:$PATH LOG_FORMAT=text && "$here/../../docs/examples/drills/$name.sh" "$@") >>"$both" 2>&1 || status=$?
+    PATH=$work/bin:$PATH LOG_FORMAT=text "$here/../../docs/examples/drills/$name.sh" "$@" >>"$both" 2>&1 || status=$?
     tee "$work/log" <"$both" >"$work/out"
     return "$status"
 }
