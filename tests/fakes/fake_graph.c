@@ -45,7 +45,7 @@ struct fake_graph {
     atomic_uint routes;
     const struct fake_graph_database *databases;
     size_t databases_n;
-    bool old, enterprise, bare;
+    bool old, enterprise, bare, index_in_25;
     enum fake_graph_order order;
     enum fake_graph_apoc apoc;
 
@@ -597,8 +597,12 @@ static bool put_apoc(const struct fake_graph *g, struct ps_encoder *e)
 static void put_texts(struct ps_encoder *e, size_t n, const char *const *texts)
 {
     ps_put_list(e, n);
-    for (size_t i = 0; i < n; i++)
-        ps_put_cstr(e, texts[i]);
+    for (size_t i = 0; i < n; i++) {
+        if (texts[i])
+            ps_put_cstr(e, texts[i]);
+        else
+            ps_put_null(e);
+    }
 }
 
 static void put_unique(struct ps_encoder *e, bool rel)
@@ -659,6 +663,10 @@ static bool put_small_row(struct fake_graph *g, struct ps_encoder *e)
     static const char *const index[] = { "b_v", "RANGE",
                                          "CREATE RANGE INDEX `b_v` FOR (n:`B`) ON (n.`v`)",
                                          "ONLINE" };
+    static const char *const wordless[] = { "b_v", "VECTOR", NULL, "ONLINE" };
+    static const char *const in_25[] = { "b_v", "VECTOR",
+                                         "CREATE VECTOR INDEX `b_v` FOR (n:`A`|`B`) ON (n.`v`)",
+                                         "ONLINE" };
     uint64_t row = g->row;
 
     if (g->kind == FAKE_GRAPH_APOC)
@@ -702,8 +710,8 @@ static bool put_small_row(struct fake_graph *g, struct ps_encoder *e)
         put_unique(e, row > 0);
         return row < 2;
     }
-    if (is_query(g, "SHOW INDEXES")) {
-        put_texts(e, 4, index);
+    if (is_query(g, "SHOW INDEXES") || is_query(g, "CYPHER 25 SHOW INDEXES")) {
+        put_texts(e, 4, is_query(g, "CYPHER") ? in_25 : g->index_in_25 ? wordless : index);
         return !g->bare && row < 1;
     }
     if (is_query(g, "SHOW DATABASES YIELD name, store")) {
@@ -740,6 +748,7 @@ static enum fake_graph_query kind_of(const struct fake_graph *g)
         { "RETURN 1", FAKE_GRAPH_MARK },
         { "SHOW CONSTRAINTS", FAKE_GRAPH_SCHEMA },
         { "SHOW INDEXES", FAKE_GRAPH_SCHEMA },
+        { "CYPHER 25 SHOW INDEXES", FAKE_GRAPH_SCHEMA },
         { "CALL apoc.export.cypher.all(", FAKE_GRAPH_APOC },
     };
 
@@ -764,6 +773,7 @@ static size_t columns_of(const struct fake_graph *g)
         { "SHOW CONSTRAINTS YIELD name, type, createStatement", 3 },
         { "SHOW CONSTRAINTS YIELD name, type, entityType", 4 },
         { "SHOW INDEXES", 4 },
+        { "CYPHER 25 SHOW INDEXES", 4 },
         { "SHOW USERS", 4 },
         { "SHOW DATABASES YIELD name, store", 2 },
         { "SHOW DATABASES YIELD name, currentStatus, requestedStatus, home, aliases, type", 6 },
@@ -1152,6 +1162,11 @@ void fake_graph_set_stamps(struct fake_graph *g, int64_t n)
 void fake_graph_set_bare(struct fake_graph *g, bool bare)
 {
     g->bare = bare;
+}
+
+void fake_graph_set_index_in_25(struct fake_graph *g, bool in_25)
+{
+    g->index_in_25 = in_25;
 }
 
 const char *fake_graph_query_text(const struct fake_graph *g)

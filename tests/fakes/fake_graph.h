@@ -131,6 +131,8 @@ void fake_graph_set_order(struct fake_graph *g, enum fake_graph_order order);
 void fake_graph_set_stamps(struct fake_graph *g, int64_t n);
 /* Without constraints and indexes. From the hook, too. */
 void fake_graph_set_bare(struct fake_graph *g, bool bare);
+/* The index is one of vectors that only Cypher 25 has words for: without it it has no statement. */
+void fake_graph_set_index_in_25(struct fake_graph *g, bool in_25);
 /* The query at hand, for the hook. */
 const char *fake_graph_query_text(const struct fake_graph *g);
 /* Refuses the column type, as Neo4j 4.4 does. */

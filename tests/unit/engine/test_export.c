@@ -337,6 +337,28 @@ static void change_one(struct fake_graph *g)
     fake_graph_set_node(g, 8, 8, 12345);
 }
 
+/* Neo4j 2026 has no createStatement for a vector index of several labels, but in Cypher 25. */
+static void index_that_only_cypher_25_has_words_for_is_in_the_dump(void **state)
+{
+    static const char wanted[] =
+        "\nCYPHER 25 CREATE VECTOR INDEX `b_v` FOR (n:`A`|`B`) ON (n.`v`);\n";
+    struct fake_graph *g = fake_graph_new();
+    struct outcome o;
+
+    (void)state;
+    fill(g);
+    fake_graph_set_index_in_25(g, true);
+    fake_graph_start(g, NULL, NULL);
+    o = export_with(g, ENG_CONSISTENCY_CLOSED, 0, 0);
+    if (!o.ok)
+        fail_msg("%s", o.err.text);
+    assert_int_equal(o.m->indexes, 1);
+    assert_non_null(memmem(o.dump.data, o.dump.len, wanted, sizeof(wanted) - 1));
+    nb_free(read_dump(&o.dump));
+    outcome_done(&o);
+    fake_graph_free(g);
+}
+
 static void write_at_any_moment_is_closed_by_a_second_look(void **state)
 {
     static void (*const writes[])(struct fake_graph *) = {
@@ -832,6 +854,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quiet_graph_is_a_snapshot),
+        cmocka_unit_test(index_that_only_cypher_25_has_words_for_is_in_the_dump),
         cmocka_unit_test(write_at_any_moment_is_closed_by_a_second_look),
         cmocka_unit_test(restless_writer_the_dump_is_closed),
         cmocka_unit_test(quiescent_and_best_effort_say_so),
