@@ -26,6 +26,14 @@ static void check(const char *what, const char *expr, const struct cron_zone *z,
                  expected ? nb_time_format(expected, c) : "never");
 }
 
+/* Governments change their minds: the zone's rules here are others than those of the day when the row was made, by
+ * which it was `offset` then. */
+static bool is_moved(const struct cron_zone *z, const char *when, const char *offset)
+{
+    return *offset &&
+           cron_zone_offset(z, strtoll(when, NULL, 10)) != (int32_t)strtol(offset, NULL, 10);
+}
+
 static void spec_row(struct vector_zones *zones, char **f)
 {
     const struct cron_zone *z = vector_zone(zones, f[2]);
@@ -51,8 +59,11 @@ static void next_is_that_of_robfig_spec_test(void **state)
 
 static void robfig_row(struct vector_zones *zones, char **f)
 {
-    check("robfig", f[2], vector_zone(zones, f[1]), CRON_CRONJOB, strtoll(f[0], NULL, 10),
-          strcmp(f[3], "never") == 0 ? 0 : strtoll(f[3], NULL, 10));
+    const struct cron_zone *z = vector_zone(zones, f[1]);
+
+    if (!is_moved(z, f[3], f[4]))
+        check("robfig", f[2], z, CRON_CRONJOB, strtoll(f[0], NULL, 10),
+              strcmp(f[3], "never") == 0 ? 0 : strtoll(f[3], NULL, 10));
 }
 
 static void next_is_that_of_robfig_for_random_rows(void **state)
@@ -86,8 +97,10 @@ static void next_run_once_is_that_of_cronsim_on_odd_days(void **state)
 
 static void cronsim_row(struct vector_zones *zones, char **f)
 {
-    check("cronsim", f[2], vector_zone(zones, f[1]), CRON_RUN_ONCE, strtoll(f[0], NULL, 10),
-          strtoll(f[3], NULL, 10));
+    const struct cron_zone *z = vector_zone(zones, f[1]);
+
+    if (!is_moved(z, f[3], f[4]))
+        check("cronsim", f[2], z, CRON_RUN_ONCE, strtoll(f[0], NULL, 10), strtoll(f[3], NULL, 10));
 }
 
 static void next_run_once_is_that_of_cronsim_for_random_rows(void **state)
@@ -106,7 +119,7 @@ static void campaign_row(struct vector_zones *zones, char **f)
         assert_false(cron_expr_parse(f[2], &e, &err));
         return;
     }
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2 && !is_moved(z, f[4], f[5]); i++)
         check("campaign", f[2], z, i == 0 ? CRON_CRONJOB : CRON_RUN_ONCE, strtoll(f[0], NULL, 10),
               strcmp(f[3 + i], "never") == 0 ? 0 : strtoll(f[3 + i], NULL, 10));
 }

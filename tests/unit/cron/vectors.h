@@ -12,7 +12,7 @@
 #include "cron/cron.h"
 #include "tests/unit/cmocka.h"
 
-enum { VECTOR_FIELDS = 5, VECTOR_ZONES = 640 };
+enum { VECTOR_FIELDS = 6, VECTOR_ZONES = 640 };
 
 struct vector_zones {
     char names[VECTOR_ZONES][CRON_ZONE_NAME_MAX];

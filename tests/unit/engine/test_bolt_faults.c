@@ -1,3 +1,4 @@
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -59,17 +60,34 @@ struct trouble {
     uint8_t tag; /* of that request */
 };
 
+/* The server's threads may still be at the end of the last case when the next one begins. */
+static pthread_mutex_t trouble_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static enum fake_graph_fate on_request(void *ctx, uint8_t tag, const char **code)
 {
     struct trouble *t = ctx;
+    enum fake_graph_fate fate = FAKE_GRAPH_ANSWER;
 
+    pthread_mutex_lock(&trouble_lock);
     t->seen++;
     if (t->seen == t->at)
         t->tag = tag;
-    if (t->seen != t->at && (!t->stays || t->seen < t->at))
-        return FAKE_GRAPH_ANSWER;
-    *code = t->kind->code;
-    return t->kind->fate;
+    if (t->seen == t->at || (t->stays && t->seen > t->at)) {
+        *code = t->kind->code;
+        fate = t->kind->fate;
+    }
+    pthread_mutex_unlock(&trouble_lock);
+    return fate;
+}
+
+static struct trouble trouble_now(struct trouble *t)
+{
+    struct trouble now;
+
+    pthread_mutex_lock(&trouble_lock);
+    now = *t;
+    pthread_mutex_unlock(&trouble_lock);
+    return now;
 }
 
 struct world {
@@ -162,13 +180,15 @@ static bool one_case(struct world *w, const struct kind *kind, unsigned at, bool
     };
 
     fake_s3_load(w->s3);
+    pthread_mutex_lock(&trouble_lock);
     w->trouble = (struct trouble){ .kind = kind, .at = at, .stays = stays };
+    pthread_mutex_unlock(&trouble_lock);
     assert_true(repo_open(&opts, &repo, &w->err));
     if (run(w, repo, &result))
         check_success(w, repo, result.manifest);
     else
         check_failure(w);
-    return w->trouble.seen >= at;
+    return trouble_now(&w->trouble).seen >= at;
 }
 
 static void at_every_request(bool stays)
