@@ -63,6 +63,7 @@ openssl_agrees() {
 }
 forge() { # another manifest under the same key, all else as it was
     sed 's/"nodes":\([0-9]\)/"nodes":9\1/' "$work/m.json" >"$work/forged"
+    mend_checksum "$work/forged"
     ! cmp -s "$work/m.json" "$work/forged" && s3 rm age "$1.manifest.json" && s3 put age "$1.manifest.json" "$work/forged"
 }
 lists_signed() { run list --json --verify-key-file "$work/sign.pub" >"$work/list" && grep -q "\"signed\":\"$1\"" "$work/list"; }

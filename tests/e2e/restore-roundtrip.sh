@@ -172,6 +172,7 @@ apoc_roundtrip() {
         sha256: $sum, plainBytes: $size, plainSha256: $sum} | . + {storedBytes: $size, plainBytes: $size, plainSha256: $sum,
         compression: "none"}' "$manifest" >"$work/changed" || return 1
     mv "$work/changed" "$manifest"
+    mend_checksum "$manifest"
     rm "$work/apoc.cypher.gz"
     is_refused 2 UnsupportedStatement --input "$work/apoc.cypher" --overwrite Wipe --confirm neo4j
 }
