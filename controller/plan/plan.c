@@ -86,6 +86,37 @@ const char *plan_take_text(struct plan_actions *a, struct nb_buf *b)
     return text;
 }
 
+struct plan_action *plan_patch_run(struct plan_actions *a, const struct api_run *run,
+                                   struct api_run_status *status)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf body = NB_BUF_INIT(8 << 20);
+    struct plan_action *p;
+
+    status->observed_generation = run->meta.generation;
+    if (!api_run_status_patch(run, status, &body))
+        return NULL;
+    p = plan_add(a, PLAN_PATCH_STATUS, PLAN_OBJ_RUN, run->meta.name, run->meta.uid);
+    p->body = plan_take_text(a, &body);
+    return p;
+}
+
+void plan_fail_run(struct plan_actions *a, const struct api_run *run, struct api_run_status *status,
+                   const struct api_failure *failure, int64_t now_unix_seconds)
+{
+    static const char *const types[] = { API_COND_SUCCEEDED, API_COND_PROGRESSING };
+    struct api_failure *f = &status->failure;
+
+    *f = *failure;
+    f->present = true;
+    f->reason = api_dup(a->arena, failure->reason);
+    f->message = api_dup(a->arena, failure->message);
+    if (status->result == API_RESULT_NONE)
+        status->result = API_RESULT_FAILED;
+    for (size_t i = 0; i < NB_ARRAY_LEN(types); i++)
+        api_condition_set(&status->conditions, types[i], API_FALSE, f->reason, f->message,
+                          run->meta.generation, now_unix_seconds);
+}
+
 enum plan_adopt plan_adopt(const struct nb_json *existing, const char *wanted_body)
 {
     struct nb_error err = NB_ERROR_INIT;

@@ -202,5 +202,12 @@ void plan_event(struct plan_actions *a, enum plan_object object, const struct ap
                 bool warning, const char *reason, const char *fmt, ...) NB_PRINTF(6, 7);
 const char *plan_take_text(struct plan_actions *a,
                            struct nb_buf *b); /* moves b's text into the arena */
+/* What `status` has that the run's own has not, with its observedGeneration; NULL: nothing. Changes
+ * *status. */
+struct plan_action *plan_patch_run(struct plan_actions *a, const struct api_run *run,
+                                   struct api_run_status *status);
+/* Into *status: Failed (unless it has a result), the failure and both conditions. */
+void plan_fail_run(struct plan_actions *a, const struct api_run *run, struct api_run_status *status,
+                   const struct api_failure *failure, int64_t now_unix_seconds);
 
 #endif
