@@ -205,8 +205,9 @@ static void step_without_job(struct bk *k, struct bk_run *r)
                     api_printf(k->out->arena, "a Job '%s' that is not ours is in the way",
                                r->run->meta.name),
                     -1, false);
-        bk_event(k, true, API_EVENT_NAME_COLLISION, "Job '%s' exists and is not of run '%s'",
-                 r->run->meta.name, r->run->meta.name);
+        bk_run_event(k, r->run->meta.name, true, API_EVENT_NAME_COLLISION,
+                     "Job '%s' exists and is not of run '%s'", r->run->meta.name,
+                     r->run->meta.name);
     } else if (fact && fact->kind == PLAN_FACT_WAIT) {
         plan_wake(k->out, k->in->now_ms + WAIT_MS);
     } else if (plan_fact_is_refusal(fact)) {
@@ -262,8 +263,8 @@ static void note_wait(struct bk *k, struct bk_run *r)
     if (r->terminal)
         r->wait = (struct plan_wait){ .reason = NULL };
     if (plan_follow_note(&r->status.conditions, &r->wait, r->run->meta.generation, k->now))
-        bk_event(k, true, API_EVENT_WAITING, "run '%s': %s: %s", r->run->meta.name, r->wait.reason,
-                 r->wait.message);
+        bk_run_event(k, r->run->meta.name, true, API_EVENT_WAITING, "run '%s': %s: %s",
+                     r->run->meta.name, r->wait.reason, r->wait.message);
 }
 
 /* Its end was written and the backup's status was not: what that is to tell is read again. */

@@ -1,6 +1,5 @@
 #include "controller/plan/plan.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,6 +38,7 @@ struct plan_action *plan_add(struct plan_actions *a, enum plan_kind kind, enum p
         .owner_uid = "",
         .reason = "",
         .text = "",
+        .run = "",
         .channel = "",
     };
     return p;
@@ -63,19 +63,27 @@ void plan_wake(struct plan_actions *a, int64_t at_ms)
         a->requeue_at_ms = at_ms;
 }
 
-void plan_event(struct plan_actions *a, enum plan_object object, const struct api_meta *about,
-                bool warning, const char *reason, const char *fmt, ...)
+void plan_eventv(struct plan_actions *a, enum plan_object object, const struct api_meta *about,
+                 const char *run, bool warning, const char *reason, const char *fmt, va_list ap)
 {
     struct plan_action *p = plan_add(a, PLAN_EVENT, object, about->name, about->uid);
     char text[1000]; /* an Event's message may have 1024 */
-    va_list ap;
 
-    va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
+    p->run = api_dup(a->arena, run);
     p->event_warning = warning;
     p->reason = reason;
     p->text = api_dup(a->arena, text);
+}
+
+void plan_event(struct plan_actions *a, enum plan_object object, const struct api_meta *about,
+                const char *run, bool warning, const char *reason, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    plan_eventv(a, object, about, run, warning, reason, fmt, ap);
+    va_end(ap);
 }
 
 const char *plan_take_text(struct plan_actions *a, struct nb_buf *b)
