@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "cypher/admin.h"
@@ -23,7 +24,7 @@
 enum { STATEMENT_MAX_BYTES = 64 << 20, SAID_BYTES = 60 };
 /* Building an index may take the server long without a word. */
 static const int64_t SCHEMA_SILENCE_MS = INT64_C(12) * 3600 * 1000;
-static const int64_t INDEX_POLL_MIN_MS = 20, INDEX_POLL_MAX_MS = 1000;
+static const int64_t INDEX_POLL_MIN_MS = 50, INDEX_POLL_MAX_MS = 1000, INDEX_POLL_PART = 8;
 static const size_t ENDS_MAX_BYTES = (size_t)1 << 32;
 
 struct restore {
@@ -637,10 +638,20 @@ static bool index_is_bad(void *ctx, const struct eng_schema_item *item, struct n
                    (int)(item->item.name.n < 100 ? item->item.name.n : 100), item->item.name.p);
 }
 
+/* A part of what was waited already: that much may be waited in vain. */
+static int64_t index_poll_ms(int64_t waited_ms)
+{
+    int64_t ms = waited_ms / INDEX_POLL_PART;
+
+    if (ms < INDEX_POLL_MIN_MS)
+        return INDEX_POLL_MIN_MS;
+    return ms < INDEX_POLL_MAX_MS ? ms : INDEX_POLL_MAX_MS;
+}
+
 static bool await_indexes(struct restore *r, struct eng_dest *dest, struct nb_error *err)
 {
     nb_auto(eng_source_close) struct eng_source *source = NULL;
-    int64_t waiting = 1, poll_ms = INDEX_POLL_MIN_MS;
+    int64_t waiting = 1, begin_ms = nb_clock_mono_ms();
 
     while (waiting > 0) {
         if (!eng_dest_get_int(dest,
@@ -648,9 +659,9 @@ static bool await_indexes(struct restore *r, struct eng_dest *dest, struct nb_er
                               "RETURN count(*)",
                               (struct nb_str){ NULL, 0 }, &waiting, err))
             return false;
-        if (waiting > 0 && !nb_cancel_sleep(eng_pulse_run(r->pulse), poll_ms, err))
+        if (waiting > 0 && !nb_cancel_sleep(eng_pulse_run(r->pulse),
+                                            index_poll_ms(nb_clock_mono_ms() - begin_ms), err))
             return false;
-        poll_ms = poll_ms * 2 < INDEX_POLL_MAX_MS ? poll_ms * 2 : INDEX_POLL_MAX_MS;
     }
     return open_source(r, r->database, &source, err) &&
            eng_source_schema(source, index_is_bad, NULL, err);

@@ -9,6 +9,9 @@
  * last node is in, and are begun then. Constraints wait for the end of the data: changes that come
  * after the relationships may be what makes them hold.
  *
+ * Those that take longest (vectors, then full text) are begun first, for the others to be built
+ * beside them and not before.
+ *
  * One thread at a time.
  */
 
@@ -30,7 +33,7 @@ NB_NODISCARD bool eng_schema_begin(struct eng_schema *s, struct eng_dest *dest,
 
 void eng_schema_add(struct eng_schema *s, const struct cyp_schema *item);
 size_t eng_schema_count(const struct eng_schema *s); /* added */
-/* All data is in: makes what was added and not begun, in that order. Does not wait for the indexes. */
+/* All data is in: makes what was added and not begun, indexes first. Does not wait for them. */
 NB_NODISCARD bool eng_schema_make(struct eng_schema *s, struct eng_dest *dest,
                                   uint64_t *ret_constraints, uint64_t *ret_indexes,
                                   struct nb_error *err);

@@ -205,6 +205,18 @@ static void count_write(struct fake_target_counts *counts, struct nb_str text,
     counts->content += part;
 }
 
+/* CREATE INDEX …, CREATE VECTOR INDEX …: by the second word. */
+static void note_schema(struct fake_target_counts *counts, struct nb_str text)
+{
+    const char *word = text.p + strlen("CREATE ");
+    const char *end = memchr(word, ' ', text.n - strlen("CREATE "));
+    size_t n = end ? (size_t)(end - word) + 1 : 0, len = strlen(counts->schema_began);
+
+    counts->schema++;
+    if (len + n < sizeof(counts->schema_began))
+        memcpy(counts->schema_began + len, word, n);
+}
+
 static void create_nodes(struct session *s, struct fake_target_counts *counts,
                          const struct ps_value *rows)
 {
@@ -264,7 +276,7 @@ static void run(struct session *s, struct nb_str text, const struct ps_value *pa
         counts->rels += s->rels;
         break;
     case SCHEMA:
-        counts->schema++;
+        note_schema(counts, text);
         break;
     }
     pthread_mutex_unlock(&s->t->lock);

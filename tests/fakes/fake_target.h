@@ -22,9 +22,11 @@ const char *fake_target_uri(const struct fake_target *t);
 /* It takes so long for each statement that writes rows. Before the first connection. */
 void fake_target_set_pause(struct fake_target *t, long ms);
 
+enum { FAKE_TARGET_SCHEMA_MAX = 128 };
 struct fake_target_counts {
-    int64_t nodes, rels, schema; /* schema: constraints and indexes */
-    int64_t writes;              /* queries that write whatever, also the restore's own marks */
+    int64_t nodes, rels, schema;               /* schema: constraints and indexes */
+    char schema_began[FAKE_TARGET_SCHEMA_MAX]; /* their second words, a blank behind each */
+    int64_t writes; /* queries that write whatever, also the restore's own marks */
     /* Of all queries that write, with their parameters, but for the marks; in any order. Equal where
      * one connection has written the same. */
     uint64_t content;

@@ -74,6 +74,13 @@ static int64_t made(const struct world *w)
     return fake_target_counts(w->t, "neo4j").schema;
 }
 
+static void assert_began(const struct world *w, const char *wanted)
+{
+    struct fake_target_counts counts = fake_target_counts(w->t, "neo4j");
+
+    assert_string_equal(counts.schema_began, wanted);
+}
+
 static void indexes_of_nodes_are_begun_and_not_made_again(void **state)
 {
     struct world w = begin(false);
@@ -114,11 +121,33 @@ static void what_was_not_expected_is_made_at_the_end(void **state)
     end(&w);
 }
 
+/* One more of each, and the constraint before them all. */
+static void longest_comes_first_and_a_constraint_last(void **state)
+{
+    static const struct cyp_schema more[] = {
+        ITEM(CYP_CONSTRAINT, "c", "UNIQUENESS", "CREATE CONSTRAINT `c` FOR (n:`A`) REQUIRE n.`c`"),
+        ITEM(CYP_INDEX, "p", "POINT", "CREATE POINT INDEX `p` FOR (n:`A`) ON (n.`p`)"),
+        ITEM(CYP_INDEX, "t", "TEXT", "CREATE TEXT INDEX `t` FOR (n:`A`) ON (n.`t`)"),
+        ITEM(CYP_INDEX, "f", "FULLTEXT", "CREATE FULLTEXT INDEX `f` FOR (n:`A`) ON EACH [n.`f`]"),
+        ITEM(CYP_INDEX, "v", "VECTOR", "CREATE VECTOR INDEX `v` FOR (n:`A`) ON (n.`v`)"),
+    };
+    struct world w = begin(false);
+
+    (void)state;
+    assert_began(&w, "VECTOR INDEX ");
+    for (size_t i = 0; i < NB_ARRAY_LEN(more); i++)
+        eng_schema_add(w.schema, &more[i]);
+    make(&w, 1, NB_ARRAY_LEN(more) - 1);
+    assert_began(&w, "VECTOR INDEX VECTOR FULLTEXT POINT TEXT CONSTRAINT ");
+    end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(indexes_of_nodes_are_begun_and_not_made_again),
         cmocka_unit_test(merge_begins_nothing),
+        cmocka_unit_test(longest_comes_first_and_a_constraint_last),
         cmocka_unit_test(what_was_not_expected_is_made_at_the_end),
     };
 
