@@ -77,7 +77,7 @@ class Process:
         self.process.kill()
         self.process.wait()
 
-    def must_end_well(self, seconds=120):
+    def must_end_well(self, seconds=600):
         """Its length."""
         try:
             code = self.process.wait(timeout=seconds)
