@@ -8,7 +8,8 @@ at once), what is changed in the graph in between, how much time passes, which c
 killed when (anywhere; while chunks are stored; behind the manifest; with the sweep so far), whether a next try of the run follows, at once, late,
 after others, or never, and of what graph. After each kill and each end:
   - every manifest names only chunks that are there and are what it says; the worker lists each as complete and reads it back;
-  - of an owner who did not run nothing came or went, and no owner has fewer backups than retention keeps.
+  - of an owner who did not run nothing came or went; no owner has fewer backups than retention keeps;
+  - no chunk younger than the grace time went.
 At the end, after a grace time, one prune of each owner, some killed first, leaves the backups that retention wants, the chunks that they name, no
 other chunk and no claim. Then each backup is restored, and is the graph of its time.
 
@@ -63,9 +64,12 @@ class Shelf:
         except FileNotFoundError:
             return set()
 
+    def times(self, owner):
+        return {name: os.stat(os.path.join(self.folder(owner), name)).st_mtime for name in self.chunks(owner)}
+
     def old_chunks(self, owner):
         limit = time.time() - GRACE_SECONDS
-        return {name for name in self.chunks(owner) if os.stat(os.path.join(self.folder(owner), name)).st_mtime < limit}
+        return {name for name, moment in self.times(owner).items() if moment < limit}
 
 
 class Graph:
@@ -274,7 +278,8 @@ class Life:
 
     def attempt(self, runs, kill):
         """One try of each, beside each other."""
-        before = {run.owner: self.shelf.chunks(run.owner) for run in runs}
+        times = {run.owner: self.shelf.times(run.owner) for run in runs}
+        before = {owner: set(chunks) for owner, chunks in times.items()}
         processes = [self.worker.start("backup", **run.env) for run in runs]
         aims = [self.aim(process, run.owner) if kill else ("no", never) for run, process in zip(runs, processes)]
         try:
@@ -283,6 +288,9 @@ class Life:
             for process in processes:
                 process.kill()
         standing, claims = self.check({run.owner for run in runs})
+        for owner, chunks in times.items():
+            young = {name for name, moment in chunks.items() if moment > time.time() - GRACE_SECONDS}
+            assert young <= self.shelf.chunks(owner), f"young chunks of {owner} were swept: {young - self.shelf.chunks(owner)}"
         for run, was_killed, (kind, _) in zip(runs, killed, aims):
             far = self.left(run, before[run.owner], standing, claims) if was_killed else "to its end"
             self.tell(f"{run.owner} {run.id}, aim {kind}: {far}")
