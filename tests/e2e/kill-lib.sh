@@ -6,6 +6,7 @@
 # kill_campaign PROGRAM ROUNDS SEED OPTION...     on them
 #
 # KILL_PORTS="S3-PORT NEO4J-PORT"                 instead of those
+# KILL_KEEP=1                                     leaves the servers running, and uses those that run
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 build=$here/../../build/release
@@ -15,6 +16,7 @@ export NEO4J_PASSWORD=$E2E_NEO4J_PASSWORD E2E_HOST=127.0.0.1
 export S3_ACCESS_KEY=${S3_ACCESS_KEY:-kill-access-key} S3_SECRET_KEY=${S3_SECRET_KEY:-kill-secret-key-0123456789}
 servers() { "$here/servers.sh" "$@"; }
 clean_up() {
+    [ -z "${KILL_KEEP:-}" ] || return 0
     servers proxy-down "$name" || true
     servers s3-down "$name" || true
     servers neo4j-wipe "$name" || true
@@ -27,7 +29,7 @@ kill_servers() {
     servers s3-up "$2" "$name" "$s3_port"
     servers proxy-up "$name" $((s3_port + 1)) "$name"
     export S3_ENDPOINT=http://127.0.0.1:$((s3_port + 1))
-    servers neo4j-wipe "$name"
+    [ -n "${KILL_KEEP:-}" ] || servers neo4j-wipe "$name"
     servers neo4j-up 5 "$name" "$neo4j_port"
     "$py" "$here/s3.py" make "$name"
     "$py" "$here/s3.py" sweep "$name" ""
