@@ -54,6 +54,11 @@ def whole(read, manifest_key):
     return manifest
 
 
+def content(file):
+    """From its beginning; the process that writes it shares its position."""
+    return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0)
+
+
 class Process:
     """One process of the worker; its log is kept."""
 
@@ -68,10 +73,10 @@ class Process:
 
     def text(self):
         """What it has logged so far."""
-        return os.pread(self.log.fileno(), 1 << 22, 0).decode(errors="replace")
+        return content(self.log).decode(errors="replace")
 
     def answer(self):
-        return os.pread(self.out.fileno(), 1 << 26, 0).decode()
+        return content(self.out).decode()
 
     def kill(self):
         self.process.kill()
