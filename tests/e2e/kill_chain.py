@@ -335,9 +335,8 @@ class Life:
     def prune(self, owner):
         for _ in range(self.rng.choice((0, 1))):
             before = self.shelf.chunks(owner)
+            goal = self.rng.random() * len(before - self.named(owner, self.standing(self.bucket.read)))
             process = self.worker.start("prune", **of(owner))
-            share = self.rng.random()
-            goal = share * len(before - self.named(owner, self.standing(self.bucket.read)))
             killed = kill_in_time([(process, after(lambda: len(before - self.shelf.chunks(owner)) > goal, 0))])[0]
             self.tell(f"prune of {owner}" + (" is killed" if killed else ""))
             self.count["prunes killed" if killed else "ended before"] += 1
