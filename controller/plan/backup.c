@@ -1,7 +1,6 @@
 #include "controller/plan/backup_priv.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,13 +34,21 @@ bool bk_follow_end(struct bk *k, const struct plan_result *res, const struct api
 
 void bk_event(struct bk *k, bool warning, const char *reason, const char *fmt, ...)
 {
-    char text[1000];
     va_list ap;
 
     va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
+    plan_eventv(k->out, PLAN_OBJ_BACKUP, &k->b->meta, "", warning, reason, fmt, ap);
     va_end(ap);
-    plan_event(k->out, PLAN_OBJ_BACKUP, &k->b->meta, warning, reason, "%s", text);
+}
+
+void bk_run_event(struct bk *k, const char *run, bool warning, const char *reason, const char *fmt,
+                  ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    plan_eventv(k->out, PLAN_OBJ_BACKUP, &k->b->meta, run, warning, reason, fmt, ap);
+    va_end(ap);
 }
 
 const char *bk_first_active(const struct bk *k)

@@ -316,8 +316,9 @@ static bool note_pin_wait(struct bk *k, struct bk_run *r, const char *job,
     if (!wait->reason || (was && strcmp(was->reason, wait->reason) == 0))
         return false;
     run_condition(k, r, r->run->pin_wanted ? API_FALSE : API_TRUE, wait->reason, wait->message);
-    bk_event(k, true, API_EVENT_WAITING, "Job '%s', which pins run '%s': %s: %s", job,
-             r->run->meta.name, wait->reason, wait->message);
+    bk_run_event(k, r->run->meta.name, true, API_EVENT_WAITING,
+                 "Job '%s', which pins run '%s': %s: %s", job, r->run->meta.name, wait->reason,
+                 wait->message);
     return true;
 }
 
@@ -351,12 +352,12 @@ static void do_pin(struct bk *k, struct bk_run *r)
     if (res->result == API_RESULT_SUCCEEDED) {
         r->status.pinned = want;
         run_condition(k, r, want ? API_TRUE : API_FALSE, want ? "Pinned" : "Unpinned", "");
-        bk_event(k, false, API_EVENT_PINNED, "run '%s' is %s", r->run->meta.name,
-                 want ? "pinned" : "no longer pinned");
+        bk_run_event(k, r->run->meta.name, false, API_EVENT_PINNED, "run '%s' is %s",
+                     r->run->meta.name, want ? "pinned" : "no longer pinned");
     } else if (!c || strcmp(c->reason, API_EVENT_PIN_FAILED) != 0) {
         run_condition(k, r, want ? API_FALSE : API_TRUE, API_EVENT_PIN_FAILED, res->message);
-        bk_event(k, true, API_EVENT_PIN_FAILED, "run '%s': %s: %s", r->run->meta.name, res->reason,
-                 res->message);
+        bk_run_event(k, r->run->meta.name, true, API_EVENT_PIN_FAILED, "run '%s': %s: %s",
+                     r->run->meta.name, res->reason, res->message);
     }
     bk_patch_run(k, r);
 }

@@ -66,6 +66,9 @@ const struct api_job *bk_job(const struct bk *k, const char *name, const char *o
 bool bk_follow_end(struct bk *k, const struct plan_result *res, const struct api_log *log);
 const char *bk_first_active(const struct bk *k); /* a run that has not ended; "" */
 void bk_event(struct bk *k, bool warning, const char *reason, const char *fmt, ...) NB_PRINTF(4, 5);
+/* One that tells of that run. */
+void bk_run_event(struct bk *k, const char *run, bool warning, const char *reason, const char *fmt,
+                  ...) NB_PRINTF(5, 6);
 /* Something to be told to those who asked for one of the bits of `on`, the lowest of which is what
  * happened. run: "" when it is about none. */
 void bk_notify(struct bk *k, unsigned on, const char *reason, const char *run, const char *text);

@@ -57,10 +57,10 @@ static void note_success(struct bk *k, const struct bk_run *r)
     text =
         api_printf(k->out->arena, "run '%s' succeeded%s%s%s%s", name, *r->status.size ? ": " : "",
                    r->status.size, *r->status.duration ? " in " : "", r->status.duration);
-    bk_event(k, false, API_EVENT_SUCCEEDED, "%s", text);
+    bk_run_event(k, name, false, API_EVENT_SUCCEEDED, "%s", text);
     if (s->consecutive_failures > 0) {
-        bk_event(k, false, API_EVENT_RECOVERED, "run '%s' succeeded after %lld failed", name,
-                 (long long)s->consecutive_failures);
+        bk_run_event(k, name, false, API_EVENT_RECOVERED, "run '%s' succeeded after %lld failed",
+                     name, (long long)s->consecutive_failures);
         bk_notify(k, API_NOTIFY_RECOVERED, API_EVENT_RECOVERED, name, text);
     }
     bk_notify(k, API_NOTIFY_SUCCEEDED, API_EVENT_SUCCEEDED, name, text);
@@ -82,7 +82,7 @@ static void note_failure(struct bk *k, const struct bk_run *r)
     const char *text = api_printf(k->out->arena, "run '%s': %s: %s", name, r->status.failure.reason,
                                   r->status.failure.message);
 
-    bk_event(k, true, reason, "%s", text);
+    bk_run_event(k, name, true, reason, "%s", text);
     /* A partial backup is a failure to whoever did not ask to be told apart. */
     bk_notify(k, partial ? API_NOTIFY_PARTIAL | API_NOTIFY_FAILED : API_NOTIFY_FAILED, reason, name,
               text);
@@ -115,13 +115,14 @@ static void note_retention(struct bk *k, const struct bk_run *r)
     if (!t || !t->present)
         return;
     if (t->pruned > 0)
-        bk_event(k, false, API_EVENT_PRUNED, "retention removed %lld backup%s",
-                 (long long)t->pruned, t->pruned == 1 ? "" : "s");
+        bk_run_event(k, r->run->meta.name, false, API_EVENT_PRUNED,
+                     "retention removed %lld backup%s", (long long)t->pruned,
+                     t->pruned == 1 ? "" : "s");
     if (!t->has_retention)
         return;
     if (!t->retention_healthy && !was_false) {
-        bk_event(k, true, API_EVENT_RETENTION_BLOCKED, "%s: %s", t->retention_reason,
-                 t->retention_message);
+        bk_run_event(k, r->run->meta.name, true, API_EVENT_RETENTION_BLOCKED, "%s: %s",
+                     t->retention_reason, t->retention_message);
         bk_notify(k, API_NOTIFY_RETENTION_BLOCKED, API_EVENT_RETENTION_BLOCKED, r->run->meta.name,
                   t->retention_message);
     }
@@ -141,7 +142,8 @@ static void note_verification(struct bk *k, const struct bk_run *r)
         const char *why = failed ? r->status.failure.message : c->message;
 
         bk_condition(k, API_COND_VERIFIED, API_FALSE, "VerificationFailed", why);
-        bk_event(k, true, API_EVENT_VERIFY_FAILED, "run '%s': %s", r->run->meta.name, why);
+        bk_run_event(k, r->run->meta.name, true, API_EVENT_VERIFY_FAILED, "run '%s': %s",
+                     r->run->meta.name, why);
         bk_notify(k, API_NOTIFY_VERIFICATION_FAILED, API_EVENT_VERIFY_FAILED, r->run->meta.name,
                   why);
     } else if (c && c->status == API_TRUE) {

@@ -15,16 +15,11 @@ static void condition(struct bk *k, struct bk_run *r, const char *type, enum api
 
 void bk_patch_run(struct bk *k, struct bk_run *r)
 {
-    nb_auto_done(nb_buf_done) struct nb_buf body = NB_BUF_INIT(8 << 20);
-    struct plan_action *a;
+    struct plan_action *a = plan_patch_run(k->out, r->run, &r->status);
 
-    r->status.observed_generation = r->run->meta.generation;
-    if (!api_run_status_patch(r->run, &r->status, &body))
-        return;
-    a = plan_add(k->out, PLAN_PATCH_STATUS, PLAN_OBJ_RUN, r->run->meta.name, r->run->meta.uid);
-    a->body = plan_take_text(k->out, &body);
     /* The backup's status must not speak of what the run's does not say yet. */
-    a->stop_on_failure = true;
+    if (a)
+        a->stop_on_failure = true;
 }
 
 /* --- the end of a run ------------------------------------------------------------------------ */
@@ -32,19 +27,16 @@ void bk_patch_run(struct bk *k, struct bk_run *r)
 static void set_failure(struct bk *k, struct bk_run *r, const char *reason, const char *message,
                         int64_t exit_code, bool retriable)
 {
-    r->terminal = true;
-    r->ended_now = true;
-    r->status.failure = (struct api_failure){
-        .present = true,
-        .reason = api_dup(k->out->arena, reason),
-        .message = api_dup(k->out->arena, message),
+    const struct api_failure failure = {
+        .reason = reason,
+        .message = message,
         .exit_code = exit_code < 0 || exit_code > 255 ? -1 : exit_code,
         .retriable = retriable,
     };
-    if (r->status.result == API_RESULT_NONE)
-        r->status.result = API_RESULT_FAILED;
-    condition(k, r, API_COND_SUCCEEDED, API_FALSE, reason, message);
-    condition(k, r, API_COND_PROGRESSING, API_FALSE, reason, message);
+
+    r->terminal = true;
+    r->ended_now = true;
+    plan_fail_run(k->out, r->run, &r->status, &failure, k->now);
 }
 
 static void set_times(struct bk *k, struct bk_run *r, int64_t completed)
@@ -213,8 +205,9 @@ static void step_without_job(struct bk *k, struct bk_run *r)
                     api_printf(k->out->arena, "a Job '%s' that is not ours is in the way",
                                r->run->meta.name),
                     -1, false);
-        bk_event(k, true, API_EVENT_NAME_COLLISION, "Job '%s' exists and is not of run '%s'",
-                 r->run->meta.name, r->run->meta.name);
+        bk_run_event(k, r->run->meta.name, true, API_EVENT_NAME_COLLISION,
+                     "Job '%s' exists and is not of run '%s'", r->run->meta.name,
+                     r->run->meta.name);
     } else if (fact && fact->kind == PLAN_FACT_WAIT) {
         plan_wake(k->out, k->in->now_ms + WAIT_MS);
     } else if (plan_fact_is_refusal(fact)) {
@@ -270,8 +263,8 @@ static void note_wait(struct bk *k, struct bk_run *r)
     if (r->terminal)
         r->wait = (struct plan_wait){ .reason = NULL };
     if (plan_follow_note(&r->status.conditions, &r->wait, r->run->meta.generation, k->now))
-        bk_event(k, true, API_EVENT_WAITING, "run '%s': %s: %s", r->run->meta.name, r->wait.reason,
-                 r->wait.message);
+        bk_run_event(k, r->run->meta.name, true, API_EVENT_WAITING, "run '%s': %s: %s",
+                     r->run->meta.name, r->wait.reason, r->wait.message);
 }
 
 /* Its end was written and the backup's status was not: what that is to tell is read again. */

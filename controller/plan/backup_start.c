@@ -38,7 +38,7 @@ static void note_refused(struct bk *k, const struct wish *w, const struct plan_f
 
     give_up(k, w, API_EVENT_RUN_REFUSED);
     k->no_run = (struct plan_wait){ API_EVENT_RUN_REFUSED, text };
-    bk_event(k, true, API_EVENT_RUN_REFUSED, "%s", text);
+    bk_run_event(k, w->name, true, API_EVENT_RUN_REFUSED, "%s", text);
     bk_notify(k, API_NOTIFY_FAILED, API_EVENT_RUN_REFUSED, w->name, text);
 }
 
@@ -53,7 +53,7 @@ static void note_denied(struct bk *k, const struct wish *w, const struct plan_fa
     if (was && strcmp(was->reason, API_REASON_RUN_DENIED) == 0)
         k->no_run.message = plan_follow_words(was->message, text);
     else
-        bk_event(k, true, API_EVENT_WAITING, "%s: %s", API_REASON_RUN_DENIED, text);
+        bk_run_event(k, w->name, true, API_EVENT_WAITING, "%s: %s", API_REASON_RUN_DENIED, text);
 }
 
 /* What the last try has met. False: nothing, so it may be tried. */
@@ -95,7 +95,7 @@ static void create(struct bk *k, const struct wish *w)
     api_run_write(k->b, w->name, w->scheduled, w->trigger, w->token, &body);
     a = plan_create(&k->later, PLAN_OBJ_RUN, w->name, &body, PLAN_OBJ_BACKUP, &k->b->meta);
     a->stop_on_failure = true;
-    plan_event(&k->later, PLAN_OBJ_BACKUP, &k->b->meta, false, API_EVENT_RUN_CREATED,
+    plan_event(&k->later, PLAN_OBJ_BACKUP, &k->b->meta, w->name, false, API_EVENT_RUN_CREATED,
                "created run '%s' (%s)", w->name, api_trigger_names[w->trigger]);
     k->active++;
     k->created = w->name;
@@ -120,9 +120,9 @@ static void replace(struct bk *k)
 
 static void skip(struct bk *k, const struct wish *w)
 {
-    const char *other = bk_first_active(k);
-    const char *text =
-        api_printf(k->out->arena, "run '%s' is still active", *other ? other : k->created);
+    const char *active = bk_first_active(k);
+    const char *other = *active ? active : k->created;
+    const char *text = api_printf(k->out->arena, "run '%s' is still active", other);
 
     if (w->trigger == API_TRIGGER_MANUAL || w->trigger == API_TRIGGER_IMMEDIATE) {
         k->waiting = text; /* it stays wanted until the other one ends */
@@ -130,7 +130,7 @@ static void skip(struct bk *k, const struct wish *w)
     }
     if (k->status.last_skipped >= w->scheduled)
         return; /* said already */
-    bk_event(k, true, API_EVENT_SKIPPED, "skipped a scheduled time: %s", text);
+    bk_run_event(k, other, true, API_EVENT_SKIPPED, "skipped a scheduled time: %s", text);
     k->status.last_skipped = w->scheduled;
     k->status.last_skipped_reason = "RunActive";
 }

@@ -1,6 +1,5 @@
 #include "controller/plan/plan.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,6 +38,7 @@ struct plan_action *plan_add(struct plan_actions *a, enum plan_kind kind, enum p
         .owner_uid = "",
         .reason = "",
         .text = "",
+        .run = "",
         .channel = "",
     };
     return p;
@@ -63,19 +63,27 @@ void plan_wake(struct plan_actions *a, int64_t at_ms)
         a->requeue_at_ms = at_ms;
 }
 
-void plan_event(struct plan_actions *a, enum plan_object object, const struct api_meta *about,
-                bool warning, const char *reason, const char *fmt, ...)
+void plan_eventv(struct plan_actions *a, enum plan_object object, const struct api_meta *about,
+                 const char *run, bool warning, const char *reason, const char *fmt, va_list ap)
 {
     struct plan_action *p = plan_add(a, PLAN_EVENT, object, about->name, about->uid);
     char text[1000]; /* an Event's message may have 1024 */
-    va_list ap;
 
-    va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
+    p->run = api_dup(a->arena, run);
     p->event_warning = warning;
     p->reason = reason;
     p->text = api_dup(a->arena, text);
+}
+
+void plan_event(struct plan_actions *a, enum plan_object object, const struct api_meta *about,
+                const char *run, bool warning, const char *reason, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    plan_eventv(a, object, about, run, warning, reason, fmt, ap);
+    va_end(ap);
 }
 
 const char *plan_take_text(struct plan_actions *a, struct nb_buf *b)
@@ -84,6 +92,37 @@ const char *plan_take_text(struct plan_actions *a, struct nb_buf *b)
 
     nb_buf_clear(b);
     return text;
+}
+
+struct plan_action *plan_patch_run(struct plan_actions *a, const struct api_run *run,
+                                   struct api_run_status *status)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf body = NB_BUF_INIT(8 << 20);
+    struct plan_action *p;
+
+    status->observed_generation = run->meta.generation;
+    if (!api_run_status_patch(run, status, &body))
+        return NULL;
+    p = plan_add(a, PLAN_PATCH_STATUS, PLAN_OBJ_RUN, run->meta.name, run->meta.uid);
+    p->body = plan_take_text(a, &body);
+    return p;
+}
+
+void plan_fail_run(struct plan_actions *a, const struct api_run *run, struct api_run_status *status,
+                   const struct api_failure *failure, int64_t now_unix_seconds)
+{
+    static const char *const types[] = { API_COND_SUCCEEDED, API_COND_PROGRESSING };
+    struct api_failure *f = &status->failure;
+
+    *f = *failure;
+    f->present = true;
+    f->reason = api_dup(a->arena, failure->reason);
+    f->message = api_dup(a->arena, failure->message);
+    if (status->result == API_RESULT_NONE)
+        status->result = API_RESULT_FAILED;
+    for (size_t i = 0; i < NB_ARRAY_LEN(types); i++)
+        api_condition_set(&status->conditions, types[i], API_FALSE, f->reason, f->message,
+                          run->meta.generation, now_unix_seconds);
 }
 
 enum plan_adopt plan_adopt(const struct nb_json *existing, const char *wanted_body)

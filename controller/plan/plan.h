@@ -32,6 +32,8 @@
  * decision.
  */
 
+#include <stdarg.h>
+
 #include "controller/api/backup.h"
 #include "controller/api/job.h"
 #include "controller/api/report.h"
@@ -68,6 +70,7 @@ struct plan_action {
     bool foreground;
     bool event_warning;
     const char *reason, *text;
+    const char *run; /* of an Event about a Neo4jBackup: the run it tells of, or "" */
     const struct api_notice *notice; /* of a notification; in the arena */
     const char *channel;
 };
@@ -198,9 +201,21 @@ struct plan_action *plan_create(struct plan_actions *a, enum plan_object object,
                                 struct nb_buf *body, enum plan_object owner,
                                 const struct api_meta *of);
 void plan_wake(struct plan_actions *a, int64_t at_ms); /* the earliest wins; 0 is ignored */
+/* run: the name of the one it tells of, or "". */
 void plan_event(struct plan_actions *a, enum plan_object object, const struct api_meta *about,
-                bool warning, const char *reason, const char *fmt, ...) NB_PRINTF(6, 7);
+                const char *run, bool warning, const char *reason, const char *fmt, ...)
+    NB_PRINTF(7, 8);
+void plan_eventv(struct plan_actions *a, enum plan_object object, const struct api_meta *about,
+                 const char *run, bool warning, const char *reason, const char *fmt, va_list ap)
+    NB_PRINTF(7, 0);
 const char *plan_take_text(struct plan_actions *a,
                            struct nb_buf *b); /* moves b's text into the arena */
+/* What `status` has that the run's own has not, with its observedGeneration; NULL: nothing. Changes
+ * *status. */
+struct plan_action *plan_patch_run(struct plan_actions *a, const struct api_run *run,
+                                   struct api_run_status *status);
+/* Into *status: Failed (unless it has a result), the failure and both conditions. */
+void plan_fail_run(struct plan_actions *a, const struct api_run *run, struct api_run_status *status,
+                   const struct api_failure *failure, int64_t now_unix_seconds);
 
 #endif

@@ -33,7 +33,7 @@ static void condition(struct rs *k, const char *type, enum api_status status, co
 
 static void event(struct rs *k, bool warning, const char *reason, const char *text)
 {
-    plan_event(k->out, PLAN_OBJ_RESTORE, &k->r->meta, warning, reason, "%s", text);
+    plan_event(k->out, PLAN_OBJ_RESTORE, &k->r->meta, "", warning, reason, "%s", text);
 }
 
 static void patch(struct rs *k)
@@ -43,8 +43,8 @@ static void patch(struct rs *k)
 
     k->status.observed_generation = k->r->meta.generation;
     if (plan_follow_note(&k->status.conditions, &k->wait, k->r->meta.generation, k->now))
-        plan_event(k->out, PLAN_OBJ_RESTORE, &k->r->meta, true, API_EVENT_RESTORE_WAITING, "%s: %s",
-                   k->wait.reason, k->wait.message);
+        plan_event(k->out, PLAN_OBJ_RESTORE, &k->r->meta, "", true, API_EVENT_RESTORE_WAITING,
+                   "%s: %s", k->wait.reason, k->wait.message);
     if (!api_restore_status_patch(k->r, &k->status, &body))
         return;
     a = plan_add(k->out, PLAN_PATCH_STATUS, PLAN_OBJ_RESTORE, k->r->meta.name, k->r->meta.uid);

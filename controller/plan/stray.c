@@ -14,28 +14,19 @@ static bool is_stray(const struct api_run *run)
 
 static void tell(const struct api_run *run, int64_t now, struct plan_actions *out)
 {
-    nb_auto_done(nb_buf_done) struct nb_buf body = NB_BUF_INIT(8 << 20);
     struct api_run_status status = run->status;
-    const char *text = api_printf(
-        out->arena,
-        "Neo4jBackup '%s' does not own this run, so nothing becomes of it; hint: runs are made by "
-        "the controller: annotate the Neo4jBackup with " API_ANNOTATION_RUN_REQUESTED,
-        run->backup);
-    struct plan_action *a;
-
-    status.observed_generation = run->meta.generation;
-    status.result = API_RESULT_FAILED;
-    status.failure = (struct api_failure){
-        .present = true, .reason = API_REASON_NOT_OWNED, .message = text, .exit_code = -1
+    const struct api_failure failure = {
+        .reason = API_REASON_NOT_OWNED,
+        .message = api_printf(out->arena,
+                              "Neo4jBackup '%s' does not own this run, so nothing becomes of it; "
+                              "hint: runs are made by the controller: annotate the Neo4jBackup "
+                              "with " API_ANNOTATION_RUN_REQUESTED,
+                              run->backup),
+        .exit_code = -1,
     };
-    api_condition_set(&status.conditions, API_COND_SUCCEEDED, API_FALSE, API_REASON_NOT_OWNED, text,
-                      run->meta.generation, now);
-    api_condition_set(&status.conditions, API_COND_PROGRESSING, API_FALSE, API_REASON_NOT_OWNED,
-                      text, run->meta.generation, now);
-    if (!api_run_status_patch(run, &status, &body))
-        return;
-    a = plan_add(out, PLAN_PATCH_STATUS, PLAN_OBJ_RUN, run->meta.name, run->meta.uid);
-    a->body = plan_take_text(out, &body);
+
+    plan_fail_run(out, run, &status, &failure, now);
+    plan_patch_run(out, run, &status);
 }
 
 void plan_strays(const struct api_run *const *runs, size_t count, int64_t now_ms,

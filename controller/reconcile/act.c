@@ -216,29 +216,8 @@ static bool patch(struct rec_act *act, const struct plan_action *a, struct nb_er
     return false;
 }
 
-/* The run that an Event about a Neo4jBackup speaks of first, as "run 'NAME'" with a name that is one of
- * its runs'; "": none. */
-static void event_run(const struct plan_action *a, char *out, size_t size)
-{
-    static const char before[] = "run '";
-    size_t n = strlen(a->name), length;
-    const char *at = a->object == PLAN_OBJ_BACKUP ? strstr(a->text, before) : NULL;
-
-    out[0] = '\0';
-    if (!at)
-        return;
-    at += sizeof(before) - 1;
-    length = strcspn(at, "'");
-    if (length < size && at[length] == '\'' && length > n + 1 && strncmp(at, a->name, n) == 0 &&
-        at[n] == '-') {
-        memcpy(out, at, length);
-        out[length] = '\0';
-    }
-}
-
 static void event(struct rec_act *act, const struct plan_action *a)
 {
-    char run[254];
     const struct kube_resource *res = resource_of(a->object);
     nb_auto_done(nb_buf_done) struct nb_buf version = NB_BUF_INIT(256);
     struct ctl_reference about = {
@@ -247,11 +226,10 @@ static void event(struct rec_act *act, const struct plan_action *a)
 
     kube_api_version(res, &version);
     about.api_version = nb_buf_cstr(&version);
-    event_run(a, run, sizeof(run));
     ctl_recorder_event(act->rec->recorder, &about, a->event_warning, a->reason, a->text);
     nb_log(a->event_warning ? NB_LOG_WARN : NB_LOG_INFO, a->text, NB_F_STR("reason", a->reason),
            NB_F_STR("kind", res->kind), NB_F_STR("name", a->name),
-           run[0] ? NB_F_STR("run", run) : NB_F_END, NB_F_END);
+           a->run[0] ? NB_F_STR("run", a->run) : NB_F_END, NB_F_END);
 }
 
 static void follow(struct rec_act *act, const struct plan_action *a)

@@ -74,7 +74,7 @@ static void take_list(struct ctl_reflector *r, const char *mode)
     nb_metric_add(&lists, 1, plural(r), mode);
     ctl_list_note_read(&r->choice);
     show_count(r);
-    malloc_trim(0); /* trees of JSON are many small blocks */
+    malloc_trim(0); /* what its documents took is free again */
 }
 
 /* --- list --- */

@@ -63,13 +63,9 @@ static void constraint_classify(struct cyp_schema *item)
 static bool name_read(struct nb_str s, size_t at, struct nb_buf *name)
 {
     struct nb_error ignored = NB_ERROR_INIT;
-    size_t end;
+    size_t end = cyp_ident_end(s, at);
 
-    if (at >= s.n || s.p[at] != '`')
-        return false;
-    for (end = quote_end(s, at); end + 1 < s.n && s.p[end + 1] == '`'; end = quote_end(s, end))
-        end++;
-    return end < s.n && cyp_ident_parse((struct nb_str){ s.p + at, end + 1 - at }, name, &ignored);
+    return end > 0 && cyp_ident_parse((struct nb_str){ s.p + at, end - at }, name, &ignored);
 }
 
 bool cyp_reader_schema(struct cyp_reader *r, struct nb_str statement, bool *ret_known,
@@ -87,14 +83,13 @@ bool cyp_reader_schema(struct cyp_reader *r, struct nb_str statement, bool *ret_
     nb_auto_done(nb_buf_done) struct nb_buf name = NB_BUF_INIT(1 << 20);
     struct cyp_schema item = { .kind = CYP_INDEX, .statement = statement };
     const size_t skip = nb_str_starts(statement, CYP_SCHEMA_25) ? strlen(CYP_SCHEMA_25) : 0;
+    const struct nb_str words = { statement.p + skip, statement.n - skip };
 
     *ret_known = false;
     for (size_t i = 0; i < NB_ARRAY_LEN(kinds); i++) {
-        size_t n = strlen(kinds[i].start);
-
-        if (statement.n - skip < n || memcmp(statement.p + skip, kinds[i].start, n) != 0)
+        if (!nb_str_starts(words, kinds[i].start))
             continue;
-        if (!name_read(statement, skip + n, &name))
+        if (!name_read(words, strlen(kinds[i].start), &name))
             return true;
         item.name = nb_buf_str(&name);
         item.type = nb_str_from(kinds[i].type);

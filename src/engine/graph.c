@@ -22,10 +22,7 @@ static bool cannot(const struct reading *r, struct nb_error *err, const char *wh
 
 static bool schema_take(struct reading *r, struct nb_str statement, struct nb_error *err)
 {
-    static const char lookup[] = "CREATE LOOKUP INDEX ";
-    size_t n = sizeof(lookup) - 1;
-
-    return (statement.n >= n && memcmp(statement.p, lookup, n) == 0) ||
+    return nb_str_starts(statement, "CREATE LOOKUP INDEX ") ||
            r->ops->schema(r->ctx, statement, err);
 }
 
@@ -131,7 +128,7 @@ static bool dump_schema(void *ctx, const struct cyp_schema *item, struct nb_erro
     size_t n = sizeof(range) - 1;
 
     /* A dump of a 4.4 says what is RANGE, for there it is not what everybody has. */
-    if (s.n < n || memcmp(s.p, range, n) != 0)
+    if (!nb_str_starts(s, range))
         return schema_take(ctx, s, err);
     nb_buf_puts(&text, "CREATE INDEX ");
     nb_buf_append(&text, s.p + n, s.n - n);

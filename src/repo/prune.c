@@ -193,6 +193,21 @@ static bool finish_deleting(struct prune *p, struct repo_backup *b, struct nb_er
     return true;
 }
 
+/* Once its uploads are gone; those that could not be listed keep it for another day. */
+static bool delete_claim(struct prune *p, const struct repo_backup *b,
+                         const struct repo_aborted *aborted, bool *ret_deleted,
+                         struct nb_error *err)
+{
+    *ret_deleted = false;
+    if (aborted->unlisted)
+        return true;
+    if (!s3_delete(p->repo->client, b->claim_key, p->cancel, err))
+        return false;
+    *ret_deleted = true;
+    p->ret->claims_swept++;
+    return true;
+}
+
 static bool sweep_stale(struct prune *p, struct repo_backup *b, struct nb_error *err)
 {
     nb_auto_done(repo_claim_text_done) struct repo_claim_text t = { 0 };
@@ -222,20 +237,14 @@ static bool sweep_stale(struct prune *p, struct repo_backup *b, struct nb_error 
         nb_error_clear(err);
         return true;
     }
-    if (aborted.unlisted)
-        return true; /* another day */
-    if (!s3_delete(p->repo->client, b->claim_key, p->cancel, err))
-        return false;
-    p->ret->claims_swept++;
-    b->gone = true;
-    return true;
+    return delete_claim(p, b, &aborted, &b->gone, err);
 }
 
 /* A claim whose run wrote its manifest and was killed before it could delete the claim. */
 static bool sweep_leftover_claim(struct prune *p, struct repo_backup *b, struct nb_error *err)
 {
     struct repo_aborted aborted = { .uploads = 0 };
-    bool ok;
+    bool ok, deleted;
 
     if (!nb_streq(b->claim_owner, p->repo->owner) ||
         !nb_streq(b->claim_run_id, b->manifest->run_id))
@@ -246,12 +255,7 @@ static bool sweep_leftover_claim(struct prune *p, struct repo_backup *b, struct 
     }
     ok = repo_stem_uploads_abort(p->repo, b->stem, &b->claim_uploads, p->cancel, &aborted, err);
     p->ret->uploads_aborted += aborted.uploads;
-    if (!ok || aborted.unlisted)
-        return ok; /* another day */
-    if (!s3_delete(p->repo->client, b->claim_key, p->cancel, err))
-        return false;
-    p->ret->claims_swept++;
-    return true;
+    return ok && delete_claim(p, b, &aborted, &deleted, err);
 }
 
 static bool sweep_one(struct prune *p, struct repo_backup *b, struct nb_error *err)

@@ -52,6 +52,9 @@ void s3_call_header(struct s3_call *call, const char *name, const char *value);
 /* The object's ETag, size (Content-Length, or the total of Content-Range) and time out of an
  * answer's headers. */
 void s3_object_from_headers(const struct http_response *r, struct s3_object *ret);
+/* The same of the answer to a PUT of n bytes (an object or a part): it has an ETag, or was none. */
+NB_NODISCARD bool s3_object_stored(const struct http_response *r, size_t n, struct s3_object *ret,
+                                   struct nb_error *err);
 /* Metadata headers "x-amz-meta-<name>" and the like of a put or create. text owns the values. */
 NB_NODISCARD bool s3_call_put_headers(struct s3_call *call, const struct s3_put_opts *opts,
                                       struct nb_buf *text, struct nb_error *err);

@@ -83,13 +83,9 @@ bool s3_multipart_put(struct s3_client *c, const char *key, const char *upload_i
 
     assert(number >= 1 && number <= S3_PARTS_MAX && n > 0);
     snprintf(number_text, sizeof(number_text), "%u", number);
-    if (!s3_call_run(c, &call, cancel, &r, err))
+    if (!s3_call_run(c, &call, cancel, &r, err) || !s3_object_stored(&r, n, &o, err))
         return nb_wrap(err, "put part %u of '%s'", number, key);
-    s3_object_from_headers(&r, &o);
-    if (!o.etag[0])
-        return nb_fail(err, NB_E_PROTOCOL, "StorageProtocol",
-                       "put part %u of '%s': the service gives no ETag", number, key);
-    ret->size = n;
+    ret->size = o.size;
     memcpy(ret->etag, o.etag, sizeof(ret->etag));
     return true;
 }

@@ -176,9 +176,8 @@ static bool is_stored_already(struct s3_client *c, const char *key, const void *
     return got.len == n && memcmp(nb_buf_cstr(&got), data, n) == 0;
 }
 
-/* Every answer to an object that was stored has its ETag. */
-static bool put_result(const struct http_response *r, size_t n, struct s3_object *ret,
-                       struct nb_error *err)
+bool s3_object_stored(const struct http_response *r, size_t n, struct s3_object *ret,
+                      struct nb_error *err)
 {
     s3_object_from_headers(r, ret);
     ret->size = n;
@@ -205,7 +204,7 @@ bool s3_put(struct s3_client *c, const char *key, const void *data, size_t n,
 
     if (!s3_key_check(key, err) || !s3_call_put_headers(&call, opts, &text, err))
         return false;
-    if (!s3_call_run(c, &call, cancel, &r, err) || !put_result(&r, n, &o, err)) {
+    if (!s3_call_run(c, &call, cancel, &r, err) || !s3_object_stored(&r, n, &o, err)) {
         if ((err->code != NB_E_CONFLICT && err->code != NB_E_PROTOCOL) ||
             !is_stored_already(c, key, n ? data : "", n, md5, cancel, &o))
             return nb_wrap(err, "put '%s'", key);

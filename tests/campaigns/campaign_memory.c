@@ -114,17 +114,7 @@ static bool worker_run(struct peak_worker *w, const struct run *r, const struct 
                        struct peak *ret)
 {
     char uri[100], endpoint[100];
-    const char *env[] = { uri,
-                          endpoint,
-                          "NEO4J_PASSWORD=x",
-                          "R2_ACCESS_KEY_ID=" FAKE_S3_KEY_ID,
-                          "R2_SECRET_ACCESS_KEY=" FAKE_S3_SECRET,
-                          "R2_BUCKET_NAME=" FAKE_S3_BUCKET,
-                          "R2_FORCE_PATH_STYLE=true",
-                          "BACKUP_OWNER=memory/test",
-                          "BACKUP_PARALLELISM=2", /* the same on every machine */
-                          "LOG_LEVEL=warn",
-                          "TERMINATION_MESSAGE_FILE=/dev/null",
+    const char *env[] = { uri, endpoint, "BACKUP_PARALLELISM=2", /* the same on every machine */
                           scale->level_1 ? "BACKUP_COMPRESSION_LEVEL=1" : NULL,
                           scale->small_parts ? "R2_PART_SIZE_BYTES=5242880" : NULL };
 

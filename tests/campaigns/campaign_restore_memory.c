@@ -89,15 +89,7 @@ static bool command_run(struct peak_worker *w, const char *command, const struct
                           p->identity[0] ? identity : NULL,
                           s->encrypted ? "BACKUP_AGE_RECIPIENTS=" RECIPIENT : NULL,
                           s->incremental ? "BACKUP_TYPE=Incremental" : NULL,
-                          "NEO4J_PASSWORD=x",
-                          "R2_ACCESS_KEY_ID=" FAKE_S3_KEY_ID,
-                          "R2_SECRET_ACCESS_KEY=" FAKE_S3_SECRET,
-                          "R2_BUCKET_NAME=" FAKE_S3_BUCKET,
-                          "R2_FORCE_PATH_STYLE=true",
-                          "BACKUP_OWNER=memory/test",
-                          "BACKUP_COMPRESSION_LEVEL=1",
-                          "LOG_LEVEL=warn",
-                          "TERMINATION_MESSAGE_FILE=/dev/null" };
+                          "BACKUP_COMPRESSION_LEVEL=1" };
 
     snprintf(uri, sizeof(uri), "NEO4J_URI=%s", neo4j_uri);
     snprintf(identity, sizeof(identity), "BACKUP_AGE_IDENTITY_FILE=%s", p->identity);

@@ -9,6 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/mem.h"
+#include "tests/fakes/fake_s3.h"
+
 enum { RUN_SECONDS = 3600, ORDER_BYTES = 4096, ENV_MAX = 40, PATH_BYTES = 4096 };
 
 /* Command and environment, each with its NUL. A pipe takes it at once. */
@@ -80,20 +83,36 @@ static bool order_add(struct order *o, const char *text)
     return true;
 }
 
+static bool order_add_all(struct order *o, const char *const *texts, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (texts[i] && !order_add(o, texts[i]))
+            return false;
+    }
+    return true;
+}
+
 bool peak_worker_run(struct peak_worker *w, const char *command, const char *const *env,
                      size_t env_n, struct peak *ret)
 {
+    static const char *const common[] = {
+        "NEO4J_PASSWORD=x",
+        "R2_ACCESS_KEY_ID=" FAKE_S3_KEY_ID,
+        "R2_SECRET_ACCESS_KEY=" FAKE_S3_SECRET,
+        "R2_BUCKET_NAME=" FAKE_S3_BUCKET,
+        "R2_FORCE_PATH_STYLE=true",
+        "BACKUP_OWNER=memory/test",
+        "LOG_LEVEL=warn",
+        "TERMINATION_MESSAGE_FILE=/dev/null",
+    };
     static struct order o;
     struct rusage usage;
     int status;
 
     o.n = 0;
-    if (!order_add(&o, command))
-        return fail(ret, "the command is too long");
-    for (size_t i = 0; i < env_n; i++) {
-        if (env[i] && !order_add(&o, env[i]))
-            return fail(ret, "the environment is too long");
-    }
+    if (!order_add(&o, command) || !order_add_all(&o, common, NB_ARRAY_LEN(common)) ||
+        !order_add_all(&o, env, env_n))
+        return fail(ret, "command and environment are too long");
     if (write(w->order, &o, sizeof(o)) != sizeof(o))
         return fail(ret, "the worker is not there");
     close(w->order);

@@ -29,7 +29,8 @@ bool peak_apart(void (*inside)(const void *what, struct peak *ret), const void *
                 struct peak *ret, struct nb_error *err);
 /* Before anything else is made. */
 bool peak_worker_fork(struct peak_worker *w, struct peak *ret);
-/* `neo4j-backup COMMAND`, with that environment (NULL in it: none) and no other; waits for its end. */
+/* `neo4j-backup COMMAND` with what the fakes ask for, that environment (NULL in it: none) and no
+ * other; waits for its end. */
 bool peak_worker_run(struct peak_worker *w, const char *command, const char *const *env,
                      size_t env_n, struct peak *ret);
 /* For remarks: "NAME, N MB: x MiB", behind what is there. */

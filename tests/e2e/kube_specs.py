@@ -20,6 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from kube_api import Refused, spec  # noqa: E402
 from kube_faults import LIMIT, NAME, Case, Controller, World, Wrong, plain, unify  # noqa: E402
 from kube_proxy import Fault  # noqa: E402
+from kube_values import fields  # noqa: E402
 
 CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/neo4jbackups.neo4jbackup.dev"
 ODD = ["", " ", "x", "0", "-1", "é世界\U0001f4be", "a" * 300, "a" * 5000, "../../etc", "$(id)", "null", "\u202e", "\\\"'`", "1e999"]
@@ -31,15 +32,6 @@ WORDS = {
     "endpoint": ["https://h", "http://h", "ftp://h", "https://h/path"],
 }
 NUMBERS = [-(2**63), -1, 0, 1, 2, 7, 100, 2**31, 2**53, 2**63 - 1, 1.5]
-
-
-def fields(schema, path=()):
-    """(path, schema) of every field, objects and lists too."""
-    for name, sub in schema.get("properties", {}).items():
-        yield path + (name,), sub
-        yield from fields(sub, path + (name,))
-        if "items" in sub:
-            yield from fields(sub["items"], path + (name, 0))
 
 
 def sample(schema, rng, name="", depth=0):

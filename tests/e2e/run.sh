@@ -57,8 +57,8 @@ start() {
 }
 
 alone=()
-# the longest first: it only waits
-for path in "$here"/stories/06-*.sh "$here"/stories/*.sh; do
+# the longest first, so that none of them is left over at the end
+for path in "$here"/stories/{16,06,24,15,21,03}-*.sh "$here"/stories/*.sh; do
     name=$(basename "$path" .sh)
     wanted "$name" || continue
     [[ " ${seen:-} " != *" $name "* ]] || continue

@@ -1121,6 +1121,14 @@ void fake_s3_age(struct fake_s3 *f, const char *key, int64_t seconds)
     fake_http_unlock(f->http);
 }
 
+void fake_s3_age_all(struct fake_s3 *f, int64_t seconds)
+{
+    fake_http_lock(f->http);
+    for (size_t i = 0; i < f->objects_n; i++)
+        f->objects[i].modified -= seconds;
+    fake_http_unlock(f->http);
+}
+
 static struct object *copy_objects(const struct object *from, size_t n)
 {
     struct object *to = nb_xcalloc(n + 1, sizeof(*to));

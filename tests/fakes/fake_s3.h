@@ -81,6 +81,7 @@ bool fake_s3_get(struct fake_s3 *f, const char *key, struct nb_buf *out);
 bool fake_s3_has(struct fake_s3 *f, const char *key);
 bool fake_s3_delete(struct fake_s3 *f, const char *key);
 void fake_s3_age(struct fake_s3 *f, const char *key, int64_t seconds); /* makes it older */
+void fake_s3_age_all(struct fake_s3 *f, int64_t seconds);
 /* Keeps a copy of all objects; load: they are as they were then, and there is no upload. */
 void fake_s3_save(struct fake_s3 *f);
 void fake_s3_load(struct fake_s3 *f);

@@ -24,6 +24,7 @@
  */
 
 enum {
+    HOUR = 3600,
     T0 = 1759888800,
     DAY = 86400,
     NODES = 40,
@@ -280,20 +281,6 @@ static bool run(struct world *w, unsigned number, int64_t value)
     return ok;
 }
 
-static void age_all(struct world *w)
-{
-    struct nb_buf text = NB_BUF_INIT(1 << 20);
-    char *line, *rest;
-
-    fake_s3_dump(w->s3, &text);
-    nb_buf_putc(&text, '\n');
-    for (line = strtok_r(text.data, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        *strrchr(line, ' ') = '\0';
-        fake_s3_age(w->s3, line, 3600);
-    }
-    nb_buf_done(&text);
-}
-
 static void fill(struct world *w)
 {
     if (w->mode->multipart) {
@@ -324,7 +311,7 @@ static void open_world(struct world *w, const struct mode *mode)
     snprintf(w->where, sizeof(w->where), "%s: the first backup", mode->name);
     if (!run(w, 0, 0))
         wrong(w, "failed");
-    age_all(w);
+    fake_s3_age_all(w->s3, HOUR);
     fake_s3_save(w->s3);
 }
 
@@ -417,7 +404,7 @@ static void check_next_run(struct world *w, bool same_run)
     struct look l;
 
     if (!same_run)
-        age_all(w);
+        fake_s3_age_all(w->s3, HOUR);
     if (!run(w, same_run ? 1 : 2, 2))
         wrong(w, same_run ? "the next try fails" : "the next run fails");
     l = look(w);
@@ -436,7 +423,7 @@ static void check_nothing_lies_about(struct world *w)
     nb_auto(nb_map_free) struct nb_map *keys = nb_map_new(NULL);
     char key[REPO_KEY_MAX + 1];
 
-    age_all(w);
+    fake_s3_age_all(w->s3, HOUR);
     repo = repo_of(w, 3);
     tidy(repo, NULL);
     if (!repo_list(repo, NULL, NULL, &all, &w->err) || all.n != 1 || !all.items[0].manifest_key ||

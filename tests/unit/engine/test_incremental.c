@@ -17,7 +17,14 @@
 
 /* Chains of incremental backups: a fake Neo4j on one side, a fake bucket on the other. */
 
-enum { NODES = 1000, RELS = 1000, DAY = 86400, T0 = 1759888800, CHUNK_BYTES = 4 << 10 };
+enum {
+    NODES = 1000,
+    RELS = 1000,
+    HOUR = 3600,
+    DAY = 86400,
+    T0 = 1759888800,
+    CHUNK_BYTES = 4 << 10
+};
 #define CHUNKS "p/chunks/me/neo4j/"
 
 struct bench {
@@ -227,20 +234,6 @@ static bool prune(struct bench *b, unsigned keep_last, struct repo_prune_result 
 
     nb_error_clear(&b->err);
     return repo_prune(repo, &opts, NULL, ret, &b->err);
-}
-
-static void age_all(struct bench *b)
-{
-    struct nb_buf text = NB_BUF_INIT(4 << 20);
-    char *line, *rest;
-
-    fake_s3_dump(b->s3, &text);
-    nb_buf_putc(&text, '\n');
-    for (line = strtok_r(text.data, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-        *strrchr(line, ' ') = '\0';
-        fake_s3_age(b->s3, line, 3600);
-    }
-    nb_buf_done(&text);
 }
 
 /* --- changes ---------------------------------------------------------------------------------- */
@@ -619,7 +612,7 @@ static void chunks_of_a_dead_run_are_taken_as_they_are(void **state)
     }
     assert_non_null(o);
     assert_true(fake_s3_get(b.s3, o->key, &before));
-    age_all(&b);
+    fake_s3_age_all(b.s3, HOUR);
     b.level = 9;
     m = run(&b);
     assert_int_equal(m->chain_length, 2);
@@ -750,7 +743,7 @@ static void listing_after_a_prune_is_as_a_new_one(void **state)
     run(&b);
     b.change = change_near;
     run(&b);
-    age_all(&b);
+    fake_s3_age_all(b.s3, HOUR);
     repo = repo_of(&b, 0);
     assert_true(repo_list(repo, &opts, NULL, &all, &b.err));
     assert_int_equal(all.n, 2);
@@ -786,7 +779,7 @@ static void retention_sweeps_what_nobody_names(void **state)
     assert_int_equal(p.deleted, 2);
     assert_int_equal(p.chunks_deleted, 0); /* all are young */
     repo_prune_result_done(&p);
-    age_all(&b);
+    fake_s3_age_all(b.s3, HOUR);
     assert_true(prune(&b, 1, &p));
     assert_true(p.chunks_deleted > 0);
     repo_prune_result_done(&p);
@@ -815,7 +808,7 @@ static void killed_at_any_request_a_sweep_harms_nothing(void **state)
         run(&b);
         b.change = append;
         run(&b);
-        age_all(&b);
+        fake_s3_age_all(b.s3, HOUR);
         fake_s3_set_hook(b.s3, fail_nth, &f);
         ok = prune(&b, 1, &p);
         fake_s3_set_hook(b.s3, NULL, NULL);
@@ -866,7 +859,7 @@ static void run_that_appears_stops_the_sweep(void **state)
     run(&b);
     b.change = change_near;
     run(&b);
-    age_all(&b);
+    fake_s3_age_all(b.s3, HOUR);
     before = chunks_in_bucket(&b, CHUNKS);
     fake_s3_set_hook(b.s3, intrude, &i);
     fake_s3_put(b.s3, "p/neo4j_2026-01-01_00-00-00.claim.json", claim, sizeof(claim) - 1);
@@ -895,10 +888,10 @@ static void owners_never_touch_each_others_chunks(void **state)
     b.owner = "me";
     run(&b);
     assert_int_equal(b.result.manifest->chain_length, 1);
-    age_all(&b);
+    fake_s3_age_all(b.s3, HOUR);
     b.change = change_near;
     run(&b);
-    age_all(&b);
+    fake_s3_age_all(b.s3, HOUR);
     assert_true(prune(&b, 1, &p));
     assert_true(p.chunks_deleted > 0);
     repo_prune_result_done(&p);
@@ -929,7 +922,7 @@ static void chunks_without_any_backup_are_swept(void **state)
     assert_true(prune(&b, 1, &p));
     assert_int_equal(p.chunks_deleted, 0);
     repo_prune_result_done(&p);
-    age_all(&b);
+    fake_s3_age_all(b.s3, HOUR);
     assert_true(prune(&b, 1, &p));
     repo_prune_result_done(&p);
     assert_int_equal(fake_s3_count(b.s3), 0);

@@ -119,6 +119,16 @@ static void put(struct fixture *f, const char *name, int v)
     fake_kube_put(f->kube, JOBS, json);
 }
 
+/* j0, j1, … */
+static void put_many(struct fixture *f, int n)
+{
+    for (int i = 0; i < n; i++) {
+        nb_auto(nb_free) char *name = nb_xasprintf("j%d", i);
+
+        put(f, name, i);
+    }
+}
+
 static void wait_requests(struct fixture *f, const char *part, unsigned n)
 {
     while (fake_kube_requests(f->kube, part) < n)
@@ -152,12 +162,7 @@ static void lists_in_pages_then_watches(void **state)
 {
     struct fixture *f = *state;
 
-    for (int i = 0; i < 7; i++) {
-        char name[8];
-
-        snprintf(name, sizeof(name), "j%d", i);
-        put(f, name, i);
-    }
+    put_many(f, 7);
     start(f, 2, 0);
     wait_until_shows(f, "j6", 6);
     assert_int_equal(ctl_store_count(f->store), 7);
@@ -177,12 +182,7 @@ static void streams_its_list_and_goes_on_with_the_same_watch(void **state)
 {
     struct fixture *f = *state;
 
-    for (int i = 0; i < 7; i++) {
-        char name[8];
-
-        snprintf(name, sizeof(name), "j%d", i);
-        put(f, name, i);
-    }
+    put_many(f, 7);
     start(f, 2, 0);
     wait_until_shows(f, "j6", 6);
     assert_int_equal(ctl_store_count(f->store), 7);
@@ -252,12 +252,7 @@ static void continue_token_gone_starts_the_list_over(void **state)
                                           .status = 410,
                                           .reason = "Expired" };
 
-    for (int i = 0; i < 6; i++) {
-        char name[8];
-
-        snprintf(name, sizeof(name), "j%d", i);
-        put(f, name, i);
-    }
+    put_many(f, 6);
     fake_kube_fail(f->kube, &gone);
     start(f, 2, 0);
     wait_until_shows(f, "j5", 5);
