@@ -38,6 +38,7 @@ run_cases() { # FROM COUNT
         CONTROLLER=$bin/neo4j-backup-controller /usr/bin/python3 -B "$e2e/kube_${name#controller-}.py" "$api" "$@" "${CAMPAIGN_PARALLEL:-8}" >"$work/out"
         ;;
     kill-worker) KILL_RESTORE=1 "$e2e/kill-worker.sh" "$2" "$1" >"$work/out" ;;
+    kill-chain) "$e2e/kill-chain.sh" "$2" "$1" >"$work/out" ;;
     cypher-shell) "$here/cypher-shell.sh" "$@" >"$work/out" ;;
     *) "$bin/tests/campaigns/campaign_${name//-/_}" "$@" >"$work/out" ;;
     esac
