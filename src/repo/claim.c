@@ -362,13 +362,23 @@ static enum verdict judge_claim(struct repo_claim *c, const struct nb_cancel *ca
     return CLAIM_OURS;
 }
 
+/* A quicker run may have claimed the name, made its backup and dropped its claim again between our
+ * look and our claim. Its manifest was written before its claim went, so it shows now. */
+static enum verdict judge_once_claimed(struct repo_claim *c, const struct nb_cancel *cancel,
+                                       struct nb_error *err)
+{
+    if (s3_head(c->repo->client, c->manifest_key, cancel, NULL, NULL, err))
+        return s3_delete(c->repo->client, c->key, cancel, err) ? CLAIM_LOOK_AGAIN : CLAIM_FAILED;
+    return err->code == NB_E_NOT_FOUND ? CLAIM_OURS : CLAIM_FAILED;
+}
+
 static enum verdict judge_free_name(struct repo_claim *c, const struct nb_cancel *cancel,
                                     struct nb_error *err)
 {
     c->etag[0] = '\0';
     if (!claim_put(c->repo, c->key, &c->text, c->etag, &c->unconditional, cancel, err))
         return conflict_or_fail(err);
-    return CLAIM_OURS;
+    return judge_once_claimed(c, cancel, err);
 }
 
 static enum verdict judge(struct repo_claim *c, const struct survey *s,
@@ -624,6 +634,56 @@ static void manifest_take_back(struct repo_claim *c, const struct nb_cancel *can
         c->manifest_tried = false;
 }
 
+static bool manifest_lost(struct repo_claim *c, struct nb_error *err)
+{
+    nb_error_clear(err);
+    return nb_fail(err, NB_E_CONFLICT, "ClaimLost", "another run has written '%s'",
+                   c->manifest_key);
+}
+
+/* One is there already, says err. That of an earlier try of this run, killed while it was sending
+ * it, may come late: what it names went when its claim was taken over. Of any other run what lies
+ * under the stem is its own now: only our claim goes. When it cannot be told, that stays too. */
+static bool manifest_replace(struct repo_claim *c, const struct nb_buf *text,
+                             const struct nb_cancel *cancel, struct nb_error *err)
+{
+    nb_auto_done(nb_buf_done) struct nb_buf there = NB_BUF_INIT(REPO_MANIFEST_MAX_BYTES);
+    nb_auto(repo_manifest_free) struct repo_manifest *m = NULL;
+    struct nb_error ignored = NB_ERROR_INIT;
+    struct s3_object object;
+    const struct s3_put_opts o = { .content_type = "application/json", .if_match = object.etag };
+
+    if (!s3_get_buf(c->repo->client, c->manifest_key, &there, cancel, &object, &ignored))
+        return ignored.code == NB_E_NOT_FOUND ? false : manifest_lost(c, err);
+    if (!repo_manifest_parse(nb_buf_cstr(&there), there.len, &m, &ignored) ||
+        !nb_streq(m->owner, c->repo->owner) || !nb_streq(m->run_id, c->repo->run_id)) {
+        if (!s3_delete(c->repo->client, c->key, cancel, &ignored))
+            nb_error_clear(&ignored);
+        return manifest_lost(c, err);
+    }
+    nb_error_clear(err);
+    c->manifest_tried = true;
+    return s3_put(c->repo->client, c->manifest_key, text->data, text->len, &o, cancel, NULL, err);
+}
+
+static bool manifest_put(struct repo_claim *c, const struct nb_buf *text,
+                         const struct nb_cancel *cancel, struct nb_error *err)
+{
+    const struct s3_put_opts o = { .content_type = "application/json", .if_none_match = true };
+
+    c->manifest_tried = true;
+    if (s3_put(c->repo->client, c->manifest_key, text->data, text->len, &o, cancel, NULL, err))
+        return true;
+    if (err->code == NB_E_CONFLICT) {
+        c->manifest_tried = false; /* another's, unless it turns out to be ours */
+        if (manifest_replace(c, text, cancel, err))
+            return true;
+    }
+    if (c->manifest_tried)
+        manifest_take_back(c, cancel);
+    return false;
+}
+
 /* Nothing of what comes after the manifest can undo a success. */
 static void claim_end(struct repo_claim *c, const struct nb_cancel *cancel)
 {
@@ -638,7 +698,6 @@ static void claim_end(struct repo_claim *c, const struct nb_cancel *cancel)
 static bool commit(struct repo_claim *c, struct repo_manifest *m, const struct nb_cancel *cancel,
                    struct nb_error *err)
 {
-    const struct s3_put_opts o = { .content_type = "application/json", .if_none_match = true };
     nb_auto_done(nb_buf_done) struct nb_buf text = NB_BUF_INIT(REPO_MANIFEST_MAX_BYTES);
 
     set_default(&m->owner, c->repo->owner);
@@ -652,14 +711,8 @@ static bool commit(struct repo_claim *c, struct repo_manifest *m, const struct n
         return false;
     if (!claim_hold(c, cancel, err))
         return false;
-    c->manifest_tried = true;
-    if (!s3_put(c->repo->client, c->manifest_key, text.data, text.len, &o, cancel, NULL, err)) {
-        if (err->code == NB_E_CONFLICT)
-            c->manifest_tried = false; /* another's */
-        else
-            manifest_take_back(c, cancel);
+    if (!manifest_put(c, &text, cancel, err))
         return false;
-    }
     if (!manifest_read_back(c, &text, cancel, err) ||
         !repo_chunks_check(c->repo, m, NULL, cancel, err)) {
         manifest_take_back(c, cancel);

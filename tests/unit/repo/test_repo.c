@@ -1,12 +1,15 @@
 #include "repo/repo.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 
 #include <cmocka.h>
 
+#include "base/cancel.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "net/http.h"
@@ -446,13 +449,102 @@ static void manifest_that_is_there_already_is_never_overwritten(void **state)
     assert_true(upload(s, c, "dump", &o));
     fake_s3_put(s->f, STEM ".manifest.json", "theirs", 6);
     m = manifest_for(c, T0, "dump", &o);
-    FAILS(s, repo_commit(c, m, NULL, &s->err), "PreconditionFailed");
+    FAILS(s, repo_commit(c, m, NULL, &s->err), "ClaimLost");
     assert_true(fake_s3_get(s->f, STEM ".manifest.json", &b));
     assert_string_equal(nb_buf_cstr(&b), "theirs");
+    expect_bucket(s, STEM ".cypher.gz\n" STEM ".manifest.json\n"); /* whose dump it is, it knows */
     nb_buf_done(&b);
     repo_manifest_free(m);
     repo_claim_free(c);
     repo_free(r);
+}
+
+/* The worker was killed while it sent its manifest, which the service took up only later. */
+static void late_manifest_of_the_same_run_is_replaced(void **state)
+{
+    struct story *s = *state;
+    struct repo *r = repo_of(s, "ns/a", "uid", "run1");
+    struct repo_claim *c = NULL;
+    struct repo_manifest *done = NULL, *m;
+    struct s3_object o;
+    struct nb_buf late = NB_BUF_INIT(1 << 20), now = NB_BUF_INIT(1 << 20);
+
+    backup_ok(s, r, T0);
+    assert_true(fake_s3_get(s->f, STEM ".manifest.json", &late));
+    assert_true(fake_s3_delete(s->f, STEM ".manifest.json"));
+    assert_true(fake_s3_delete(s->f, STEM ".cypher.gz"));
+    assert_true(claim(s, r, T0, &c, &done));
+    assert_true(upload(s, c, "another dump", &o));
+    fake_s3_put(s->f, STEM ".manifest.json", late.data, late.len);
+    m = manifest_for(c, T0, "another dump", &o);
+    OK(s, repo_commit(c, m, NULL, &s->err));
+    expect_bucket(s, STEM ".cypher.gz\n" STEM ".manifest.json\n");
+    assert_true(fake_s3_get(s->f, STEM ".manifest.json", &now));
+    assert_non_null(strstr(nb_buf_cstr(&now), m->objects[0].sha256));
+    nb_buf_done(&late);
+    nb_buf_done(&now);
+    repo_manifest_free(m);
+    repo_claim_free(c);
+    repo_free(r);
+}
+
+/* A whole backup that comes while a claim is on its way. */
+struct racer {
+    struct fake_s3 *f;
+    struct nb_buf dump, manifest;
+    atomic_bool claimed, done;
+};
+
+static void race_hook(void *ctx, const struct fake_s3_op *op, struct fake_s3_fault *fault)
+{
+    struct racer *r = ctx;
+
+    if (!nb_ends_with(op->key, ".claim.json") || atomic_load(&r->done))
+        return;
+    fault->status = 503;
+    fault->code = "SlowDown";
+    atomic_store(&r->claimed, true);
+}
+
+static void *race(void *ctx)
+{
+    struct racer *r = ctx;
+    struct nb_error ignored = NB_ERROR_INIT;
+
+    while (!atomic_load(&r->claimed) && nb_cancel_sleep(NULL, 1, &ignored))
+        ;
+    fake_s3_put(r->f, STEM ".cypher.gz", r->dump.data, r->dump.len);
+    fake_s3_put(r->f, STEM ".manifest.json", r->manifest.data, r->manifest.len);
+    atomic_store(&r->done, true);
+    return NULL;
+}
+
+static void name_that_was_used_and_left_before_the_claim_came_is_not_taken(void **state)
+{
+    struct story *s = *state;
+    struct repo *a = repo_of(s, "ns/a", "uid", "run1"), *b = repo_of(s, "ns/b", "x", "run2");
+    struct racer r = { .f = s->f, .dump = NB_BUF_INIT(1 << 20), .manifest = NB_BUF_INIT(1 << 20) };
+    char stem[REPO_KEY_MAX + 1];
+    pthread_t thread;
+
+    backup_ok(s, a, T0);
+    assert_true(fake_s3_get(s->f, STEM ".cypher.gz", &r.dump));
+    assert_true(fake_s3_get(s->f, STEM ".manifest.json", &r.manifest));
+    assert_true(fake_s3_delete(s->f, STEM ".manifest.json"));
+    assert_true(fake_s3_delete(s->f, STEM ".cypher.gz"));
+    fake_s3_set_hook(s->f, race_hook, &r);
+    assert_int_equal(pthread_create(&thread, NULL, race, &r), 0);
+    if (!backup_run(s, b, T0, stem))
+        fail_msg("%s [%s]", s->err.text, s->err.reason);
+    pthread_join(thread, NULL);
+    fake_s3_set_hook(s->f, NULL, NULL);
+    assert_string_equal(stem, STEM "-2");
+    expect_bucket(s, STEM "-2.cypher.gz\n" STEM "-2.manifest.json\n" STEM ".cypher.gz\n" STEM
+                          ".manifest.json\n");
+    nb_buf_done(&r.dump);
+    nb_buf_done(&r.manifest);
+    repo_free(a);
+    repo_free(b);
 }
 
 struct stopper {
@@ -1193,6 +1285,8 @@ int main(void)
         T(leftover_claim_goes_with_uploads_that_are_in_none),
         T(commit_of_what_the_bucket_does_not_hold_is_refused),
         T(manifest_that_is_there_already_is_never_overwritten),
+        T(late_manifest_of_the_same_run_is_replaced),
+        T(name_that_was_used_and_left_before_the_claim_came_is_not_taken),
         T(run_told_to_stop_while_it_commits_leaves_no_backup),
         T(run_killed_after_any_request_is_made_good_by_the_next_try),
         T(list_tells_every_state_apart),
