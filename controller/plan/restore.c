@@ -211,10 +211,17 @@ static void pin_run(struct rs *k, const struct api_run *run)
         };
 }
 
+/* Said in its own status, and told once. */
 static void wait_for(struct rs *k, const char *reason, const char *message)
 {
     condition(k, API_COND_PROGRESSING, API_TRUE, reason, message);
+    k->wait = (struct plan_wait){ reason, message };
 }
+
+#define HINT_NOT_FOUND                                                                             \
+    "; hint: it begins when there is one; if the name is wrong, delete this Neo4jRestore and "     \
+    "make "                                                                                        \
+    "another"
 
 /* Whether that one is to end before ours may begin: two at once into one server would both fail,
  * with what each has written in the other's way. Of two that could begin, the older one does. */
@@ -253,14 +260,26 @@ static bool target_is_busy(struct rs *k)
     return false;
 }
 
+/* A run whose pod was gone before it was read has a backup that its status does not name. */
+static const char *no_backup_text(struct rs *k, const struct api_run *run)
+{
+    if (run->status.result == API_RESULT_FAILED)
+        return api_printf(k->out->arena, "run '%s' failed and left no backup", run->meta.name);
+    return api_printf(k->out->arena,
+                      "run '%s' succeeded, but its status does not name its backup; hint: restore "
+                      "by source.backupRef '%s', or by source.storage and source.key",
+                      run->meta.name, run->backup);
+}
+
 static bool source_of_run(struct rs *k, struct source *ret)
 {
     const struct api_run *run = k->in->source_run;
 
     if (!run) {
-        wait_for(
-            k, "SourceNotFound",
-            api_printf(k->out->arena, "Neo4jBackupRun '%s' does not exist (yet)", k->r->run_ref));
+        wait_for(k, "SourceNotFound",
+                 api_printf(k->out->arena,
+                            "Neo4jBackupRun '%s' does not exist (yet)" HINT_NOT_FOUND,
+                            k->r->run_ref));
         return false;
     }
     if (!api_run_is_terminal(run)) {
@@ -273,9 +292,7 @@ static bool source_of_run(struct rs *k, struct source *ret)
     ret->backup_uid = run->meta.owner_uid;
     ret->keys = api_run_keys(k->out->arena, run);
     if (!*ret->keys) {
-        end(k, API_RESULT_FAILED, "SourceHasNoBackup",
-            api_printf(k->out->arena, "run '%s' failed and left no backup", run->meta.name), -1,
-            false, k->now);
+        end(k, API_RESULT_FAILED, "SourceHasNoBackup", no_backup_text(k, run), -1, false, k->now);
         return false;
     }
     pin_run(k, run);
@@ -287,9 +304,9 @@ static bool source_of_backup(struct rs *k, struct source *ret)
     const struct api_backup *b = k->in->source_backup;
 
     if (!b) {
-        wait_for(
-            k, "SourceNotFound",
-            api_printf(k->out->arena, "Neo4jBackup '%s' does not exist (yet)", k->r->backup_ref));
+        wait_for(k, "SourceNotFound",
+                 api_printf(k->out->arena, "Neo4jBackup '%s' does not exist (yet)" HINT_NOT_FOUND,
+                            k->r->backup_ref));
         return false;
     }
     if (!b->status.last_successful && b->status.restore_point_count == 0 &&

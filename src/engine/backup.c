@@ -189,12 +189,18 @@ static bool look_for_restore(struct backup *b, bool *ret, struct nb_error *err)
     return true;
 }
 
-static void warn_of_restore(struct repo_manifest *m)
+static const char restore_warning[] =
+    "a restore into this database was interrupted, or is under way: it holds nodes of label "
+    "'" ENG_STAMP "'. This backup is of what was there then, and restores them too";
+
+/* An earlier try of the run knew it as well. */
+static bool has_restore_warning(const struct repo_manifest *m)
 {
-    repo_strings_add(&m->warnings,
-                     "a restore into this database was interrupted, or is under way: "
-                     "it holds nodes of label '" ENG_STAMP "'. This backup is of what "
-                     "was there then, and restores them too");
+    for (size_t i = 0; i < m->warnings.n; i++) {
+        if (strcmp(m->warnings.items[i], restore_warning) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* One reading of the database into one target. */
@@ -237,7 +243,7 @@ static bool export_once(struct backup *b, struct repo_manifest *m, struct nb_err
     ok = look_for_restore(b, &restoring, err) && run_engine(b, &opts, &survey, m, err) &&
          look_for_restore(b, &restoring, err);
     if (ok && restoring)
-        warn_of_restore(m);
+        repo_strings_add(&m->warnings, restore_warning);
     if (ok) {
         eng_meter_stage(b->meter, ENG_UPLOADING);
         ok = eng_target_finish(target, m, err);
@@ -488,6 +494,7 @@ bool eng_backup_run(const struct eng_backup_opts *opts, struct eng_backup_result
         abandon(&b, err);
         eng_backup_result_done(ret);
     }
+    ret->of_restore = ret->manifest && has_restore_warning(ret->manifest);
     repo_claim_free(b.claim);
     eng_chain_done(&b.chain);
     eng_source_close(b.source);

@@ -78,6 +78,9 @@ struct eng_backup_result {
     /* Of the dump (incremental: there is none, so the manifest's twice); "-" has no manifest: NULL */
     char *key, *manifest_key;
     bool already; /* an earlier try of the same run had made it */
+    /* Of a database into which a restore was under way or had been interrupted: maybe half a graph,
+     * so no reason to delete a whole one. */
+    bool of_restore;
     int64_t verify_ms;
     const char *not_compared; /* RESTORE: why the content was not compared; NULL: it was */
 };

@@ -27,6 +27,7 @@ struct backup {
     struct nb_error last_error; /* of a database that failed while others did not */
     struct nb_vec done;         /* names of databases that are backed up */
     struct nb_vec made;         /* keys of their manifests */
+    struct nb_vec restoring;    /* names of those that a restore was in the middle of */
 };
 
 /* --- hooks of the engine: from threads of its own --------------------------------------------- */
@@ -207,6 +208,8 @@ static bool back_up(struct backup *b, const char *database, int64_t time, struct
     report_artifact(&b->c->report, &result);
     nb_vec_push(&b->done, nb_xstrdup(result.manifest->database));
     nb_vec_push(&b->made, nb_xstrdup_null(result.manifest_key));
+    if (result.of_restore)
+        nb_vec_push(&b->restoring, nb_xstrdup(result.manifest->database));
     return true;
 }
 
@@ -320,6 +323,26 @@ static bool prune(struct backup *b, const char *database, const char *made,
     return true;
 }
 
+/* Maybe half a graph: what is whole must not go because of it. */
+static bool is_restoring(struct backup *b, const char *database)
+{
+    for (size_t i = 0; i < b->restoring.count; i++) {
+        if (nb_streq(b->restoring.items[i], database))
+            return true;
+    }
+    return false;
+}
+
+static void note_restoring(struct backup *b, const char *database)
+{
+    nb_auto(nb_free) char *text = nb_xasprintf(
+        "nothing was deleted: a restore into the database '%s' is under way or was interrupted, "
+        "and its backup may be of half a graph; hint: let the restore end, or begin it again",
+        database);
+
+    note_retention(&b->c->report, "RestoreUnderWay", text);
+}
+
 /* One listing for the retention of every database and for the inventory. The one that found what an
  * incremental backup builds on is no good for it: others may have come and gone during the export,
  * and our own manifest is not in it. */
@@ -336,8 +359,13 @@ static void tidy_bucket(struct backup *b)
         note_retention(&b->c->report, error.reason, error.text);
         return;
     }
-    for (size_t i = 0; i < b->done.count; i++)
+    for (size_t i = 0; i < b->done.count; i++) {
+        if (is_restoring(b, b->done.items[i])) {
+            note_restoring(b, b->done.items[i]);
+            continue;
+        }
         pruned = prune(b, b->done.items[i], b->made.items[i], &all) && pruned;
+    }
     if (!pruned) { /* what was being deleted is half there */
         repo_backups_done(&all);
         if (!repo_list(b->bucket.repo, &opts, b->c->cancel, &all, &error)) {
@@ -436,6 +464,7 @@ bool cmd_backup(struct context *c, struct nb_error *err)
     repo_trust_done(&b.trust);
     free_names(&b.done);
     free_names(&b.made);
+    free_names(&b.restoring);
     free_names(&b.names);
     bucket_close(&b.bucket);
     neo4j_settings_done(&b.neo4j);

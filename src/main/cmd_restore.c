@@ -136,6 +136,7 @@ static bool add_manifest(struct restore *r, struct repo_manifest *take_manifest,
 
     nb_vec_push(&r->sources, s);
     s->manifest = take_manifest;
+    report_warnings(take_manifest);
     s->manifest_key = nb_xstrdup(manifest_key);
     s->database = nb_xstrdup(take_manifest->database);
     if (!eng_input_open_manifest(r->bucket.repo, take_manifest, &s->input, err))

@@ -40,6 +40,7 @@ static bool verify_manifest(struct verify *v, const struct repo_manifest *m, con
     if (!eng_verify_run(v->repo, m, &v->opts, &not_compared, err))
         return nb_wrap(err, "verify '%s'", key);
     note_not_compared(&v->c->report, not_compared);
+    report_warnings(m);
     v->done++;
     nb_log(NB_LOG_INFO, "backup verified", NB_F_STR("manifestKey", key),
            NB_F_STR("level", repo_verification_name(eng_verify_level(m, v->opts.level))), NB_F_END);
@@ -55,9 +56,20 @@ static bool verify_key(struct verify *v, const char *key, struct nb_error *err)
            verify_manifest(v, m, manifest_key, err);
 }
 
-/* The newest of each database; what is newer and cannot be had is told. */
+/* Only the first is kept. What cannot be read may be another owner's. */
+static void note_damaged(const struct repo_backup *b, struct nb_error *damaged)
+{
+    if (damaged->code == NB_OK && b->ours && b->state == REPO_DAMAGED)
+        nb_fail(damaged, NB_E_CORRUPT, "VerificationFailed",
+                "the newest backup of the database '%s' is damaged: '%s': %s", b->name.database,
+                b->manifest_key, b->problem ? b->problem : "its dump is gone");
+}
+
+/* The newest of each database; what is newer and cannot be had is told. One that is damaged fails it
+ * all, in the end: the others are looked at first. */
 static bool verify_newest(struct verify *v, struct nb_error *err)
 {
+    struct nb_error damaged = NB_ERROR_INIT;
     nb_auto_done(repo_backups_done) struct repo_backups all = REPO_BACKUPS_INIT;
     struct repo_list_opts opts = { .with_chunks = true };
     struct repo_choice choice;
@@ -66,10 +78,16 @@ static bool verify_newest(struct verify *v, struct nb_error *err)
         return false;
     for (size_t i = 0; i < all.n;) {
         i = repo_backups_choose(&all, i, 0, &choice);
-        if (choice.passed_over)
+        if (choice.passed_over) {
             report_passed_over(&v->c->report, &choice);
+            note_damaged(choice.passed_over, &damaged);
+        }
         if (choice.newest && !verify_key(v, choice.newest->manifest_key, err))
             return false;
+    }
+    if (damaged.code != NB_OK) {
+        *err = damaged;
+        return false;
     }
     if (v->done == 0)
         return nb_fail(err, NB_E_NOT_FOUND, "NoBackup", "owner '%s' has no complete backup",

@@ -139,6 +139,12 @@ static void say_warnings(const struct repo_manifest *m, struct nb_buf *out)
     }
 }
 
+void report_warnings(const struct repo_manifest *m)
+{
+    for (size_t i = 0; i < m->warnings.n; i++)
+        nb_log(NB_LOG_WARN, m->warnings.items[i], NB_F_STR("database", m->database), NB_F_END);
+}
+
 void report_artifact(struct report *r, const struct eng_backup_result *backup)
 {
     nb_auto_done(nb_buf_done) struct nb_buf warnings = NB_BUF_INIT(WARNINGS_MAX);
@@ -170,8 +176,7 @@ void report_artifact(struct report *r, const struct eng_backup_result *backup)
            NB_F_STR("consistency", repo_consistency_name(m->consistency)),
            NB_F_STR("engine", engine_name(m->engine)), NB_F_STR("serverVersion", m->server_version),
            NB_F_STR("warnings", nb_buf_cstr(&warnings)), NB_F_END);
-    for (size_t i = 0; i < m->warnings.n; i++)
-        nb_log(NB_LOG_WARN, m->warnings.items[i], NB_F_STR("database", m->database), NB_F_END);
+    report_warnings(m);
     for (size_t i = 0; i < m->losses.n; i++)
         nb_log(NB_LOG_WARN, "the dump does not hold all of the graph",
                NB_F_STR("database", m->database), NB_F_STR("lost", m->losses.items[i]), NB_F_END);

@@ -53,6 +53,8 @@ void report_database_failed(struct report *r, const char *database, const struct
 /* A hook of eng_verify_opts. */
 void report_other_etags(void *ctx, unsigned n);
 void report_pruned(const struct repo_backup *b, enum retention_reason reason);
+/* What its maker had to say of it, a line each. */
+void report_warnings(const struct repo_manifest *m);
 /* The newest backup of a database is not to be had: logged, and the message of a success. */
 void report_passed_over(struct report *r, const struct repo_choice *choice);
 /* A restore leaves the system database's backup out; way: what brings users and roles back. Logged,

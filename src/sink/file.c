@@ -73,6 +73,23 @@ struct sink *sink_fd_new(int fd, const char *name)
     return &f->base;
 }
 
+/* What is wrong with the path is the user's to mend; all else is the machine's. */
+static void fail_create(const char *path, int os_errno, struct nb_error *err)
+{
+    static const int of_path[] = { ENOENT, ENOTDIR, EACCES, EPERM, EROFS, ENAMETOOLONG };
+
+    nb_fail_errno(err, os_errno, "create '%s'", path);
+    for (size_t i = 0; i < NB_ARRAY_LEN(of_path); i++) {
+        const struct nb_error os = *err;
+
+        if (of_path[i] != os_errno)
+            continue;
+        nb_fail(err, NB_E_INVALID, "InvalidOutput",
+                "%s; hint: its directory must be there and writable", os.text);
+        return;
+    }
+}
+
 bool sink_file_new(const char *path, struct sink **ret, struct nb_error *err)
 {
     struct sink_file *f;
@@ -93,7 +110,7 @@ bool sink_file_new(const char *path, struct sink **ret, struct nb_error *err)
     f->temp_path = nb_xasprintf("%s.part-%ld", path, (long)getpid());
     f->fd = open(f->temp_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (f->fd < 0) {
-        nb_fail_errno(err, errno, "create '%s'", f->temp_path);
+        fail_create(path, errno, err);
         file_free(&f->base);
         return false;
     }

@@ -156,6 +156,34 @@ static void system_and_exclusions_are_heeded(void **state)
     teardown(&w);
 }
 
+/* Else the only whole backup would go for one of half a graph. */
+static void nothing_is_deleted_for_a_backup_of_half_a_restore(void **state)
+{
+    static const struct {
+        int64_t stamps;
+        bool healthy;
+        const char *keys;
+    } runs[] = { { 0, true, "neo4j" }, { 1, false, "neo4j neo4j" }, { 0, true, "neo4j" } };
+    struct world w;
+
+    (void)state;
+    setup(&w, three, NB_ARRAY_LEN(three));
+    set(&w, "BACKUP_KEEP_LAST", "1");
+    for (size_t i = 0; i < NB_ARRAY_LEN(runs); i++) {
+        report_done(&w.c.report);
+        w.keys[0] = '\0';
+        fake_graph_set_stamps(w.g, runs[i].stamps);
+        run_backup(&w);
+        if (!w.ok)
+            fail_msg("%s", w.err.text);
+        assert_string_equal(w.keys, runs[i].keys);
+        assert_int_equal(w.c.report.retention_healthy, runs[i].healthy);
+        if (!runs[i].healthy)
+            assert_string_equal(w.c.report.retention_reason, "RestoreUnderWay");
+    }
+    teardown(&w);
+}
+
 static void rest_is_backed_up_where_one_fails(void **state)
 {
     static const struct {
@@ -280,6 +308,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_user_database_gets_an_object_of_its_own),
         cmocka_unit_test(system_and_exclusions_are_heeded),
+        cmocka_unit_test(nothing_is_deleted_for_a_backup_of_half_a_restore),
         cmocka_unit_test(rest_is_backed_up_where_one_fails),
         cmocka_unit_test(first_failure_ends_the_run_where_that_is_wanted),
         cmocka_unit_test(nothing_backed_up_is_no_partial_success),

@@ -168,6 +168,18 @@ static void file_sink_directory_is_refused(void **state)
     assert_string_equal(err.reason, "InvalidOutput");
 }
 
+static void file_sink_in_no_directory_is_refused_with_a_hint(void **state)
+{
+    struct dir *d = *state;
+    nb_auto(nb_free) char *path = nb_xasprintf("%s/nosuch/out", d->path);
+    struct nb_error err = NB_ERROR_INIT;
+    struct sink *s;
+
+    assert_false(sink_file_new(path, &s, &err));
+    assert_string_equal(err.reason, "InvalidOutput");
+    assert_non_null(strstr(err.text, "hint: "));
+}
+
 static void throttle_waits_and_can_be_cancelled(void **state)
 {
     struct nb_buf out = NB_BUF_INIT(1 << 20);
@@ -201,6 +213,8 @@ int main(void)
                                         make_dir, remove_dir),
         cmocka_unit_test(full_device_is_told),
         cmocka_unit_test_setup_teardown(file_sink_directory_is_refused, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(file_sink_in_no_directory_is_refused_with_a_hint, make_dir,
+                                        remove_dir),
         cmocka_unit_test(throttle_waits_and_can_be_cancelled),
     };
 

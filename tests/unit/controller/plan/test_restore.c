@@ -167,6 +167,9 @@ static void restore_waits_for_its_source(void **state)
     start(RESTORE("\"runRef\":{\"name\":\"g-i\"}", ""));
     assert_string_equal(world_condition(w, PLAN_OBJ_RESTORE, "r", "Progressing"),
                         "True/SourceNotFound");
+    assert_string_equal(world_condition(w, PLAN_OBJ_RESTORE, "r", "Waiting"),
+                        "True/SourceNotFound");
+    assert_int_equal(world_count_said(w, "RestoreWaiting SourceNotFound: "), 1);
     world_create(
         w, PLAN_OBJ_RUN,
         "{\"metadata\":{\"name\":\"g-i\"},\"spec\":{\"backupRef\":{\"name\":\"g\"},\"template\":{"
@@ -199,6 +202,21 @@ static void restore_of_a_failed_run_fails(void **state)
     assert_string_equal(world_condition(w, PLAN_OBJ_RESTORE, "r", "Succeeded"),
                         "False/SourceHasNoBackup");
     assert_int_equal(world_count(w, PLAN_OBJ_JOB), 0);
+}
+
+static void run_whose_backup_is_not_known_is_not_said_to_have_failed(void **state)
+{
+    (void)state;
+    start(RESTORE("\"runRef\":{\"name\":\"g-i\"}", ""));
+    world_create(w, PLAN_OBJ_RUN,
+                 "{\"metadata\":{\"name\":\"g-i\"},\"spec\":{\"backupRef\":{\"name\":\"g\"}},"
+                 "\"status\":{\"result\":\"Succeeded\",\"conditions\":[{\"type\":\"Succeeded\","
+                 "\"status\":\"True\"}]}}");
+    world_settle(w);
+    assert_string_equal(world_condition(w, PLAN_OBJ_RESTORE, "r", "Succeeded"),
+                        "False/SourceHasNoBackup");
+    assert_non_null(strstr(world_get(w, PLAN_OBJ_RESTORE, "r", "status.failure.message"),
+                           "source.backupRef 'g'"));
 }
 
 static void restore_failure_is_told(void **state)
@@ -350,6 +368,8 @@ int main(void)
         cmocka_unit_test_teardown(no_safety_backup_is_made_where_the_spec_says_so, teardown),
         cmocka_unit_test_teardown(restore_waits_for_its_source, teardown),
         cmocka_unit_test_teardown(restore_of_a_failed_run_fails, teardown),
+        cmocka_unit_test_teardown(run_whose_backup_is_not_known_is_not_said_to_have_failed,
+                                  teardown),
         cmocka_unit_test_teardown(restore_failure_is_told, teardown),
         cmocka_unit_test_teardown(restore_that_ends_before_its_pod_is_seen_is_looked_at, teardown),
         cmocka_unit_test_teardown(restore_never_starts_twice, teardown),
