@@ -37,8 +37,8 @@ check() { # WHAT COMMAND...
         echo "ok   $what"
     else
         failed=$((failed + 1))
-        echo "FAIL $what"
-        tail -n 3 "$work/log" 2>/dev/null || true
+        # In one line, for what shows no more of a long output than the lines of failures.
+        echo "FAIL $what: $(tail -qn 3 "$work/log" "$work/out" 2>/dev/null | cut -c 1-600 | tr '\n' '|')"
     fi
 }
 

@@ -40,7 +40,7 @@ finish_one() {
     else
         failed=$((failed + 1)) failures+=("$name")
         echo "FAIL $name (exit $rc)"
-        grep -a 'FAIL:' "$out/$name.log" | tail -n 3 || true
+        grep -a '^FAIL' "$out/$name.log" | tail -n 3 || true
     fi
 }
 start() {
