@@ -257,7 +257,7 @@ static bool read_fd(struct reading *r, const struct nb_cancel *cancel, struct nb
 static bool fail_read(const char *key, struct nb_error *err)
 {
     if (!nb_streq(err->reason, "ObjectNotFound"))
-        return nb_wrap(err, "read '%s'", key);
+        return false;
     nb_error_clear(err);
     return corrupt(err, key, "is gone");
 }

@@ -32,9 +32,9 @@ static void print_table(const struct repo_prune_result *result, bool dry_run)
             out_printf("%-16s  %-10s  %8s  %s\n", verdict(p, dry_run),
                        retention_reason_name(p->reason), out_size(p->bytes, size), p->manifest_key);
     }
-    out_printf("%u kept, %u deleted, %u locked, %s %s\n", result->kept, result->deleted,
-               result->locked, out_size(result->bytes_deleted, size),
-               dry_run ? "would be freed" : "freed");
+    out_printf("%u kept, %u %s, %u locked, %s %s\n", result->kept, result->deleted,
+               dry_run ? "would be deleted" : "deleted", result->locked,
+               out_size(result->bytes_deleted, size), dry_run ? "would be freed" : "freed");
 }
 
 static bool print_json(const struct repo_prune_result *result, bool dry_run, struct nb_error *err)

@@ -374,6 +374,8 @@ static void note_retry_after(const struct http_response *r, struct nb_error *err
 static bool judge_transport(struct s3_client *c, struct s3_call *call, struct s3_fault *fault,
                             struct nb_error *err)
 {
+    if (call->foreign)
+        return false;
     if (!call->stop && err->code == NB_E_PROTOCOL) {
         /* An answer that is none: cut or garbled on the way, perhaps. */
         fault->retry = fault->few_tries = fault->uncertain = true;
@@ -560,7 +562,7 @@ bool s3_call_run(struct s3_client *c, struct s3_call *call, const struct nb_canc
     bool ok;
 
     call->tries = 0;
-    call->uncertain = call->stop = call->progressed = false;
+    call->uncertain = call->stop = call->foreign = call->progressed = false;
     call->code[0] = '\0';
     sums_make(call, &sums);
     ok = call_tries(c, call, &sums, cancel, ret, err);

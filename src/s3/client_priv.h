@@ -40,6 +40,7 @@ struct s3_call {
     unsigned tries;
     bool uncertain;  /* an earlier, failed try may have been carried out */
     bool stop;       /* set by on_body: its own error, not to be tried again */
+    bool foreign;    /* set by on_body, with stop: not the bucket's error but of whoever reads */
     bool progressed; /* set by on_body: bytes came, the window starts anew */
     char code[64];   /* the service's error code of the last answer, "" if none */
 };

@@ -305,7 +305,7 @@ static bool get_on_body(void *ctx, const char *p, size_t n, struct nb_error *err
                        g->call->key);
     }
     if (!g->fn(g->ctx, p, n, err)) {
-        g->call->stop = true;
+        g->call->stop = g->call->foreign = true;
         return false;
     }
     g->delivered += n;
@@ -331,7 +331,7 @@ bool s3_get(struct s3_client *c, const char *key, const struct s3_get_opts *opts
     if (g.opts->if_match)
         snprintf(g.etag, sizeof(g.etag), "%s", g.opts->if_match);
     if (!s3_call_run(c, &call, cancel, &r, err))
-        return nb_wrap(err, "get '%s'", key);
+        return call.foreign ? false : nb_wrap(err, "get '%s'", key);
     if (!g.known) { /* an empty object has no body to be called for */
         s3_object_from_headers(&r, &g.object);
         g.known = true;

@@ -55,6 +55,7 @@ before_that_moment() {
 # 5.26 into 2026. Every value is the same; the settings of a vector index are told otherwise by 2026, and nothing else is.
 newer_neo4j() {
     local status=0 target_uri=bolt://127.0.0.1:$((port + 4))
+    servers neo4j-wipe incr-newer
     servers neo4j-up 2026 incr-newer $((port + 4)) >/dev/null || return 1
     BACKUP_OWNER=move in_target newer-neo4j || status=$?
     [ "$status" = 52 ] && [ "$(grep -c ' more in [AB]: ' "$work/out")" = 2 ] &&
@@ -91,6 +92,7 @@ with_key() { # KEY SECRET ARGUMENT...
 rotate_bucket_keys() {
     export VGW_IAM_DIR=$work/iam VGW_IAM_CACHE_DISABLE=true
     mkdir -p "$VGW_IAM_DIR"
+    servers s3-wipe drill
     S3_ACCESS_KEY=root S3_SECRET_KEY=root-secret-0123456789 servers s3-up versitygw drill "$gateway_port" >/dev/null &&
         vgw create-user --access old --secret old-secret-0123456789 --role admin &&
         vgw create-bucket --bucket rotated --owner old &&
@@ -120,7 +122,7 @@ in_a_shell() { ("$@"); }
 check "drill: a new age key" in_a_shell rotate_age_key
 gateway=$("$here/../parts/get.sh" path versitygw)
 check "drill: new keys of the bucket" in_a_shell rotate_bucket_keys
-servers s3-down drill >/dev/null 2>&1 || true
+servers s3-wipe drill >/dev/null 2>&1 || true
 check "drill: a new password of Neo4j" in_a_shell rotate_neo4j_password
 # Last: its backup is not signed, and the drill before would ask it to be.
 check "drill: only the bucket is left, with users and roles in it" with_users

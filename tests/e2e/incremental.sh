@@ -22,7 +22,7 @@ source_uri=bolt://127.0.0.1:$port target_uri=bolt://127.0.0.1:$((port + 1))
 clean_up_servers() {
     clean_up
     for name in incr-source incr-target incr-newer; do servers neo4j-wipe $name >/dev/null 2>&1 || true; done
-    for name in incr drill; do servers s3-down "$name" >/dev/null 2>&1 || true; done
+    for name in incr drill; do servers s3-wipe "$name" >/dev/null 2>&1 || true; done
 }
 trap clean_up_servers EXIT
 

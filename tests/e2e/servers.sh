@@ -9,6 +9,7 @@
 #   servers.sh neo4j-admin NAME ARGUMENT...       the offline tool, on the data of one that is stopped
 #   servers.sh s3-up minio|versitygw NAME [PORT]  PORT 9000
 #   servers.sh s3-down NAME                       keeps the data
+#   servers.sh s3-wipe NAME                       stops it and drops its data
 #   servers.sh s3-data NAME                       where they are
 #   servers.sh proxy-up NAME [PORT] [S3_NAME]     before the S3 server S3_NAME ("main"); PORT 9100
 #   servers.sh proxy-down NAME
@@ -249,6 +250,11 @@ s3_up() {
 
 s3_down() { process_end "$STATE/pids/s3-${1:?name}"; }
 
+s3_wipe() {
+    s3_down "$1"
+    rm -rf "$STATE/s3/${1:?name}"
+}
+
 s3_data() { echo "$STATE/s3/${1:?name}/data"; }
 
 proxy_up() {
@@ -293,7 +299,7 @@ down_all() {
 verb=${1:-}
 [ $# -eq 0 ] || shift
 case $verb in
-    neo4j-up | neo4j-down | neo4j-wipe | neo4j-admin | s3-up | s3-down | s3-data | proxy-up | proxy-down | \
+    neo4j-up | neo4j-down | neo4j-wipe | neo4j-admin | s3-up | s3-down | s3-wipe | s3-data | proxy-up | proxy-down | \
         shell | list | pid | down-all) "${verb//-/_}" "$@" ;;
     *) fail "'$verb' is no command; hint: the head of this script lists them" ;;
 esac

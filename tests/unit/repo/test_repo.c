@@ -519,10 +519,18 @@ static void *race(void *ctx)
     return NULL;
 }
 
+/* Until the other thread has come to its turn, however long that takes. */
+static void many_tries(struct s3_client_opts *o)
+{
+    o->max_tries = 0;
+    o->retry_window_ms = 60000;
+}
+
 static void name_that_was_used_and_left_before_the_claim_came_is_not_taken(void **state)
 {
     struct story *s = *state;
-    struct repo *a = repo_of(s, "ns/a", "uid", "run1"), *b = repo_of(s, "ns/b", "x", "run2");
+    struct s3_client *few_tries = s->c, *patient = s3_fixture_client(s->f, many_tries);
+    struct repo *a = repo_of(s, "ns/a", "uid", "run1"), *b;
     struct racer r = { .f = s->f, .dump = NB_BUF_INIT(1 << 20), .manifest = NB_BUF_INIT(1 << 20) };
     char stem[REPO_KEY_MAX + 1];
     pthread_t thread;
@@ -532,6 +540,8 @@ static void name_that_was_used_and_left_before_the_claim_came_is_not_taken(void 
     assert_true(fake_s3_get(s->f, STEM ".manifest.json", &r.manifest));
     assert_true(fake_s3_delete(s->f, STEM ".manifest.json"));
     assert_true(fake_s3_delete(s->f, STEM ".cypher.gz"));
+    s->c = patient;
+    b = repo_of(s, "ns/b", "x", "run2");
     fake_s3_set_hook(s->f, race_hook, &r);
     assert_int_equal(pthread_create(&thread, NULL, race, &r), 0);
     if (!backup_run(s, b, T0, stem))
@@ -545,6 +555,8 @@ static void name_that_was_used_and_left_before_the_claim_came_is_not_taken(void 
     nb_buf_done(&r.manifest);
     repo_free(a);
     repo_free(b);
+    s->c = few_tries;
+    s3_client_free(patient);
 }
 
 struct stopper {

@@ -603,6 +603,7 @@ static void get_reader_s_own_error_is_not_tried_again(void **state)
     FAILS(s, s3_get(s->c, "k", NULL, refuse, &calls, NULL, NULL, &s->err), NB_E_UNAVAILABLE,
           "MyOwn");
     assert_int_equal(calls, 1);
+    assert_string_equal(s->err.text, "no more"); /* and not told as the bucket's */
 }
 
 static void cancelled_call_ends_at_once(void **state)
