@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "main/encryption.h"
 #include "main/secret_dir.h"
+#include "main/waiting.h"
 
 enum {
     RETRY_WINDOW_DEFAULT_MS = 30 * 1000,
@@ -361,6 +362,12 @@ bool bucket_is_set(const struct options *o)
            opt_given(o, OPT_R2_ACCOUNT_ID) || opt_given(o, OPT_R2_CREDENTIALS_DIR);
 }
 
+static void say_retry(void *ctx, const struct nb_error *why, int64_t wait_ms)
+{
+    (void)ctx;
+    waiting_say_try(why, wait_ms);
+}
+
 static bool open_client(struct creds_load *load, const char *bucket,
                         const struct bucket_hooks *hooks, struct s3_client **ret,
                         struct nb_error *err)
@@ -376,12 +383,14 @@ static bool open_client(struct creds_load *load, const char *bucket,
         .creds = load->creds,
         .ca_pem = opt_text(o, OPT_R2_CA),
         .retry_window_ms = window_ms > 0 ? window_ms : RETRY_WINDOW_DEFAULT_MS,
-        .on_retry = hooks->on_retry,
+        .on_retry = hooks->on_retry ? hooks->on_retry : say_retry,
         .on_retry_ctx = hooks->ctx,
     };
 
-    if (hooks->quick)
+    if (hooks->quick) {
         opts.retry_window_ms = QUICK_WINDOW_MS;
+        opts.on_retry = NULL; /* its report says it all */
+    }
     return find_endpoint(load, endpoint, err) && s3_client_new(&opts, ret, err);
 }
 
@@ -414,10 +423,17 @@ bool bucket_client_open(const struct options *o, const char *bucket,
     return ok;
 }
 
+static bool owner_check(const struct options *o, enum option_id id, struct nb_error *err)
+{
+    return strlen(opt_text(o, id)) <= REPO_OWNER_MAX ||
+           opt_fail(o, id, err, NULL, "is longer than %d bytes", REPO_OWNER_MAX);
+}
+
 bool bucket_open(const struct options *o, const struct bucket_hooks *hooks,
                  const struct nb_cancel *cancel, struct bucket *ret, struct nb_error *err)
 {
     nb_auto_done(repo_trust_done) struct repo_trust trust = { .signs = false };
+    enum option_id owner = opt_given(o, OPT_RESTORE_OWNER) ? OPT_RESTORE_OWNER : OPT_BACKUP_OWNER;
     bool ok;
 
     memset(ret, 0, sizeof(*ret));
@@ -425,13 +441,13 @@ bool bucket_open(const struct options *o, const struct bucket_hooks *hooks,
         return fail_no_bucket(o, err);
     if (!trust_load(o, cancel, &trust, err))
         return false;
-    ok = bucket_client_open(o, opt_text(o, OPT_R2_BUCKET_NAME), hooks, cancel, &ret->client, err);
+    ok = owner_check(o, owner, err) &&
+         bucket_client_open(o, opt_text(o, OPT_R2_BUCKET_NAME), hooks, cancel, &ret->client, err);
     if (ok) {
         struct repo_opts opts = {
             .client = ret->client,
             .prefix = opt_text(o, OPT_BACKUP_PREFIX),
-            .owner = opt_given(o, OPT_RESTORE_OWNER) ? opt_text(o, OPT_RESTORE_OWNER)
-                                                     : opt_text(o, OPT_BACKUP_OWNER),
+            .owner = opt_text(o, owner),
             .owner_uid = opt_text(o, OPT_BACKUP_OWNER_UID),
             .run_id = opt_text(o, OPT_BACKUP_RUN_ID),
             .trust = &trust,

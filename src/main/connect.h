@@ -30,7 +30,7 @@ struct bucket {
 };
 struct bucket_hooks {
     void (*on_retry)(void *ctx, const struct nb_error *why,
-                     int64_t wait_ms); /* any thread; may be NULL */
+                     int64_t wait_ms); /* any thread; NULL: a line of the log */
     void *ctx;
     bool quick; /* a check: fail soon instead of waiting */
 };

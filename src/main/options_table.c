@@ -194,7 +194,10 @@ const struct option_def option_defs[OPT_COUNT] = {
         "for the level Restore: an empty Neo4j without authentication to restore into, which is "
         "emptied again", ),
     ROW(OPT_BACKUP_RETRY_WINDOW_SECONDS, "BACKUP_RETRY_WINDOW_SECONDS", "retry-window-seconds",
-        OPTION_INT, CMD_BUCKET, "how long to wait for Neo4j or the bucket to come back",
+        OPTION_INT, CMD_BUCKET,
+        "how long to wait for Neo4j or the bucket to come back; 0: not for Neo4j, and half a "
+        "minute "
+        "for the bucket",
         INT(0, 604800), .dflt = "0"),
     ROW(OPT_BACKUP_MAX_CPU_PERCENT, "BACKUP_MAX_CPU_PERCENT", "max-cpu-percent", OPTION_INT,
         CMD_BACKUP | CMD_VERIFY,

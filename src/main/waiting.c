@@ -34,11 +34,16 @@ void waiting_say_engine(const struct nb_error *why)
                     why);
 }
 
+void waiting_say_try(const struct nb_error *why, int64_t wait_ms)
+{
+    nb_log(NB_LOG_WARN, messages[WAITING_STORAGE], NB_F_STR("error", why->text),
+           NB_F_INT("waitMs", wait_ms), NB_F_END);
+}
+
 void waiting_say_retry(const struct nb_error *why, int64_t wait_ms)
 {
     if (wait_ms >= LONG_WAIT_MS)
         waiting_say(WAITING_STORAGE, why);
     else
-        nb_log(NB_LOG_WARN, messages[WAITING_STORAGE], NB_F_STR("error", why->text),
-               NB_F_INT("waitMs", wait_ms), NB_F_END);
+        waiting_say_try(why, wait_ms);
 }

@@ -19,6 +19,8 @@ void waiting_over(enum waiting_what what);
 /* What an engine's hook `waiting` is told: Neo4j or the bucket is away, or another fault that trying
  * again mends. */
 void waiting_say_engine(const struct nb_error *why);
+/* A line for people, and no event: where nothing would say that the wait is over. */
+void waiting_say_try(const struct nb_error *why, int64_t wait_ms);
 /* What an S3 client's on_retry is told: one answer that went wrong is nothing to wait for. */
 void waiting_say_retry(const struct nb_error *why, int64_t wait_ms);
 

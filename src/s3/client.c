@@ -109,13 +109,13 @@ static bool endpoint_set(struct s3_client *c, const char *endpoint, bool force_p
         return nb_fail(
             err, NB_E_INVALID, "InvalidStorage",
             "no endpoint of the bucket is given; hint: set R2_ACCOUNT_ID, or R2_ENDPOINT");
-    if (!nb_url_parse(endpoint, "endpoint", &u, err))
+    if (!nb_url_parse(endpoint, "R2_ENDPOINT", &u, err))
         return false;
     https = nb_streq(u.scheme, "https");
     if ((!https && !nb_streq(u.scheme, "http")) || u.has_userinfo || !u.host[0] ||
         !endpoint_path_is_fine(&u, c->bucket))
         return nb_fail(err, NB_E_INVALID, "InvalidStorage",
-                       "the bucket's endpoint must be 'https://HOST[:PORT]' and nothing more");
+                       "R2_ENDPOINT must be 'https://HOST[:PORT]' and nothing more");
     if (u.port != 0 && u.port != (https ? 443 : 80))
         snprintf(port, sizeof(port), ":%u", (unsigned)u.port);
     snprintf(host, sizeof(host), "%s%s%s", u.host_is_ipv6 ? "[" : "", u.host,

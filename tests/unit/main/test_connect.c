@@ -111,12 +111,47 @@ static void missing_secret_is_waited_for_but_not_by_check(void **state)
     assert_string_equal(without_secret(CMD_CHECK, "check"), "SecretNotFound");
 }
 
+static void wrong_bucket_setting_is_named(void **state)
+{
+    char owner[300] = "BACKUP_OWNER=";
+    const char *const rows[][2] = {
+        { owner, "BACKUP_OWNER is longer than 255 bytes" },
+        { "R2_ENDPOINT=nonsense", "'R2_ENDPOINT' is not a valid URL" },
+        { "R2_ENDPOINT=ftp://host", "R2_ENDPOINT must be 'https://HOST[:PORT]'" },
+        { "BACKUP_OWNER=ns/a", NULL },
+    };
+
+    (void)state;
+    memset(owner + strlen(owner), 'x', 256);
+    for (size_t i = 0; i < NB_ARRAY_LEN(rows); i++) {
+        const char *const envp[] = { rows[i][0],
+                                     "R2_ACCOUNT_ID=0123456789abcdef0123456789abcdef",
+                                     "R2_BUCKET_NAME=bbb",
+                                     "R2_ACCESS_KEY_ID=a",
+                                     "R2_SECRET_ACCESS_KEY=b",
+                                     NULL };
+        nb_auto(options_free) struct options *o = NULL;
+        nb_auto_done(bucket_close) struct bucket b = { NULL, NULL };
+        struct bucket_hooks hooks = { NULL, NULL, false };
+        struct nb_error err = NB_ERROR_INIT;
+        bool help, ok;
+
+        assert_true(options_load(CMD_LIST, "list", 0, NULL, (char *const *)(uintptr_t)envp, &o,
+                                 &help, &err));
+        ok = bucket_open(o, &hooks, NULL, &b, &err);
+        assert_int_equal(ok, rows[i][1] == NULL);
+        if (!ok && !strstr(err.text, rows[i][1]))
+            fail_msg("%s", err.text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(credentials_that_say_the_same_are_taken),
         cmocka_unit_test(credentials_that_differ_are_refused_without_showing_them),
         cmocka_unit_test(missing_secret_is_waited_for_but_not_by_check),
+        cmocka_unit_test(wrong_bucket_setting_is_named),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
