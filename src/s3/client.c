@@ -12,6 +12,7 @@
 #include "base/thread.h"
 #include "base/url.h"
 #include "s3/client_priv.h"
+#include "s3/xml.h"
 
 /* The bucket of retry tokens: a retry takes 5, a success gives 1 back. While it is empty every
  * retry waits the longest pause, so that many threads do not hammer a service that is down. */
@@ -390,6 +391,24 @@ static bool judge_transport(struct s3_client *c, struct s3_call *call, struct s3
     return false;
 }
 
+static bool no_element(void *ctx, const char *path, struct nb_str text, struct nb_error *err)
+{
+    (void)ctx;
+    (void)path;
+    (void)text;
+    (void)err;
+    return true;
+}
+
+static bool judge_body(struct s3_client *c, const struct s3_call *call,
+                       const struct http_response *r, struct s3_fault *fault, struct nb_error *err)
+{
+    if (!call->xml_in_200 || s3_xml_walk(nb_buf_cstr(&r->body), r->body.len, no_element, NULL, err))
+        return true;
+    fault->retry = fault->few_tries = err->code == NB_E_PROTOCOL;
+    return nb_wrap(err, "bucket '%s' at '%s'", c->bucket, c->endpoint);
+}
+
 static bool judge_answer(struct s3_client *c, struct s3_call *call, const struct http_response *r,
                          struct s3_fault *fault, struct nb_error *err)
 {
@@ -405,7 +424,7 @@ static bool judge_answer(struct s3_client *c, struct s3_call *call, const struct
     note_date(c, r);
     call->code[0] = '\0';
     if (good && !call->error_in_200)
-        return true;
+        return judge_body(c, call, r, fault, err);
     if (s3_error_parse(nb_buf_cstr(&r->body), r->body.len, call->code, message)) {
         int status = good ? 500 : r->status;
 

@@ -28,6 +28,7 @@ struct s3_call {
     size_t body_n;
     uint8_t *body_md5; /* in: NULL, or 16 bytes filled with the body's MD5 */
     bool error_in_200; /* a 200 may carry an <Error>: of what changes the bucket */
+    bool xml_in_200;   /* a 2xx has XML: one that is torn is asked for again */
     int64_t idle_timeout_ms;
     int64_t window_cap_ms; /* 0, or less time for tries than the client's: for clearing up */
     /* A streamed body. before_try sets the headers anew, so that a further try asks for the rest.

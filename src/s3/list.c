@@ -248,7 +248,7 @@ static bool list_page(struct s3_client *c, const struct s3_list_opts *o, struct 
 {
     char max_keys[16];
     struct s3_pair query[8] = { { "list-type", "2" }, { "encoding-type", "url" } };
-    struct s3_call call = { .method = "GET", .query = query, .query_n = 2 };
+    struct s3_call call = { .method = "GET", .query = query, .query_n = 2, .xml_in_200 = true };
     nb_auto_done(http_response_done) struct http_response r = HTTP_RESPONSE_INIT;
     nb_auto_done(list_walk_done) struct list_walk w = { .g = g,
                                                         .previous_key = NB_BUF_INIT(LIST_TOKEN_MAX),
@@ -372,7 +372,7 @@ bool s3_list_uploads(struct s3_client *c, const char *prefix, s3_list_upload_fn 
         struct s3_pair query[5] = { { "uploads", NULL },
                                     { "encoding-type", "url" },
                                     { "prefix", prefix ? prefix : "" } };
-        struct s3_call call = { .method = "GET", .query = query, .query_n = 3 };
+        struct s3_call call = { .method = "GET", .query = query, .query_n = 3, .xml_in_200 = true };
         nb_auto_done(http_response_done) struct http_response r = HTTP_RESPONSE_INIT;
 
         if (key_marker.len > 0) {

@@ -1,5 +1,6 @@
 #include "s3/list.h"
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -153,6 +154,34 @@ static void list_cut_by_its_limit_is_not_complete(void **state)
     expect(s, &o, "a/1:0|a/2 +&<é:1|", false);
 }
 
+struct tearing {
+    unsigned from, to; /* answers that are torn */
+};
+
+static void tear(void *ctx, const struct fake_s3_op *op, struct fake_s3_fault *fault)
+{
+    const struct tearing *t = ctx;
+
+    fault->torn = nb_starts_with(op->name, "List") && op->number >= t->from && op->number <= t->to;
+}
+
+static void page_that_is_torn_is_asked_for_again(void **state)
+{
+    struct story *s = *state;
+    const struct s3_list_opts o = { .prefix = "a/", .page_size = 2 };
+    struct tearing t = { 2, 3 };
+    bool complete;
+
+    fill(s);
+    fake_s3_set_hook(s->f, tear, &t);
+    expect(s, &o, "a/1:0|a/2 +&<é:1|a/3:2|a/sub/x:3|a/sub/y:0|a/t/z:1|a/z%41:2|", true);
+    t = (struct tearing){ 1, UINT_MAX };
+    assert_false(s3_list(s->c, &o, note, s, NULL, &complete, &s->err));
+    assert_int_equal(s->err.code, NB_E_PROTOCOL);
+    assert_false(complete);
+    fake_s3_set_hook(s->f, NULL, NULL);
+}
+
 static bool refuse(void *ctx, const struct s3_list_entry *e, struct nb_error *err)
 {
     (void)ctx;
@@ -256,6 +285,7 @@ int main(void)
         T(list_whose_token_expired_goes_on_after_the_last_key),
         T(list_with_delimiter_and_expired_token_shows_a_prefix_once),
         T(list_cut_by_its_limit_is_not_complete),
+        T(page_that_is_torn_is_asked_for_again),
         T(list_reader_s_error_ends_it),
         T(list_uploads_gives_every_upload),
         T(list_answer_that_says_too_little_is_refused),
