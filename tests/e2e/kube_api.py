@@ -97,17 +97,19 @@ class Api:
 
     async def call(self, method, path, body=None, kind="application/json"):
         data = b"" if body is None else json.dumps(body).encode()
-        reader, writer = self.idle.pop() if self.idle else await self.server.connect()
-        try:
-            self.server.write(writer, method, path, data, kind)
-            head = await read_head(reader)
-            if head is None:  # an idle connection that the server had closed
-                writer.close()
-                return await self.call(method, path, body, kind)
-            answer = await read_body(reader, head)
-        except BaseException:
-            writer.transport.abort()
-            raise
+        head = None
+        while head is None:  # else an idle connection that the server had closed
+            reader, writer = self.idle.pop() if self.idle else await self.server.connect()
+            try:
+                self.server.write(writer, method, path, data, kind)
+                head = await read_head(reader)
+                if head is None:
+                    writer.close()
+                else:
+                    answer = await read_body(reader, head)
+            except BaseException:
+                writer.transport.abort()
+                raise
         self.idle.append((reader, writer))
         status = int(head.first[1])
         if not 200 <= status < 300:
