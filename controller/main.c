@@ -34,7 +34,7 @@
 enum {
     EXIT_USAGE = 2,
     GRACE_MS = 10000,
-    SYNC_POLL_MS = 50,
+    SYNC_POLL_MS = 10,
     REFLECTORS = 5,
     PAGE_KEEP_MS = 1000,
     TRIM_EVERY_MS = 60000

@@ -350,6 +350,9 @@ static bool check_mapping(const struct restore *r, struct nb_error *err)
         const char *pair = opt_list_get(o, OPT_RESTORE_MAPPING, i);
         bool found = false;
 
+        if (!strchr(pair, '='))
+            return opt_fail(o, OPT_RESTORE_MAPPING, err, "write from=to, as in neo4j=copy",
+                            "has no equals sign in '%.60s'", pair);
         for (size_t k = 0; k < r->sources.count; k++)
             found = found || is_mapped(pair, r->sources.items[k]);
         if (!found)

@@ -252,6 +252,18 @@ static void wipe_finds_a_missing_target_before_the_first(void **state)
     teardown(&w);
 }
 
+static void mapping_that_is_none_is_shown(void **state)
+{
+    struct world w;
+
+    (void)state;
+    setup(&w);
+    set(&w, "RESTORE_MAPPING", "neo4j");
+    restore_fails(&w, "InvalidConfiguration");
+    assert_non_null(strstr(w.err.text, "RESTORE_MAPPING has no equals sign in 'neo4j'"));
+    teardown(&w);
+}
+
 /* Each backup goes where it is told, and only there; what is not mapped goes by its own name. */
 static void mapped_databases_go_into_others(void **state)
 {
@@ -622,6 +634,7 @@ int main(void)
         cmocka_unit_test(system_is_left_out_and_refused_where_it_is_named),
         cmocka_unit_test(wipe_is_confirmed_for_all_before_the_first),
         cmocka_unit_test(wipe_finds_a_missing_target_before_the_first),
+        cmocka_unit_test(mapping_that_is_none_is_shown),
         cmocka_unit_test(mapped_databases_go_into_others),
         cmocka_unit_test(newer_backup_that_is_passed_over_is_told),
         cmocka_unit_test(fail_into_what_was_interrupted_says_so),
