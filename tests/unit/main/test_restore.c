@@ -258,6 +258,7 @@ static void mapping_that_is_none_is_shown(void **state)
 
     (void)state;
     setup(&w);
+    set(&w, "RESTORE_CONFIRM", "films,neo4j");
     set(&w, "RESTORE_MAPPING", "neo4j");
     restore_fails(&w, "InvalidConfiguration");
     assert_non_null(strstr(w.err.text, "RESTORE_MAPPING has no equals sign in 'neo4j'"));
